@@ -1,0 +1,3 @@
+"""Disentanglement and Multi-Task learning on Keras 3."""
+
+__version__ = "0.1.0"

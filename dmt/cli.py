@@ -1,0 +1,266 @@
+"""The command lines: flags in, one call of the package, a mistake in one line out.
+
+Nothing heavy is imported before the flags are parsed, so `--help` answers at once.
+"""
+
+import logging
+import os
+import sys
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+
+_GIN_FLAGS = {
+    "gin_config": (flags.DEFINE_multi_string, [], "Paths of gin files."),
+    "gin_bindings": (flags.DEFINE_multi_string, [], "Gin bindings, override files."),
+}
+_STEP_FLAGS = {
+    **_GIN_FLAGS,
+    "overwrite": (flags.DEFINE_bool, False, "Whether to replace existing output."),
+    "resume": (flags.DEFINE_bool, False, "Whether to finish what is not complete."),
+}
+
+
+def train():
+    """dmt_train."""
+    _run(
+        _train,
+        "Trains a model: --model_dir=OUT --gin_config=FILE.",
+        {
+            "model_dir": (flags.DEFINE_string, None, "Directory to write."),
+            "gin_model_dir": (flags.DEFINE_string, None, "Directory of gin_file_name."),
+            "gin_file_name": (flags.DEFINE_string, None, "A gin file in it."),
+            **_STEP_FLAGS,
+        },
+        required=["model_dir"],
+    )
+
+
+def _train():
+    _import_keras()
+    from dmt.methods.train import train_with_gin
+
+    gin_files = list(FLAGS.gin_config)
+    if FLAGS.gin_file_name:
+        gin_files.append(os.path.join(FLAGS.gin_model_dir or "", FLAGS.gin_file_name))
+    train_with_gin(
+        FLAGS.model_dir,
+        FLAGS.overwrite,
+        gin_files,
+        FLAGS.gin_bindings,
+        resume=FLAGS.resume,
+    )
+
+
+def postprocess():
+    """dmt_postprocess."""
+    _run(
+        _postprocess,
+        "Extracts a representation: --model_dir=IN --output_dir=OUT --gin_config=FILE.",
+        {
+            "model_dir": (flags.DEFINE_string, None, "Directory dmt_train wrote."),
+            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
+            **_STEP_FLAGS,
+        },
+        required=["model_dir", "output_dir"],
+    )
+
+
+def _postprocess():
+    _import_keras()
+    from dmt.postprocessing.postprocess import postprocess_with_gin
+
+    postprocess_with_gin(
+        FLAGS.model_dir,
+        FLAGS.output_dir,
+        FLAGS.overwrite,
+        FLAGS.gin_config,
+        FLAGS.gin_bindings,
+        resume=FLAGS.resume,
+    )
+
+
+def evaluate():
+    """dmt_evaluate."""
+    _run(
+        _evaluate,
+        "Scores a representation: --input_dir=IN --output_dir=OUT --gin_config=FILE.",
+        {
+            "input_dir": (flags.DEFINE_string, None, "Directory dmt_postprocess wrote."),
+            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
+            "gin_evaluation_config_glob": (
+                flags.DEFINE_string,
+                None,
+                "Pattern of gin files; each is evaluated into <output_dir>/<file name>.",
+            ),
+            **_STEP_FLAGS,
+        },
+        required=["input_dir", "output_dir"],
+    )
+
+
+def _evaluate():
+    import glob
+
+    _import_keras()
+    from dmt.evaluation.evaluate import evaluate_with_gin
+
+    def run(output_dir, gin_files, gin_bindings):
+        evaluate_with_gin(
+            FLAGS.input_dir,
+            output_dir,
+            FLAGS.overwrite,
+            gin_files,
+            gin_bindings,
+            resume=FLAGS.resume,
+        )
+
+    pattern = FLAGS.gin_evaluation_config_glob
+    if pattern is None:
+        run(FLAGS.output_dir, FLAGS.gin_config, FLAGS.gin_bindings)
+        return
+    gin_files = sorted(glob.glob(pattern))
+    if not gin_files:
+        raise ValueError(f"--gin_evaluation_config_glob={pattern} matches no file.")
+    for path in gin_files:
+        name = os.path.basename(path).removesuffix(".gin")
+        run(
+            os.path.join(FLAGS.output_dir, name),
+            [*FLAGS.gin_config, path],
+            [*FLAGS.gin_bindings, f"evaluation.name = '{name}'"],
+        )
+
+
+def visualize_model():
+    """dmt_visualize_model."""
+    _run(
+        _visualize_model,
+        "Draws what a model learned: --model_dir=IN --output_dir=OUT.",
+        {
+            "model_dir": (flags.DEFINE_string, None, "Directory dmt_train wrote."),
+            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
+            "overwrite": _STEP_FLAGS["overwrite"],
+        },
+        required=["model_dir", "output_dir"],
+    )
+
+
+def _visualize_model():
+    _import_keras()
+    from dmt.visualize.visualize_model import visualize
+
+    visualize(FLAGS.model_dir, FLAGS.output_dir, FLAGS.overwrite)
+
+
+def visualize_dataset():
+    """dmt_visualize_dataset."""
+    _run(
+        _visualize_dataset,
+        "Draws the factors of variation of a dataset: --name=DATASET --path=OUT.",
+        {
+            "name": (flags.DEFINE_string, "dsprites_full", "Name of the dataset."),
+            "path": (
+                flags.DEFINE_string,
+                "dataset_visualizations",
+                "Pictures are written to <path>/<name>.",
+            ),
+        },
+    )
+
+
+def _visualize_dataset():
+    from dmt.visualize.visualize_dataset import visualize_dataset as draw
+
+    draw(FLAGS.name, FLAGS.path)
+
+
+def report():
+    """dmt_report."""
+    _run(
+        _report,
+        "Writes one page about a run: --run_dir=DIR.",
+        {
+            "run_dir": (
+                flags.DEFINE_string,
+                None,
+                "Directory with model/, metrics/ and visualizations/.",
+            ),
+            "output_path": (
+                flags.DEFINE_string,
+                None,
+                "File to write; by default <run_dir>/report.html.",
+            ),
+        },
+        required=["run_dir"],
+    )
+
+
+def _report():
+    from dmt.visualize.report import write_report
+
+    path = FLAGS.output_path or os.path.join(FLAGS.run_dir, "report.html")
+    print(write_report(FLAGS.run_dir, path))
+
+
+def _import_keras():
+    """Imports Keras without TensorFlow's greetings about processors and drivers.
+
+    They are written by native code, so the file descriptor is what must be silenced;
+    TF_CPP_MIN_LOG_LEVEL=0 brings them back.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def _run(step, usage, definitions, required=()):
+    """Parses flags and runs a step; a user's mistake is one line and status 2."""
+    program = os.path.basename(sys.argv[0])
+    for name, (define, default, text) in definitions.items():
+        define(name, default, text)
+        # Shown by --help as a flag of the program.
+        FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+    sys.modules["__main__"].__doc__ = f"{usage}\n\nUSAGE: {program} [flags]"
+
+    def fail(error):
+        # Gin appends the call chain on lines of their own.
+        message = str(error).split("\n  In call to configurable")[0]
+        message = " ".join(message.split())
+        print(f"{program}: {message}", file=sys.stderr)
+        sys.exit(2)
+
+    def parse(argv):
+        try:
+            rest = flags.FLAGS(argv)
+            for name in required:
+                if not FLAGS[name].value:
+                    raise ValueError(f"--{name} is missing. See --help.")
+            if len(rest) > 1:
+                raise ValueError(f"Unexpected argument {rest[1]}. See --help.")
+        except (flags.Error, ValueError) as error:
+            if FLAGS.is_parsed() and FLAGS["help"].present:
+                return argv
+            fail(error)
+        return rest
+
+    def main(argv):
+        del argv
+        logging.getLogger().setLevel(logging.INFO)
+        try:
+            step()
+        except (ValueError, OSError) as error:
+            if os.environ.get("DMT_TRACEBACK"):
+                raise
+            fail(error)
+
+    app.run(main, flags_parser=parse)

@@ -1,0 +1,241 @@
+"""Disentanglement, Completeness and Informativeness of codes.
+
+Eastwood, Williams: A Framework for the Quantitative Evaluation of Disentangled
+Representations, 2018, section 2 (https://openreview.net/forum?id=By-7dz-AZ).
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def dci(
+    factors_train,
+    codes_train,
+    factors_test,
+    codes_test,
+    *,
+    predictor=utils.gradient_boosting_classifier,
+):
+    """DCI scores from classifiers that predict each factor from all codes.
+
+    With R[d, k] the importance of code d to the classifier of factor k:
+    disentanglement = sum_d w_d (1 - H(R[d, :] / sum)), entropy to base num_factors;
+    completeness = sum_k w_k (1 - H(R[:, k] / sum)), entropy to base num_codes;
+    the weights w are the shares of a row or column in all importances. Informativeness
+    is the accuracy of the classifiers.
+
+    A factor with one value in the training sample cannot train a classifier: its
+    importances are 0, and it is predicted to have that value, which is right for all
+    training samples.
+
+    Gradient boosting breaks ties between splits with numpy's global random generator:
+    call `numpy.random.seed` first for results that repeat.
+
+    Args:
+      factors_train: Array-like of shape (n_train, num_factors), discrete values.
+      codes_train: Array-like of shape (n_train, num_codes).
+      factors_test: Array-like of shape (n_test, num_factors), discrete values.
+      codes_test: Array-like of shape (n_test, num_codes).
+      predictor: Function without arguments that returns an unfitted scikit-learn
+        classifier. Importances are its `feature_importances_`, or the mean absolute
+        `coef_` over classes.
+
+    Returns:
+      Dictionary:
+        informativeness_train, informativeness_test: Mean accuracy over factors, in
+          [0, 1], 1 is best.
+        disentanglement, completeness: In [0, 1], 1 is best.
+        informativeness_train_per_factor, informativeness_test_per_factor,
+          completeness_per_factor: Lists (num_factors,).
+        disentanglement_per_code: List (num_codes,).
+        importance_matrix: Nested list (num_codes, num_factors), at least 0.
+        num_train, num_test: Number of samples.
+        predictor, scikit_learn: Name of the classifier, version of its library.
+
+    Raises:
+      ValueError: If the shapes do not fit, or the classifier has no importances.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> scores = dci(factors, -2.0 * factors, factors, -2.0 * factors)
+      >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
+      (1.0, 1.0)
+    """
+    import sklearn
+
+    factors_train, codes_train = utils.check_samples(factors_train, codes_train)
+    factors_test, codes_test = utils.check_samples(factors_test, codes_test)
+    importance, train_accuracy, test_accuracy = compute_importance(
+        factors_train, codes_train, factors_test, codes_test, predictor
+    )
+    return {
+        "informativeness_train": float(train_accuracy.mean()),
+        "informativeness_test": float(test_accuracy.mean()),
+        "disentanglement": disentanglement(importance),
+        "completeness": completeness(importance),
+        "informativeness_train_per_factor": train_accuracy.tolist(),
+        "informativeness_test_per_factor": test_accuracy.tolist(),
+        "disentanglement_per_code": disentanglement_per_code(importance).tolist(),
+        "completeness_per_factor": completeness_per_factor(importance).tolist(),
+        "importance_matrix": importance.tolist(),
+        "num_train": len(factors_train),
+        "num_test": len(factors_test),
+        "predictor": type(predictor()).__name__,
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+@gin.configurable(
+    "dci",
+    denylist=[
+        "ground_truth_data",
+        "representation_function",
+        "random_state",
+        "artifact_dir",
+    ],
+)
+def compute_dci(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    num_test=gin.REQUIRED,
+    batch_size=16,
+):
+    """DCI scores on samples of a data set.
+
+    The classifier is `predictor.predictor_fn` where gin binds it, otherwise gradient
+    boosting.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws of samples.
+      artifact_dir: Not used.
+      num_train: Number of training samples.
+      num_test: Number of test samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+
+    Returns:
+      Dictionary, see `dci`.
+    """
+    del artifact_dir
+    codes_train, factors_train = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    codes_test, factors_test = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_test, random_state, batch_size
+    )
+    if gin.get_bindings(utils.make_predictor_fn):
+        predictor = utils.make_predictor_fn()
+    else:
+        predictor = utils.gradient_boosting_classifier
+    return dci(
+        factors_train.T,
+        codes_train.T,
+        factors_test.T,
+        codes_test.T,
+        predictor=predictor,
+    )
+
+
+def compute_importance(factors_train, codes_train, factors_test, codes_test, predictor):
+    """Importance of every code to a classifier of every factor, and its accuracy.
+
+    Args:
+      factors_train: Array of shape (n_train, num_factors), discrete values.
+      codes_train: Array of shape (n_train, num_codes).
+      factors_test: Array of shape (n_test, num_factors), discrete values.
+      codes_test: Array of shape (n_test, num_codes).
+      predictor: Function without arguments that returns an unfitted classifier.
+
+    Returns:
+      Importances (num_codes, num_factors), accuracies in [0, 1] on the training
+      samples (num_factors,) and on the test samples (num_factors,).
+    """
+    num_codes, num_factors = codes_train.shape[1], factors_train.shape[1]
+    importance = np.zeros((num_codes, num_factors))
+    train_accuracy, test_accuracy = np.ones(num_factors), np.ones(num_factors)
+    for k, (train, test) in enumerate(
+        zip(factors_train.T, factors_test.T, strict=True)
+    ):
+        if np.all(train == train[0]):
+            test_accuracy[k] = np.mean(test == train[0])
+            continue
+        model = predictor().fit(codes_train, train)
+        importance[:, k] = _importances(model)
+        train_accuracy[k] = np.mean(model.predict(codes_train) == train)
+        test_accuracy[k] = np.mean(model.predict(codes_test) == test)
+    return importance, train_accuracy, test_accuracy
+
+
+def _importances(model):
+    if hasattr(model, "feature_importances_"):
+        return np.abs(model.feature_importances_)
+    if hasattr(model, "coef_"):
+        return np.abs(model.coef_).mean(axis=0)
+    raise ValueError(
+        "DCI needs a classifier with feature_importances_ or coef_. Received: "
+        f"predictor={type(model).__name__}"
+    )
+
+
+def disentanglement_per_code(importance_matrix):
+    """1 - entropy of the shares of the factors in each code's importances.
+
+    Args:
+      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+
+    Returns:
+      Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
+    """
+    # The offset keeps rows of zeros defined: they are uniform.
+    shares = importance_matrix + 1e-11
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    entropies = -(shares * np.log(shares)).sum(axis=1) / np.log(shares.shape[1])
+    return 1.0 - entropies
+
+
+def disentanglement(importance_matrix):
+    """Mean of `disentanglement_per_code`, weighted by the codes' importances.
+
+    Args:
+      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+
+    Returns:
+      Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
+    """
+    weights = importance_matrix.sum(axis=1)
+    if not weights.any():
+        return 0.0
+    return float(
+        np.average(disentanglement_per_code(importance_matrix), weights=weights)
+    )
+
+
+def completeness_per_factor(importance_matrix):
+    """1 - entropy of the shares of the codes in each factor's importances.
+
+    Args:
+      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+
+    Returns:
+      Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
+    """
+    return disentanglement_per_code(importance_matrix.T)
+
+
+def completeness(importance_matrix):
+    """Mean of `completeness_per_factor`, weighted by the factors' importances.
+
+    Args:
+      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+
+    Returns:
+      Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
+    """
+    return disentanglement(importance_matrix.T)

@@ -1,0 +1,216 @@
+"""FactorVAE score: does the code that varies least tell which factor was fixed?
+
+Kim, Mnih: Disentangling by Factorising, 2018, section 4
+(https://arxiv.org/abs/1802.05983).
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def factor_vae(
+    factors,
+    codes,
+    *,
+    batch_size=64,
+    num_train=10000,
+    num_eval=5000,
+    prune_threshold=0.0,
+    seed=0,
+):
+    """FactorVAE score of a table of samples.
+
+    One vote: choose a factor k and a value of it, draw a batch of samples that share
+    the value, and take the code d with the smallest Var_batch(z_d) / Var_all(z_d). The
+    classifier is the majority vote, d -> argmax_k votes[d, k].
+
+    The batches are drawn with replacement from the given samples, so the table must
+    hold several samples for each value: all of a data set, or many random ones.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), discrete values.
+      codes: Array-like of shape (n, num_codes).
+      batch_size: Samples per vote, at least 2.
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      prune_threshold: A code is active, and can win votes, if its standard deviation
+        over all samples is at least this. At 0 a constant code wins every vote.
+      seed: Integer seed of all draws.
+
+    Returns:
+      Dictionary:
+        train_accuracy: Share of the training votes that are classified correctly, in
+          [0, 1], 1 is best; 0 if no code is active.
+        eval_accuracy: The same for the evaluation votes.
+        num_active_dims: Number of active codes. (disentanglement_lib reports the
+          number of all codes, or 0 if none is active.)
+        votes_train, votes_eval: Nested lists (num_codes, num_factors), how often a
+          code won when a factor was fixed.
+        global_variances: Variance of each code over all samples, list (num_codes,).
+        num_train, num_eval, batch_size, num_variance_estimate, prune_threshold: The
+          settings; num_variance_estimate samples gave the global variances.
+
+    Raises:
+      ValueError: If the shapes do not fit.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> factor_vae(factors, -2.0 * factors, num_train=100, num_eval=50)["votes_eval"]
+      [[21, 0], [0, 29]]
+    """
+    factors, codes = utils.check_samples(factors, codes)
+    random_state = np.random.RandomState(seed)
+    num_samples, num_factors = factors.shape
+    values = utils.class_indices(factors.T)
+    rows_with_value = [
+        np.split(np.argsort(column, kind="stable"), np.cumsum(np.bincount(column))[:-1])
+        for column in values
+    ]
+
+    def draw_batches(num_votes):
+        fixed = random_state.randint(num_factors, size=num_votes)
+        rows = np.empty((num_votes, batch_size), dtype=np.int64)
+        for vote, factor in enumerate(fixed):
+            value = values[factor][random_state.randint(num_samples)]
+            rows[vote] = random_state.choice(rows_with_value[factor][value], batch_size)
+        return fixed, codes[rows]
+
+    variances = codes.var(axis=0, ddof=1)
+    active = _prune_dims(variances, prune_threshold)
+    return _score(draw_batches, num_train, num_eval, variances, active, num_factors) | {
+        "batch_size": batch_size,
+        "num_variance_estimate": num_samples,
+        "prune_threshold": prune_threshold,
+    }
+
+
+@gin.configurable(
+    "factor_vae_score",
+    denylist=[
+        "ground_truth_data",
+        "representation_function",
+        "random_state",
+        "artifact_dir",
+    ],
+)
+def compute_factor_vae(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    batch_size=gin.REQUIRED,
+    num_train=gin.REQUIRED,
+    num_eval=gin.REQUIRED,
+    num_variance_estimate=gin.REQUIRED,
+):
+    """FactorVAE score on samples of a data set.
+
+    The threshold for active codes is the gin parameter `prune_dims.threshold`.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      batch_size: Samples per vote, at least 2.
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      num_variance_estimate: Samples for the global variance of each code.
+
+    Returns:
+      Dictionary, see `factor_vae`.
+    """
+    del artifact_dir
+
+    def draw_batches(num_votes):
+        fixed = []
+
+        def draw_observations():
+            for _ in range(num_votes):
+                factor = random_state.randint(ground_truth_data.num_factors)
+                factors = ground_truth_data.sample_factors(batch_size, random_state)
+                factors[:, factor] = factors[0, factor]
+                fixed.append(factor)
+                yield ground_truth_data.sample_observations_from_factors(
+                    factors, random_state
+                )
+
+        codes = utils.encode(draw_observations(), representation_function)
+        return np.array(fixed), codes.reshape(num_votes, batch_size, -1)
+
+    variances = _compute_variances(
+        ground_truth_data, representation_function, num_variance_estimate, random_state
+    )
+    active = _prune_dims(variances)
+    return _score(
+        draw_batches,
+        num_train,
+        num_eval,
+        variances,
+        active,
+        ground_truth_data.num_factors,
+    ) | {
+        "batch_size": batch_size,
+        "num_variance_estimate": num_variance_estimate,
+        "prune_threshold": gin.get_bindings(_prune_dims).get("threshold", 0.0),
+    }
+
+
+@gin.configurable("prune_dims", denylist=["variances"])
+def _prune_dims(variances, threshold=0.0):
+    """Mask (num_codes,) of the codes whose standard deviation reaches the threshold."""
+    return np.sqrt(variances) >= threshold
+
+
+def _compute_variances(
+    ground_truth_data, representation_function, num_points, random_state
+):
+    """Unbiased variance of each code over a random sample, shape (num_codes,)."""
+    observations = ground_truth_data.sample_observations(num_points, random_state)
+    codes = utils.obtain_representation(observations, representation_function).T
+    return codes.var(axis=0, ddof=1)
+
+
+def _score(draw_batches, num_train, num_eval, variances, active, num_factors):
+    """Collects the votes and classifies them.
+
+    Args:
+      draw_batches: Maps a number of votes to the fixed factors (num_votes,) and the
+        codes (num_votes, batch_size, num_codes).
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      variances: Global variance of each code, shape (num_codes,).
+      active: Mask of the codes that can win, shape (num_codes,).
+      num_factors: Number of factors.
+
+    Returns:
+      The scores, votes and number of votes of `factor_vae`.
+    """
+
+    def count_votes(num_votes):
+        votes = np.zeros((len(variances), num_factors), dtype=np.int64)
+        if active.any():
+            fixed, codes = draw_batches(num_votes)
+            local = codes.var(axis=1, ddof=1)
+            # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
+            with np.errstate(invalid="ignore"):
+                ratios = local[:, active] / variances[active]
+            winners = np.flatnonzero(active)[ratios.argmin(axis=1)]
+            np.add.at(votes, (winners, fixed), 1)
+        return votes
+
+    votes_train, votes_eval = count_votes(num_train), count_votes(num_eval)
+    classifier = (np.arange(len(variances)), votes_train.argmax(axis=1))
+    return {
+        "train_accuracy": float(votes_train[classifier].sum() / num_train),
+        "eval_accuracy": float(votes_eval[classifier].sum() / num_eval),
+        "num_active_dims": int(active.sum()),
+        "votes_train": votes_train.tolist(),
+        "votes_eval": votes_eval.tolist(),
+        "global_variances": variances.tolist(),
+        "num_train": num_train,
+        "num_eval": num_eval,
+    }

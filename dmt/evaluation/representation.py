@@ -1,0 +1,186 @@
+"""From images to codes: the model that postprocessing makes and a table of its codes."""
+
+import os
+
+import keras
+import numpy as np
+
+from dmt.methods.shared.layers import as_images
+from dmt.utils import files
+
+REPRESENTATION_FILE = "representation.keras"
+
+# Images per call of the encoder: past this a CPU gains nothing.
+BATCH_SIZE = 256
+
+
+@keras.saving.register_keras_serializable("dmt")
+class Representation(keras.Model):
+    """Images -> moments of the codes' distribution -> codes.
+
+    Args:
+        encoder: keras.Model from images to [means, log_var], (batch, num_latent) each.
+        transform: keras.Model from [means, log_var] to codes (batch, num_codes).
+    """
+
+    def __init__(self, encoder, transform, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.transform = transform
+        self.built = True
+
+    def call(self, images):
+        """Codes (batch, num_codes) of images, float in [0, 1] or uint8."""
+        return self.transform(self.encoder(as_images(images)))
+
+    def get_config(self):
+        """The serialised networks."""
+        return {
+            "name": self.name,
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "transform": keras.saving.serialize_keras_object(self.transform),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The model with freshly initialised networks."""
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("encoder", "transform")
+        }
+        return cls(**networks, name=config["name"])
+
+
+def load_representation(directory):
+    """Reads the `Representation` that postprocessing wrote, on any backend.
+
+    Raises:
+        FileNotFoundError: if the directory holds no representation.
+        ValueError: if the file is damaged.
+    """
+    return files.load_keras(
+        os.path.join(directory, REPRESENTATION_FILE),
+        "postprocess the model first (dmt_postprocess)",
+    )
+
+
+def compiled(function, batch_size=BATCH_SIZE):
+    """`function` of one array, compiled and applied in batches.
+
+    Args:
+        function: takes a tensor (batch, ...), returns a tensor or a list or tuple of
+            tensors whose first axis is the batch.
+        batch_size: rows in a batch.
+
+    Returns:
+        Function from a NumPy array (n, ...) to arrays of n rows, nested as the
+        function's own results.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        run = tf.function(function)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        run = jax.jit(function)
+    else:
+        run = function
+
+    def run_in_batches(array):
+        results = []
+        for start in range(0, len(array), batch_size):
+            batch = array[start : start + batch_size]
+            rows = len(batch)
+            # One shape, one compilation.
+            padding = [(0, batch_size - rows)] + [(0, 0)] * (batch.ndim - 1)
+            result = run(np.pad(batch, padding))
+            results.append(
+                keras.tree.map_structure(
+                    lambda t, rows=rows: keras.ops.convert_to_numpy(t)[:rows], result
+                )
+            )
+        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *results)
+
+    return run_in_batches
+
+
+class IndexedData:
+    """A dataset whose observations are the indices of its images.
+
+    Metrics sample from it as from the dataset itself, with the same random numbers, and
+    hand the observations to a `CodeTable`, so that no image is made that has a code.
+
+    Args:
+        dataset: an indexable `GroundTruthData`.
+    """
+
+    def __init__(self, dataset):
+        self._dataset = dataset
+
+    def __getattr__(self, name):
+        return getattr(self._dataset, name)
+
+    def sample_observations_from_factors(self, factors, random_state):
+        """Indices (n,) of images that show the factors (n, num_factors)."""
+        return self._dataset.indices_of(factors, random_state)
+
+    def sample(self, num, random_state):
+        """Factors (num, num_factors) and indices (num,) of their images."""
+        factors = self._dataset.sample_factors(num, random_state)
+        return factors, self.sample_observations_from_factors(factors, random_state)
+
+    def sample_observations(self, num, random_state):
+        """Indices (num,) of random images."""
+        return self.sample(num, random_state)[1]
+
+
+class CodeTable:
+    """The codes of a dataset's images, each image encoded at most once.
+
+    Called with indices (n,), returns codes (n, num_codes). The moments are what is
+    kept; codes are made from them at every call, so that a representation that samples
+    draws new noise for every observation.
+
+    Args:
+        dataset: an indexable `GroundTruthData`.
+        representation: a `Representation`.
+    """
+
+    def __init__(self, dataset, representation):
+        self._dataset = dataset
+        self._encode = compiled(lambda x: representation.encoder(as_images(x)))
+        self._transform = compiled(
+            lambda moments: representation.transform(keras.ops.split(moments, 2, -1)),
+            batch_size=64 * BATCH_SIZE,
+        )
+        num_latent = representation.encoder.outputs[0].shape[-1]
+        self._moments = np.zeros((dataset.size, 2 * num_latent), dtype="float32")
+        self._known = np.zeros(dataset.size, dtype=bool)
+
+    def __call__(self, indices):
+        """Codes (n, num_codes) of the images at `indices` (n,)."""
+        missing = np.unique(indices[~self._known[indices]])
+        for start in range(0, len(missing), 16 * BATCH_SIZE):
+            chunk = missing[start : start + 16 * BATCH_SIZE]
+            moments = self._encode(self._dataset.images_at(chunk))
+            self._moments[chunk] = np.concatenate(moments, axis=1)
+        self._known[missing] = True
+        return self._transform(self._moments[indices])
+
+
+def codes_of(dataset, representation):
+    """What a metric needs: a dataset to sample from and a representation function.
+
+    Args:
+        dataset: a `GroundTruthData`.
+        representation: a `Representation`.
+
+    Returns:
+        (data, representation_function): the dataset itself and a function of images if
+        its observations contain random pixels, else `IndexedData` and a `CodeTable`.
+    """
+    if dataset.size is None:
+        encode = compiled(representation)
+        return dataset, lambda images: encode(np.asarray(images, dtype="float32"))
+    return IndexedData(dataset), CodeTable(dataset, representation)

@@ -1,0 +1,188 @@
+"""Encoders, decoders and the discriminator, with the original's layers and names.
+
+An encoder is a function `(input_tensor, num_latent) -> (means, log_var)`, a decoder
+`(latent_tensor, output_shape) -> pre-activation images`, a discriminator
+`input_tensor -> (batch, 2) logits`. Each is written with Keras layers on symbolic
+tensors; the `make_*` functions turn the bound one into a `keras.Model`.
+Kernels are initialised with Glorot's uniform distribution, biases with zeros.
+
+Source of the layer tables: Locatello et al., "Challenging Common Assumptions in the
+Unsupervised Learning of Disentangled Representations" (ICML 2019), Tables 1 and 2.
+"""
+
+import math
+
+import gin
+import keras
+from keras import layers, ops
+
+from dmt.methods.shared.layers import Conv2DTranspose
+
+
+@gin.configurable("encoder", denylist=["observation_shape"])
+def make_gaussian_encoder(
+    observation_shape, num_latent=gin.REQUIRED, encoder_fn=gin.REQUIRED
+):
+    """Builds the encoder.
+
+    Args:
+        observation_shape: (height, width, channels) of the images.
+        num_latent: number of codes.
+        encoder_fn: the architecture, for example `conv_encoder`.
+
+    Returns:
+        keras.Model from images in [0, 1], (batch, *observation_shape), to
+        [means, log_var], each (batch, num_latent).
+    """
+    images = keras.Input(tuple(observation_shape), name="images")
+    with keras.name_scope("encoder"):
+        means, log_var = encoder_fn(images, num_latent)
+    return keras.Model(images, [means, log_var], name="encoder")
+
+
+@gin.configurable("decoder", denylist=["num_latent", "observation_shape"])
+def make_decoder(num_latent, observation_shape, decoder_fn=gin.REQUIRED):
+    """Builds the decoder.
+
+    Args:
+        num_latent: number of codes.
+        observation_shape: (height, width, channels) of the images.
+        decoder_fn: the architecture, for example `deconv_decoder`.
+
+    Returns:
+        keras.Model from codes (batch, num_latent) to pre-activation images
+        (batch, *observation_shape).
+    """
+    codes = keras.Input((num_latent,), name="latent_vectors")
+    with keras.name_scope("decoder"):
+        images = decoder_fn(codes, tuple(observation_shape))
+    return keras.Model(codes, images, name="decoder")
+
+
+@gin.configurable("discriminator", denylist=["num_latent"])
+def make_discriminator(num_latent, discriminator_fn=gin.REQUIRED):
+    """Builds the discriminator.
+
+    Args:
+        num_latent: number of codes.
+        discriminator_fn: the architecture, for example `fc_discriminator`.
+
+    Returns:
+        keras.Model from codes (batch, num_latent) to logits (batch, 2); class 0 means
+        "drawn from the joint distribution q(z)", class 1 "from the product of the
+        marginals".
+    """
+    codes = keras.Input((num_latent,), name="latent_vectors")
+    # The two optimisers of FactorVAE are told apart by this name.
+    with keras.name_scope("discriminator"):
+        logits = discriminator_fn(codes)
+    return keras.Model(codes, logits, name="discriminator")
+
+
+def class_probabilities(logits):
+    """Softmax over the last axis, clipped to [1e-6, 1 - 1e-6]."""
+    return ops.clip(ops.softmax(logits, axis=-1), 1e-6, 1 - 1e-6)
+
+
+@gin.configurable("conv_encoder", allowlist=[])
+def conv_encoder(input_tensor, num_latent):
+    """Convolutional encoder: four convolutions of stride 2, one dense layer."""
+    x = input_tensor
+    for name, filters, size in (
+        ("e1", 32, 4),
+        ("e2", 32, 4),
+        ("e3", 64, 2),
+        ("e4", 64, 2),
+    ):
+        x = layers.Conv2D(
+            filters, size, strides=2, padding="same", activation="relu", name=name
+        )(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(256, activation="relu", name="e5")(x)
+    return (
+        layers.Dense(num_latent, name="means")(x),
+        layers.Dense(num_latent, name="log_var")(x),
+    )
+
+
+@gin.configurable("fc_encoder", allowlist=[])
+def fc_encoder(input_tensor, num_latent):
+    """Fully connected encoder: two layers of 1200 ReLU units."""
+    x = layers.Flatten(name="flatten")(input_tensor)
+    x = layers.Dense(1200, activation="relu", name="e1")(x)
+    x = layers.Dense(1200, activation="relu", name="e2")(x)
+    return (
+        layers.Dense(num_latent, name="dense")(x),
+        layers.Dense(num_latent, name="dense_1")(x),
+    )
+
+
+@gin.configurable("test_encoder", denylist=["input_tensor"])
+def test_encoder(input_tensor, num_latent):
+    """Two linear heads on the flattened image: the smallest encoder."""
+    x = layers.Flatten(name="flatten")(input_tensor)
+    return (
+        layers.Dense(num_latent, name="e1")(x),
+        layers.Dense(num_latent, name="e2")(x),
+    )
+
+
+@gin.configurable("deconv_decoder", allowlist=[])
+def deconv_decoder(latent_tensor, output_shape):
+    """Convolutional decoder: two dense layers, four upsamplings by 2.
+
+    Raises:
+        ValueError: if height or width is not a multiple of 16.
+    """
+    height, width, channels = output_shape
+    if height % 16 or width % 16:
+        raise ValueError(
+            "deconv_decoder upsamples by 16, so height and width must be multiples "
+            "of 16; resize the images or bind decoder.decoder_fn = @fc_decoder. "
+            f"Received: output_shape={list(output_shape)}"
+        )
+    height, width = height // 16, width // 16
+    x = layers.Dense(256, activation="relu", name="dense")(latent_tensor)
+    x = layers.Dense(height * width * 64, activation="relu", name="dense_1")(x)
+    x = layers.Reshape((height, width, 64), name="reshape")(x)
+    for name, filters, activation in (
+        ("conv2d_transpose", 64, "relu"),
+        ("conv2d_transpose_1", 32, "relu"),
+        ("conv2d_transpose_2", 32, "relu"),
+        ("conv2d_transpose_3", channels, None),
+    ):
+        x = Conv2DTranspose(
+            filters, 4, strides=2, padding="same", activation=activation, name=name
+        )(x)
+    return x
+
+
+@gin.configurable("fc_decoder", allowlist=[])
+def fc_decoder(latent_tensor, output_shape):
+    """Fully connected decoder: three layers of 1200 tanh units."""
+    x = latent_tensor
+    for name in ("dense", "dense_1", "dense_2"):
+        x = layers.Dense(1200, activation="tanh", name=name)(x)
+    x = layers.Dense(math.prod(output_shape), name="dense_3")(x)
+    return layers.Reshape(output_shape, name="reshape")(x)
+
+
+@gin.configurable("test_decoder", allowlist=[])
+def test_decoder(latent_tensor, output_shape):
+    """One linear layer: the smallest decoder."""
+    x = layers.Dense(math.prod(output_shape), name="d1")(latent_tensor)
+    return layers.Reshape(output_shape, name="reshape")(x)
+
+
+@gin.configurable("fc_discriminator", allowlist=[])
+def fc_discriminator(input_tensor):
+    """Six layers of 1000 leaky ReLU units (slope 0.2) and two logits."""
+    x = layers.Flatten(name="flatten")(input_tensor)
+    for i in range(1, 7):
+        x = layers.Dense(1000, activation=_leaky_relu, name=f"d{i}")(x)
+    return layers.Dense(2, name="logits")(x)
+
+
+@keras.saving.register_keras_serializable("dmt")
+def _leaky_relu(x):
+    return ops.leaky_relu(x, negative_slope=0.2)

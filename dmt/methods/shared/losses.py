@@ -1,0 +1,102 @@
+"""Reconstruction losses: how far pre-activation images are from the true images."""
+
+import gin
+from keras import ops
+
+ACTIVATIONS = {
+    "logits": ops.sigmoid,
+    "tanh": lambda images: ops.tanh(images) / 2 + 0.5,
+}
+
+# float32 cannot hold probabilities closer to 0 or 1 than this inside a logarithm.
+EPSILON = 1e-6
+
+
+def _pixel_sum(values):
+    return ops.sum(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
+
+
+def _cross_entropy(labels, probabilities):
+    p = ops.clip(probabilities, EPSILON, 1 - EPSILON)
+    return -(labels * ops.log(p) + (1 - labels) * ops.log(1 - p))
+
+
+def activate(images, activation):
+    """Turns pre-activation images into images with pixels in [0, 1].
+
+    Args:
+        images: tensor of any shape, pre-activation pixels.
+        activation: "logits" (logistic function) or "tanh" (rescaled to [0, 1]).
+
+    Raises:
+        ValueError: if the activation is unknown.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            "reconstruction_loss.activation must be one of "
+            f"{sorted(ACTIVATIONS)}. Received: activation={activation!r}"
+        )
+    return ACTIVATIONS[activation](images)
+
+
+@gin.configurable(
+    "bernoulli_loss", allowlist=["subtract_true_image_entropy"]
+)
+def bernoulli_loss(
+    true_images,
+    reconstructed_images,
+    activation,
+    subtract_true_image_entropy=False,
+):
+    """Negative log-likelihood of pixels under independent Bernoulli variables.
+
+    Args:
+        true_images: (batch, height, width, channels) in [0, 1].
+        reconstructed_images: same shape, pre-activation.
+        activation: "logits" or "tanh".
+        subtract_true_image_entropy: whether to subtract the entropy of the true
+            pixels, so that a perfect reconstruction has loss zero.
+
+    Returns:
+        (batch,) losses in nats, summed over pixels and channels.
+    """
+    if activation == "logits":
+        losses = (
+            ops.softplus(reconstructed_images) - reconstructed_images * true_images
+        )
+    else:
+        losses = _cross_entropy(
+            true_images, activate(reconstructed_images, activation)
+        )
+    if subtract_true_image_entropy:
+        clipped = ops.clip(true_images, EPSILON, 1 - EPSILON)
+        losses = losses - _cross_entropy(clipped, clipped)
+    return _pixel_sum(losses)
+
+
+@gin.configurable("l2_loss", allowlist=[])
+def l2_loss(true_images, reconstructed_images, activation):
+    """Squared error of the activated images, (batch,), summed over pixels."""
+    return _pixel_sum(
+        ops.square(true_images - activate(reconstructed_images, activation))
+    )
+
+
+@gin.configurable(
+    "reconstruction_loss", denylist=["true_images", "reconstructed_images"]
+)
+def make_reconstruction_loss(
+    true_images, reconstructed_images, loss_fn=gin.REQUIRED, activation="logits"
+):
+    """Per-image reconstruction loss with the bound loss function.
+
+    Args:
+        true_images: (batch, height, width, channels) in [0, 1].
+        reconstructed_images: same shape, pre-activation.
+        loss_fn: `bernoulli_loss`, `l2_loss` or a function of the same arguments.
+        activation: "logits" or "tanh".
+
+    Returns:
+        (batch,) losses.
+    """
+    return loss_fn(true_images, reconstructed_images, activation)

@@ -1,0 +1,85 @@
+"""Optimisers and learning rates under the names and defaults of TensorFlow 1.
+
+disentanglement_lib's gin files bind `AdamOptimizer.beta1` and friends, so these names
+are the interface; what they build is the Keras optimiser. Both use the same "epsilon
+hat" form of Adam.
+"""
+
+import gin
+import keras
+
+
+@gin.configurable("AdamOptimizer", module="tf.train")
+def AdamOptimizer(  # noqa: N802
+    learning_rate=0.001,
+    beta1=0.9,
+    beta2=0.999,
+    epsilon=1e-08,
+    use_locking=False,
+    name="Adam",
+):
+    """Adam (Kingma and Ba, 2015). `use_locking` has no meaning any more."""
+    del use_locking
+    return keras.optimizers.Adam(
+        learning_rate=learning_rate,
+        beta_1=beta1,
+        beta_2=beta2,
+        epsilon=epsilon,
+        name=name,
+    )
+
+
+@gin.configurable("GradientDescentOptimizer", module="tf.train")
+def GradientDescentOptimizer(  # noqa: N802
+    learning_rate=gin.REQUIRED, use_locking=False, name="GradientDescent"
+):
+    """Plain gradient descent. `use_locking` has no meaning any more."""
+    del use_locking
+    return keras.optimizers.SGD(learning_rate=learning_rate, name=name)
+
+
+@gin.configurable("exponential_decay", module="tf.train")
+def exponential_decay(
+    learning_rate=gin.REQUIRED,
+    decay_steps=gin.REQUIRED,
+    decay_rate=gin.REQUIRED,
+    staircase=False,
+):
+    """Learning rate * decay_rate ** (step / decay_steps)."""
+    return keras.optimizers.schedules.ExponentialDecay(
+        learning_rate, decay_steps, decay_rate, staircase=staircase
+    )
+
+
+@gin.configurable("piecewise_constant", module="tf.train")
+def piecewise_constant(boundaries=gin.REQUIRED, values=gin.REQUIRED):
+    """`values[i]` up to and including step `boundaries[i]`, then the next."""
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        list(boundaries), list(values)
+    )
+
+
+def _make_optimizer(optimizer_fn, learning_rate):
+    if learning_rate is None:
+        return optimizer_fn()
+    if callable(learning_rate):
+        learning_rate = learning_rate()
+    return optimizer_fn(learning_rate=learning_rate)
+
+
+@gin.configurable("vae_optimizer")
+def make_vae_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
+    """Builds the optimiser of encoder and decoder.
+
+    Args:
+        optimizer_fn: for example `AdamOptimizer`.
+        learning_rate: None (the optimiser's own), a number, or a function that
+            returns a Keras learning rate schedule, for example `exponential_decay`.
+    """
+    return _make_optimizer(optimizer_fn, learning_rate)
+
+
+@gin.configurable("discriminator_optimizer")
+def make_discriminator_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
+    """Builds the optimiser of the discriminator; see `make_vae_optimizer`."""
+    return _make_optimizer(optimizer_fn, learning_rate)

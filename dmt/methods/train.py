@@ -1,0 +1,320 @@
+"""Trains a model on a dataset: the one training function of the package.
+
+Read it top to bottom: data, model, resume, `fit`, export, evaluation, results. Every
+method of the package is trained here; what differs is the model that gin binds.
+"""
+
+import contextlib
+import csv
+import io
+import logging
+import os
+import sys
+import time
+
+import gin
+import keras
+import numpy as np
+
+from dmt.data import pipeline
+from dmt.data.ground_truth import named_data
+from dmt.methods import gaussian_encoder_model
+from dmt.methods.shared.training import Resident
+from dmt.methods.unsupervised import vae  # noqa: F401 (registers the models)
+from dmt.utils import configuration, files, results
+
+CHECKPOINT_DIR = "tf_checkpoint"
+HISTORY_FILE = "history.csv"
+
+
+def train_with_gin(
+    model_dir, overwrite=False, gin_config_files=(), gin_bindings=(), **flags
+):
+    """Runs `train` under a gin configuration; see there."""
+    with configuration.gin_configuration(gin_config_files, gin_bindings):
+        train(model_dir, overwrite, **flags)
+
+
+@gin.configurable("model", denylist=["model_dir", "overwrite", "resume"])
+def train(
+    model_dir,
+    overwrite=False,
+    model=gin.REQUIRED,
+    training_steps=gin.REQUIRED,
+    random_seed=gin.REQUIRED,
+    batch_size=gin.REQUIRED,
+    eval_steps=1000,
+    name="",
+    model_num=None,
+    resume=False,
+    resident=False,
+    dtype_policy="float32",
+    jit_compile="auto",
+    steps_per_execution=1,
+    log_steps=1000,
+    checkpoint_seconds=60.0,
+):
+    """Trains a model and writes it, with its results, to `model_dir`.
+
+    Writes `tf_checkpoint/` (state to resume from, TensorBoard events), `history.csv`
+    (the learning curve), `model.keras` and `tfhub/` (the networks) and, last,
+    `results/`, which marks the run as complete.
+
+    Args:
+        model_dir: directory to write.
+        overwrite: whether to delete `model_dir` if it exists.
+        model: an uninitialised model, for example `vae()`.
+        training_steps: number of updates of the VAE.
+        random_seed: integer in [0, 2**32). The weights, the order of the images and the
+            noise all follow from it.
+        batch_size: images per update.
+        eval_steps: batches of the evaluation after training.
+        name: label, recorded in the results.
+        model_num: number of the model in a study, recorded in the results.
+        resume: whether to continue a run that was killed, from its last checkpoint.
+            The resumed run ends where an uninterrupted one would have ended, bit by
+            bit, on the same machine.
+        resident: whether to keep all images on the device and draw batches there,
+            instead of on the host. Same batches.
+        dtype_policy: "float32" or "mixed_bfloat16" (computations in bfloat16, weights,
+            losses and codes in float32).
+        jit_compile: True, False or "auto"; see `keras.Model.compile`.
+        steps_per_execution: updates per call of the compiled function; must divide
+            log_steps.
+        log_steps: updates between two lines of the learning curve.
+        checkpoint_seconds: a checkpoint is written with a line of the learning curve
+            if the last one is at least this old.
+
+    Raises:
+        ValueError: if `model_dir` exists and neither `overwrite` nor `resume` is given,
+            if its run had another configuration, or if an argument is out of range.
+    """
+    del name, model_num
+    if resume and results.is_complete(model_dir, "train"):
+        logging.info("%s is complete, nothing to do.", model_dir)
+        return
+    _check_arguments(
+        training_steps, batch_size, eval_steps, log_steps, steps_per_execution
+    )
+    if not resume:
+        files.check_output_directory(model_dir, overwrite)
+    random_state = np.random.RandomState(random_seed)
+    data_seed = random_state.randint(2**32)
+    evaluation_seed = random_state.randint(2**32)
+    dataset = named_data.get_named_ground_truth_data()
+    if resident and dataset.size is None:
+        raise ValueError(
+            "model.resident = True needs a dataset that can be indexed; this one makes "
+            "its images at random. Bind model.resident = False."
+        )
+
+    with _dtype_policy(dtype_policy):
+        model.initialize(tuple(dataset.observation_shape), random_seed)
+    model.compile(
+        optimizer=model.make_optimizer(),
+        jit_compile=jit_compile,
+        steps_per_execution=steps_per_execution,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+    if overwrite and not resume:
+        files.remove(model_dir)
+    run = _Run(model, model_dir, checkpoint_seconds)
+    if resident:
+        images = dataset.images_at(np.arange(dataset.size))
+        model.resident = Resident(images, data_seed, batch_size)
+
+    def fit(stop, steps_per_epoch):
+        start = run.step()
+        if start == stop:
+            return
+        if resident:
+            batches = pipeline.step_numbers(start, stop)
+        else:
+            batches = pipeline.host_batches(dataset, data_seed, batch_size, start, stop)
+        epoch = start // log_steps
+        model.fit(
+            batches,
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=epoch,
+            epochs=epoch + (stop - start) // steps_per_epoch,
+            callbacks=[run],
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+
+    # Keras's epochs, our lines of the learning curve, have one length; what remains is
+    # a shorter one of its own.
+    remainder = training_steps % log_steps
+    fit(max(run.step(), training_steps - remainder), log_steps)
+    if remainder % steps_per_execution:
+        model.compile(optimizer=model.optimizer, jit_compile=jit_compile)
+    fit(training_steps, remainder)
+
+    gaussian_encoder_model.save_model(model, model_dir)
+    gaussian_encoder_model.export_saved_model(model, os.path.join(model_dir, "tfhub"))
+    model.resident = None
+    evaluation = model.evaluate(
+        pipeline.host_batches(dataset, evaluation_seed, batch_size, 0, eval_steps),
+        steps=eval_steps,
+        return_dict=True,
+        verbose=0,
+    )
+    results.update_result_directory(
+        os.path.join(model_dir, "results"),
+        "train",
+        {
+            **evaluation,
+            "global_step": run.step(),
+            "elapsed_time": run.elapsed(),
+            "origin": dataset.origin,
+        },
+    )
+
+
+class _Run(keras.callbacks.Callback):
+    """The state of a run on disk: checkpoint, configuration, learning curve."""
+
+    # Logs may be handled while the device computes the next step.
+    async_safe = True
+
+    def __init__(self, model, model_dir, checkpoint_seconds):
+        """Starts a run or, where there is a checkpoint, goes on with it."""
+        super().__init__()
+        self._model = model
+        self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
+        self._checkpoint = os.path.join(self._directory, "checkpoint.weights.h5")
+        self._history_path = os.path.join(model_dir, HISTORY_FILE)
+        self._checkpoint_seconds = checkpoint_seconds
+        self._start = self._last_checkpoint = time.time()
+        self._history = []
+        self._check_configuration()
+        if os.path.exists(self._checkpoint):
+            self._restore()
+        tf = files.tensorflow()
+        self._tensorboard = tf and tf.summary.create_file_writer(self._directory)
+
+    def _check_configuration(self):
+        path = os.path.join(self._directory, "config.gin")
+        configuration_now = gin.config_str()
+        if not os.path.exists(path):
+            files.write_text(path, configuration_now)
+            return
+        with open(path, encoding="utf-8") as file:
+            configuration_then = file.read()
+        if configuration_then != configuration_now:
+            different = set(configuration_then.splitlines()) ^ set(
+                configuration_now.splitlines()
+            )
+            raise ValueError(
+                f"The run in {os.path.dirname(self._directory)} was started with "
+                "another configuration; give the same one to resume it. Lines that "
+                f"differ: {sorted(different)}"
+            )
+
+    def _restore(self):
+        try:
+            self._model.load_weights(self._checkpoint)
+        except Exception as error:
+            raise ValueError(
+                f"The checkpoint {self._checkpoint} cannot be read; delete it to train "
+                f"from the start: {error}"
+            ) from error
+        if os.path.exists(self._history_path):
+            with open(self._history_path, encoding="utf-8") as file:
+                rows = [
+                    {name: float(value) for name, value in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+            self._history = [row for row in rows if row["step"] <= self.step()]
+        if self._history:
+            self._start -= self._history[-1]["elapsed_time"]
+        logging.info("Resumed at step %d.", self.step())
+
+    def step(self):
+        """Number of updates made."""
+        return int(self._model.step.numpy())
+
+    def elapsed(self):
+        """Seconds of training so far, all processes of the run together."""
+        return time.time() - self._start
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Restarts the clock of the speed shown."""
+        del epoch, logs
+        self._first_batch = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Adds the speed to the progress bar."""
+        if self._first_batch is None:
+            self._first_batch = batch, time.time()  # Not the time of compilation.
+            return
+        first, start = self._first_batch
+        self._speed = (batch - first) / (time.time() - start)
+        logs["steps_per_second"] = self._speed
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds a line to the learning curve and, now and then, checkpoints."""
+        del epoch
+        logs["steps_per_second"] = self._speed
+        row = {"step": self.step(), "elapsed_time": self.elapsed(), **logs}
+        self._history.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(row))
+        writer.writeheader()
+        writer.writerows(self._history)
+        files.write_text(self._history_path, text.getvalue())
+        if self._tensorboard:
+            tf = files.tensorflow()
+            with self._tensorboard.as_default(step=row["step"]):
+                for name, value in logs.items():
+                    tf.summary.scalar(name, value)
+        if time.time() - self._last_checkpoint >= self._checkpoint_seconds:
+            self._save()
+
+    def on_train_end(self, logs=None):
+        """Checkpoints the last step."""
+        del logs
+        self._save()
+
+    def _save(self):
+        with files.replacing(self._checkpoint) as path:
+            self._model.save_weights(path)
+        self._last_checkpoint = time.time()
+
+
+def _check_arguments(
+    training_steps, batch_size, eval_steps, log_steps, steps_per_execution
+):
+    for name, value in (
+        ("training_steps", training_steps),
+        ("batch_size", batch_size),
+        ("eval_steps", eval_steps),
+        ("log_steps", log_steps),
+        ("steps_per_execution", steps_per_execution),
+    ):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"model.{name} must be a positive integer. Received: {name}={value!r}"
+            )
+    if log_steps % steps_per_execution:
+        raise ValueError(
+            "model.log_steps must be a multiple of model.steps_per_execution. "
+            f"Received: log_steps={log_steps}, steps_per_execution={steps_per_execution}"
+        )
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(name)
+    except ValueError as error:
+        raise ValueError(
+            'model.dtype_policy must be a Keras policy such as "float32" or '
+            f'"mixed_bfloat16". Received: dtype_policy={name!r}'
+        ) from error
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

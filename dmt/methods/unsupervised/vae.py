@@ -1,0 +1,463 @@
+"""Variational auto-encoders: one training step, seven regularisers.
+
+A new VAE is a subclass of `BaseVAE` that overrides `regularizer` and is registered with
+`@gin.register`; nothing else needs to change. (Not `@gin.configurable`, which rewrites
+`__init__` in a way that Keras cannot inspect.) Hyperparameters are plain numbers kept
+under the names of their arguments.
+"""
+
+import math
+import random
+from contextlib import contextmanager
+
+import gin
+import keras
+import numpy as np
+from keras import ops
+
+from dmt.methods.gaussian_encoder_model import GaussianEncoderModel
+from dmt.methods.shared import architectures, losses, optimizers
+from dmt.methods.shared.layers import StepSeed, as_images, sample_gaussian
+from dmt.methods.shared.training import StepAddressedTraining
+
+
+class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
+    """A VAE whose loss is reconstruction + `regularizer`.
+
+    Before training, `initialize` makes the networks that the gin configuration binds.
+    Everything that changes in training is a Keras variable: the weights, the counter
+    `step` of updates (annealing and noise follow it) and `evaluations`, the number of
+    evaluated batches.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.step = self._counter("step")
+        self.evaluations = self._counter("evaluations")
+        self.trackers = {
+            name: keras.metrics.Mean(name=name) for name in self.result_keys
+        }
+
+    result_keys = ("reconstruction_loss", "kl_loss", "regularizer", "elbo")
+
+    def _counter(self, name):
+        return self.add_weight(
+            name=name, shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def initialize(self, observation_shape, seed):
+        """Makes the networks and the noise.
+
+        Args:
+            observation_shape: (height, width, channels) of the images.
+            seed: integer; the same seed gives the same weights and noise.
+        """
+        with _initializers_seeded_by(seed):
+            self.make_networks(observation_shape)
+        self.noise = self.seed_stream(seed, "noise", self.step)
+        self.evaluation_noise = self.seed_stream(seed, "evaluation", self.evaluations)
+        self.built = True
+
+    def make_networks(self, observation_shape):
+        """Makes encoder and decoder from the gin configuration."""
+        self.encoder = architectures.make_gaussian_encoder(observation_shape)
+        self.decoder = architectures.make_decoder(self.num_latent, observation_shape)
+
+    def make_optimizer(self):
+        """The optimiser of all trainable weights, from the gin configuration."""
+        return optimizers.make_vae_optimizer()
+
+    @staticmethod
+    def seed_stream(seed, purpose, counter):
+        """An independent stream of random numbers that follows a counter."""
+        entropy = [seed, *purpose.encode()]
+        (state,) = np.random.SeedSequence(entropy).generate_state(1)
+        return StepSeed(int(state >> 1), counter)
+
+    def sample_from_latent_distribution(self, z_mean, z_logvar, training=False):
+        """Codes drawn by the reparametrisation trick, (batch, num_latent)."""
+        seed = self.noise if training else self.evaluation_noise
+        return sample_gaussian(z_mean, z_logvar, seed)
+
+    def call(self, images, training=False):
+        """Encodes, samples and decodes; the input of `compute_loss`."""
+        z_mean, z_logvar = self.encode(images)
+        z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar, training)
+        return {
+            "z_mean": z_mean,
+            "z_logvar": z_logvar,
+            "z_sampled": z_sampled,
+            "reconstructions": self.decode(z_sampled),
+        }
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The mean loss of a batch; also records the parts it is made of.
+
+        Args:
+            x: images (batch, height, width, channels), float in [0, 1] or uint8.
+            y: ignored.
+            y_pred: what `call` returned for them.
+            sample_weight: ignored.
+            training: whether this is an update, which raises `step`.
+        """
+        del y, sample_weight
+        reconstruction_loss = ops.mean(
+            losses.make_reconstruction_loss(as_images(x), y_pred["reconstructions"])
+        )
+        codes = y_pred["z_mean"], y_pred["z_logvar"], y_pred["z_sampled"]
+        kl_loss = compute_gaussian_kl(*codes[:2])
+        regularizer = self.regularizer(kl_loss, *codes)
+        self.record(
+            ops.shape(x)[0],
+            reconstruction_loss=reconstruction_loss,
+            kl_loss=kl_loss,
+            regularizer=regularizer,
+            elbo=-(reconstruction_loss + kl_loss),
+        )
+        loss = reconstruction_loss + regularizer
+        loss = loss + self.auxiliary_loss(y_pred["z_sampled"], training)
+        (self.step if training else self.evaluations).assign_add(1)
+        return loss
+
+    def record(self, batch_size, **values):
+        """Adds batch means to the running means of the logs."""
+        for name, value in values.items():
+            if name in self.trackers:
+                self.trackers[name].update_state(value, sample_weight=batch_size)
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """The term added to the reconstruction loss, a scalar.
+
+        Args:
+            kl_loss: scalar, mean divergence of the codes from the prior, in nats.
+            z_mean: (batch, num_latent).
+            z_logvar: (batch, num_latent).
+            z_sampled: (batch, num_latent).
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define regularizer.")
+
+    def auxiliary_loss(self, z_sampled, training):
+        """The loss of networks beside encoder and decoder; none here."""
+        del z_sampled, training
+        return 0.0
+
+
+@gin.register("vae")
+class BetaVAE(BaseVAE):
+    """beta-VAE: beta * KL (Higgins et al., ICLR 2017, Eq. 4)."""
+
+    def __init__(self, beta):
+        """Args: beta: weight of the KL divergence, >= 0."""
+        super().__init__()
+        self.beta = beta
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        return self.beta * kl_loss
+
+
+@gin.register("autoencoder")
+class Autoencoder(BaseVAE):
+    """A plain auto-encoder: the code is the mean, nothing is regularised."""
+
+    def sample_from_latent_distribution(self, z_mean, z_logvar, training=False):
+        """The mean itself."""
+        return z_mean
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """Zero; written so that the unused log-variances have a gradient."""
+        return 0.0 * ops.mean(z_logvar)
+
+
+def anneal(c_max, step, iteration_threshold):
+    """Grows linearly with `step` from 0 to `c_max` at `iteration_threshold`."""
+    return ops.minimum(
+        c_max * 1.0, c_max * 1.0 * ops.cast(step, "float32") / iteration_threshold
+    )
+
+
+@gin.register("annealed_vae")
+class AnnealedVAE(BaseVAE):
+    """Annealed VAE: gamma * |KL - C| with growing C (Burgess et al., 2018, Eq. 8)."""
+
+    def __init__(
+        self, gamma, c_max, iteration_threshold
+    ):
+        """Creates the model.
+
+        Args:
+            gamma: weight of the distance from the capacity.
+            c_max: final capacity C in nats.
+            iteration_threshold: number of updates until C reaches c_max.
+        """
+        super().__init__()
+        self.gamma = gamma
+        self.c_max = c_max
+        self.iteration_threshold = iteration_threshold
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        capacity = anneal(self.c_max, self.step.value, self.iteration_threshold)
+        return self.gamma * ops.abs(kl_loss - capacity)
+
+
+@gin.register("bottleneck_vae")
+class BottleneckVAE(BaseVAE):
+    """VAE with a fixed target for the KL divergence: gamma * |KL - target|."""
+
+    def __init__(self, gamma, target):
+        """Creates the model.
+
+        Args:
+            gamma: weight of the distance from the target.
+            target: desired KL divergence in nats.
+        """
+        super().__init__()
+        self.gamma = gamma
+        self.target = target
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        return self.gamma * ops.abs(kl_loss - self.target)
+
+
+@gin.register("factor_vae")
+class FactorVAE(BaseVAE):
+    """FactorVAE (Kim and Mnih, ICML 2018, Eq. 2): KL + gamma * total correlation.
+
+    A discriminator tells codes of q(z) from codes shuffled over the batch; its logits
+    estimate the total correlation. Both players use one forward pass and one batch, and
+    are updated together, each by its own optimiser, as in disentanglement_lib. There,
+    every update counts as two steps, so that its `training_steps = 300000` are 150,000
+    updates; here a step is an update.
+    """
+
+    def __init__(self, gamma):
+        """Args: gamma: weight of the total correlation."""
+        super().__init__()
+        self.gamma = gamma
+
+    # As the original, no "elbo"; the discriminator's state is ours.
+    result_keys = (
+        "reconstruction_loss",
+        "kl_loss",
+        "regularizer",
+        "discriminator_loss",
+        "discriminator_accuracy",
+    )
+
+    def initialize(self, observation_shape, seed):
+        """See `BaseVAE.initialize`."""
+        super().initialize(observation_shape, seed)
+        self.shuffle = self.seed_stream(seed, "shuffle", self.step)
+        self.evaluation_shuffle = self.seed_stream(
+            seed, "evaluation shuffle", self.evaluations
+        )
+
+    def make_networks(self, observation_shape):
+        """Makes encoder, decoder and discriminator from the gin configuration."""
+        super().make_networks(observation_shape)
+        self.discriminator = architectures.make_discriminator(self.num_latent)
+
+    def make_optimizer(self):
+        """One optimiser for the VAE, another for the discriminator."""
+        return keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(
+                super().make_optimizer(),
+                {
+                    "(.*/)?discriminator/.*": optimizers.make_discriminator_optimizer(),
+                },
+            )
+        )
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        # The VAE learns through the discriminator without moving its weights.
+        logits, _ = self.discriminator.stateless_call(
+            [ops.stop_gradient(v) for v in self.discriminator.trainable_variables],
+            self.discriminator.non_trainable_variables,
+            z_sampled,
+        )
+        logits = ops.cast(logits, "float32")
+        return kl_loss + self.gamma * ops.mean(logits[:, 0] - logits[:, 1])
+
+    def auxiliary_loss(self, z_sampled, training):
+        """The discriminator's cross-entropy, of which the VAE feels nothing."""
+        joint = ops.stop_gradient(z_sampled)
+        seed = self.shuffle if training else self.evaluation_shuffle
+        logits = self.discriminator(
+            ops.concatenate([joint, shuffle_codes(joint, seed)])
+        )
+        logits = ops.cast(logits, "float32")
+        batch_size = ops.shape(joint)[0]
+        probabilities = architectures.class_probabilities(logits)
+        loss = -0.5 * (
+            ops.mean(ops.log(probabilities[:batch_size, 0]))
+            + ops.mean(ops.log(probabilities[batch_size:, 1]))
+        )
+        guesses_joint = ops.cast(logits[:, 0] > logits[:, 1], "float32")
+        accuracy = 0.5 * (
+            ops.mean(guesses_joint[:batch_size])
+            + ops.mean(1 - guesses_joint[batch_size:])
+        )
+        self.record(
+            batch_size, discriminator_loss=loss, discriminator_accuracy=accuracy
+        )
+        # Evaluation reports the loss of the VAE, as the original does.
+        return loss if training else 0.0
+
+
+@gin.register("dip_vae")
+class DIPVAE(BaseVAE):
+    """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I."""
+
+    def __init__(
+        self, lambda_od, lambda_d_factor, dip_type="i"
+    ):
+        """Creates the model.
+
+        Args:
+            lambda_od: weight of squared off-diagonal entries.
+            lambda_d_factor: weight of (diagonal - 1) squared, as a multiple of
+                lambda_od.
+            dip_type: "i", covariance of the means (Eq. 6), or "ii", covariance of the
+                sampled codes (Eq. 7).
+
+        Raises:
+            ValueError: if dip_type is neither.
+        """
+        if dip_type not in ("i", "ii"):
+            raise ValueError(
+                f'dip_vae.dip_type must be "i" or "ii". Received: dip_type={dip_type!r}'
+            )
+        super().__init__()
+        self.lambda_od = lambda_od
+        self.lambda_d_factor = lambda_d_factor
+        self.dip_type = dip_type
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        covariance = compute_covariance_z_mean(z_mean)
+        if self.dip_type == "ii":
+            covariance = covariance + ops.diag(ops.mean(ops.exp(z_logvar), axis=0))
+        return kl_loss + regularize_diag_off_diag_dip(
+            covariance, self.lambda_od, self.lambda_d_factor * self.lambda_od
+        )
+
+
+@gin.register("beta_tc_vae")
+class BetaTCVAE(BaseVAE):
+    """beta-TC-VAE: KL + (beta - 1) * total correlation (Chen et al., NeurIPS 2018)."""
+
+    def __init__(self, beta):
+        """Args: beta: weight of the total correlation."""
+        super().__init__()
+        self.beta = beta
+
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        tc = total_correlation(z_sampled, z_mean, z_logvar)
+        return kl_loss + (self.beta - 1.0) * tc
+
+
+def compute_gaussian_kl(z_mean, z_logvar):
+    """KL divergence of diagonal Gaussians from the standard normal, batch mean.
+
+    Args:
+        z_mean: (batch, num_latent).
+        z_logvar: (batch, num_latent).
+
+    Returns:
+        Scalar in nats, >= 0.
+    """
+    return ops.mean(
+        0.5
+        * ops.sum(
+            ops.square(z_mean) + ops.exp(z_logvar) - z_logvar - 1, axis=1
+        )
+    )
+
+
+def gaussian_log_density(samples, mean, log_var):
+    """Elementwise log density of `samples` under Gaussians, broadcasting, in nats."""
+    normalized = samples - mean
+    return -0.5 * (
+        ops.square(normalized) * ops.exp(-log_var) + log_var + math.log(2 * math.pi)
+    )
+
+
+def total_correlation(z, z_mean, z_logvar):
+    """Minibatch estimate of the total correlation of q(z), in nats.
+
+    Chen et al. (2018), Eq. S5 without the constants log(N * M), which do not depend on
+    the parameters; the estimate is therefore shifted and can be negative.
+
+    Args:
+        z: (batch, num_latent), samples.
+        z_mean: (batch, num_latent).
+        z_logvar: (batch, num_latent).
+
+    Returns:
+        Scalar.
+    """
+    # (j, i, l): density of code l of sample j under the posterior of image i.
+    log_qz_prob = gaussian_log_density(
+        ops.expand_dims(z, 1),
+        ops.expand_dims(z_mean, 0),
+        ops.expand_dims(z_logvar, 0),
+    )
+    log_qz_product = ops.sum(ops.logsumexp(log_qz_prob, axis=1), axis=1)
+    log_qz = ops.logsumexp(ops.sum(log_qz_prob, axis=2), axis=1)
+    return ops.mean(log_qz - log_qz_product)
+
+
+def compute_covariance_z_mean(z_mean):
+    """Biased covariance of the rows of z_mean, (num_latent, num_latent)."""
+    mean = ops.mean(z_mean, axis=0)
+    outer = ops.expand_dims(z_mean, 2) * ops.expand_dims(z_mean, 1)
+    return ops.mean(outer, axis=0) - ops.expand_dims(mean, 1) * ops.expand_dims(mean, 0)
+
+
+def regularize_diag_off_diag_dip(covariance_matrix, lambda_od, lambda_d):
+    """Weighted squared distance of a covariance matrix from the identity.
+
+    Args:
+        covariance_matrix: (num_latent, num_latent).
+        lambda_od: weight of the off-diagonal entries.
+        lambda_d: weight of the diagonal entries.
+
+    Returns:
+        Scalar, >= 0.
+    """
+    diagonal = ops.diagonal(covariance_matrix)
+    off_diagonal = covariance_matrix - ops.diag(diagonal)
+    return lambda_od * ops.sum(ops.square(off_diagonal)) + lambda_d * ops.sum(
+        ops.square(diagonal - 1)
+    )
+
+
+def shuffle_codes(z, seed):
+    """Shuffles every code over the batch by a permutation of its own.
+
+    Args:
+        z: (batch, num_latent).
+        seed: integer or `keras.random.SeedGenerator`.
+
+    Returns:
+        (batch, num_latent), a sample of the product of the marginals.
+    """
+    order = ops.argsort(keras.random.uniform(ops.shape(z), seed=seed), axis=0)
+    return ops.take_along_axis(z, order, axis=0)
+
+
+@contextmanager
+def _initializers_seeded_by(seed):
+    # Keras draws the seeds of unseeded initialisers from Python's generator.
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -1,0 +1,97 @@
+"""From a trained model to a representation: images -> codes."""
+
+import logging
+import os
+import time
+
+import gin
+import keras
+import numpy as np
+
+from dmt.data.ground_truth import named_data
+from dmt.evaluation.representation import REPRESENTATION_FILE, Representation
+from dmt.methods import gaussian_encoder_model
+from dmt.postprocessing import methods  # noqa: F401 (registers the methods)
+from dmt.utils import configuration, files, results
+
+
+def postprocess_with_gin(
+    model_dir, output_dir, overwrite=False, gin_config_files=(), gin_bindings=(), **flags
+):
+    """Runs `postprocess` under a gin configuration; see there."""
+    with configuration.gin_configuration(gin_config_files, gin_bindings):
+        postprocess(model_dir, output_dir, overwrite, **flags)
+
+
+@gin.configurable(
+    "postprocess", denylist=["model_dir", "output_dir", "overwrite", "resume"]
+)
+def postprocess(
+    model_dir,
+    output_dir,
+    overwrite=False,
+    postprocess_fn=gin.REQUIRED,
+    random_seed=gin.REQUIRED,
+    name="",
+    resume=False,
+):
+    """Extracts the representation of a trained model.
+
+    Writes `tfhub/` (SavedModel, signature `representation`: images -> default),
+    `representation.keras` and `results/` to `output_dir`, whole or not at all.
+
+    Args:
+        model_dir: directory that `train` wrote.
+        output_dir: directory to write.
+        overwrite: whether to replace `output_dir` if it exists.
+        postprocess_fn: for example `mean_representation`.
+        random_seed: integer, seed of the method.
+        name: label, recorded in the results.
+        resume: whether to do nothing if the step is complete.
+
+    Raises:
+        FileNotFoundError: if `model_dir` holds no trained model.
+        ValueError: if `output_dir` exists and may not be replaced.
+    """
+    del name
+    if resume and results.is_complete(output_dir, "postprocess"):
+        logging.info("%s is complete, nothing to do.", output_dir)
+        return
+    files.check_output_directory(output_dir, overwrite)
+    start = time.time()
+    configuration.resolve_auto_dataset(
+        os.path.join(model_dir, "results", "gin", "train.gin")
+    )
+    dataset = named_data.get_named_ground_truth_data()
+    model = gaussian_encoder_model.load_model(model_dir)
+    with files.replacing(output_dir) as directory:
+        os.makedirs(directory)
+        transform_fn, _ = postprocess_fn(
+            dataset, model.encode, np.random.RandomState(random_seed), directory
+        )
+        representation = Representation(model.encoder, _as_model(transform_fn, model))
+        representation.save(os.path.join(directory, REPRESENTATION_FILE))
+        files.write_saved_model(
+            os.path.join(directory, "tfhub"),
+            [representation.encoder, representation.transform],
+            {
+                "representation": (
+                    lambda images: {"default": representation(images)},
+                    ("images", (None, *model.observation_shape)),
+                )
+            },
+        )
+        results.update_result_directory(
+            os.path.join(directory, "results"),
+            "postprocess",
+            {"elapsed_time": time.time() - start},
+            os.path.join(model_dir, "results"),
+        )
+
+
+def _as_model(transform_fn, model):
+    moments = [
+        keras.Input((model.num_latent,), name="mean"),
+        keras.Input((model.num_latent,), name="logvar"),
+    ]
+    return keras.Model(moments, transform_fn(*moments), name="transform")

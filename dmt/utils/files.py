@@ -1,0 +1,136 @@
+"""Writing files and directories whole or not at all, and reading Keras files."""
+
+import contextlib
+import logging
+import os
+import shutil
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A temporary path in the same directory that becomes `path` on success.
+
+    Works for files and for directories; on an error nothing is left behind, and what
+    a killed process leaves is a hidden name that the next attempt removes. The name
+    keeps the extension, which Keras looks at.
+
+    Args:
+        path: the file or directory to write or to replace.
+
+    Yields:
+        The path to write to. Its directory exists.
+    """
+    path = os.path.abspath(path)
+    directory, name = os.path.split(path)
+    os.makedirs(directory, exist_ok=True)
+    temporary = os.path.join(directory, f".tmp.{name}")
+    remove(temporary)  # A killed process may have left one.
+    try:
+        yield temporary
+        if os.path.isdir(temporary):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def remove(path):
+    """Deletes a file or a directory tree if it is there."""
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+
+
+def write_text(path, text):
+    """Writes a text file whole or not at all."""
+    with replacing(path) as temporary:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def check_output_directory(path, overwrite):
+    """Checks that a step may write to `path`.
+
+    Raises:
+        ValueError: if the directory exists and `overwrite` is False.
+    """
+    if os.path.exists(path) and not overwrite:
+        raise ValueError(
+            f"The output directory {path} exists. Give --overwrite to replace it, "
+            "--resume to finish what is not complete, or another directory."
+        )
+
+
+def load_keras(path, mend):
+    """Loads a `.keras` file without compiling it.
+
+    Args:
+        path: the file.
+        mend: what to do if it is missing, for the error message.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read.
+    """
+    import keras
+
+    import dmt.evaluation.representation  # noqa: F401 (registers its classes)
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"There is no {path}: {mend}.")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read, write it anew: {error}") from error
+
+
+def write_saved_model(path, trackables, signatures):
+    """Writes a TensorFlow SavedModel, where TensorFlow is installed.
+
+    Args:
+        path: the directory to write.
+        trackables: the Keras models and layers whose variables the signatures use.
+        signatures: name -> (function of one tensor that returns a dict of tensors,
+            (argument name, argument shape)).
+    """
+    import keras
+
+    tf = tensorflow()
+    if tf is None:
+        logging.warning("TensorFlow is not installed, so %s is not written.", path)
+        return
+
+    archive = keras.export.ExportArchive()
+    for trackable in trackables:
+        archive.track(trackable)
+    for name, (function, (argument, shape)) in signatures.items():
+        archive.add_endpoint(
+            name,
+            function,
+            input_signature=[tf.TensorSpec(shape, "float32", name=argument)],
+        )
+    with replacing(path) as temporary:
+        archive.write_out(temporary, verbose=False)
+
+
+def tensorflow():
+    """The module tensorflow, or None where it is not installed.
+
+    For writing its file formats from any backend: if it is not the one that computes,
+    it is kept off the accelerators.
+    """
+    import keras
+
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError:
+        return None
+    if keras.backend.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")
+    return tf

@@ -1,0 +1,155 @@
+"""Result directories: configuration and results of every step, carried forward.
+
+Layout and keys are disentanglement_lib's:
+
+    results/gin/<step>.gin             operative gin configuration of the step
+    results/json/<step>_config.json    the same as {"binding": "value"}
+    results/json/<step>_results.json   what the step measured
+    results/aggregate/<step>.json      all of results/json so far, keys prefixed
+
+Each step starts from a copy of the previous step's directory, so the last one holds the
+whole run.
+"""
+
+import glob
+import json
+import os
+import shutil
+import uuid
+
+import gin
+import numpy as np
+
+from dmt.utils import files
+
+
+def update_result_directory(
+    result_directory, step_name, results_dict, old_result_directory=None
+):
+    """Writes a step's results whole or not at all.
+
+    Args:
+        result_directory: the directory to write, `<output_dir>/results`.
+        step_name: for example "train"; prefix of the step's files.
+        results_dict: values that JSON or NumPy know. A fresh "uuid" is added.
+        old_result_directory: results of the previous step, copied first.
+    """
+    with files.replacing(result_directory) as directory:
+        if old_result_directory is None:
+            os.makedirs(directory)
+        else:
+            shutil.copytree(old_result_directory, directory)
+        for name in ("gin", "json", "aggregate"):
+            os.makedirs(os.path.join(directory, name), exist_ok=True)
+        gin_path = os.path.join(directory, "gin", f"{step_name}.gin")
+        json_path = os.path.join(directory, "json", f"{step_name}_{{}}.json")
+        files.write_text(gin_path, gin.operative_config_str())
+        save_dict(gin_dict(gin_path), json_path.format("config"))
+        save_dict(
+            {**results_dict, "uuid": str(uuid.uuid4())}, json_path.format("results")
+        )
+        save_dict(
+            aggregate_json_results(os.path.join(directory, "json")),
+            os.path.join(directory, "aggregate", f"{step_name}.json"),
+        )
+
+
+def is_complete(output_dir, step_name):
+    """Whether `output_dir` holds the finished results of a step."""
+    return os.path.exists(
+        os.path.join(output_dir, "results", "aggregate", f"{step_name}.json")
+    )
+
+
+def aggregate_json_results(base_path):
+    """The union of all JSON files in a directory, keys prefixed with file names."""
+    result = {}
+    for path in sorted(glob.glob(os.path.join(base_path, "*.json"))):
+        name = os.path.basename(path).removesuffix(".json")
+        result = namespaced_dict(result, **{name: load_json(path)})
+    return result
+
+
+def namespaced_dict(base_dict=None, **named_dicts):
+    """`base_dict` plus every key of the named dictionaries as "name.key"."""
+    result = dict(base_dict or {})
+    for name, values in named_dicts.items():
+        result.update({f"{name}.{key}": value for key, value in values.items()})
+    return result
+
+
+def gin_dict(config_path=None):
+    """The bindings of a gin file as {"binding": "value as written"}.
+
+    Args:
+        config_path: an operative configuration as gin writes it; None for the present
+            one.
+
+    Returns:
+        dict of strings; values that span several lines are joined.
+    """
+    if config_path is None:
+        text = gin.operative_config_str()
+    else:
+        with open(config_path, encoding="utf-8") as file:
+            text = file.read()
+    result, key = {}, None
+    for line in text.splitlines():
+        if line.startswith("#") or not line.strip():
+            key = None
+        elif line[0].isspace() and key is not None:
+            result[key] = f"{result[key]} {line.strip()}".strip()
+        elif " = " in line:
+            key, value = line.split(" = ", 1)
+            result[key] = value.removesuffix("\\").strip()
+    return result
+
+
+def bound_string(config_path, binding):
+    """The value of a string binding in a step's operative configuration.
+
+    Raises:
+        FileNotFoundError: if the step did not finish.
+        ValueError: if there is no such binding.
+    """
+    if not os.path.exists(config_path):
+        raise FileNotFoundError(
+            f"There is no {config_path}: the step before did not finish, run it first."
+        )
+    bindings = gin_dict(config_path)
+    if binding not in bindings:
+        raise ValueError(f"{config_path} binds no {binding}.")
+    return bindings[binding].strip("'\"")
+
+
+def save_dict(values, path):
+    """Writes a dictionary as JSON; NaN and infinities as null, which JSON knows."""
+    text = json.dumps(_plain(values), indent=2, allow_nan=False)
+    files.write_text(path, text)
+
+
+def load_json(path):
+    """Reads a JSON file.
+
+    Raises:
+        ValueError: if it is damaged, naming the file.
+    """
+    with open(path, encoding="utf-8") as file:
+        try:
+            return json.load(file)
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, complex):
+        return _plain({"real": value.real, "imag": value.imag})
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,298 @@
+"""One page about a run: scores, learning curves, pictures, configuration.
+
+The page is one HTML file without external parts, so that it can be sent and kept.
+"""
+
+import base64
+import csv
+import glob
+import io
+import os
+
+import numpy as np
+
+from dmt.data.ground_truth import named_data
+from dmt.utils import files, results
+
+_ORIGINS = {
+    "official": "The images are the published ones.",
+    "rendered": "The images are rendered by this package on the factors of the "
+    "published dataset: scores are not comparable with published tables.",
+    "synthetic": "The images are random pixels, for dry runs: scores mean nothing.",
+    "user": "The dataset is the user's own.",
+}
+
+# Path in visualizations/, title, caption.
+_PICTURES = (
+    (
+        "traversals.png",
+        "Traversals",
+        "What each code does: one code changes per row, codes that carry most "
+        "information first.",
+    ),
+    (
+        "traversals.gif",
+        "Traversals, animated",
+        "Each code runs from its mean − 2 sd to its mean + 2 sd and back.",
+    ),
+    (
+        "interventional_effects/interventional_effect.png",
+        "Codes against factors",
+        "Mean of each code given each value of a factor, all other factors random; in "
+        "the title the factor that explains most of the code's variance, and how much. "
+        "A disentangled code follows one factor and is flat in the others.",
+    ),
+    (
+        "reconstructions/reconstructions.jpg",
+        "Reconstructions",
+        "Pairs: image on the left, its reconstruction on the right.",
+    ),
+    ("sampled/samples.jpg", "Samples", "Images decoded from the prior."),
+)
+
+# Keys of a metric's results that say how it was measured, beside integers and names.
+_NOT_SCORES = ("elapsed_time", "origin", "prune_threshold", "uuid")
+_NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
+
+
+def write_report(run_dir, output_path):
+    """Writes the page of a run; parts that are not there yet are named as missing.
+
+    Args:
+        run_dir: directory with `model/`, as `train` writes it, and as far as they
+            exist `postprocessed/<name>/`, `metrics/<name>/<metric>/` and
+            `visualizations/`.
+        output_path: HTML file to write.
+
+    Returns:
+        `output_path`.
+
+    Raises:
+        FileNotFoundError: if `run_dir` holds no trained model.
+        ValueError: if a file of the run is damaged.
+    """
+    import jinja2
+
+    model_dir = os.path.join(run_dir, "model")
+    if not results.is_complete(model_dir, "train"):
+        raise FileNotFoundError(
+            f"There is no finished model in {model_dir}: train it first (dmt_train)."
+        )
+    config = results.gin_dict(os.path.join(model_dir, "results", "gin", "train.gin"))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(os.path.dirname(__file__)),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"number": _number, "duration": _duration}
+    page = environment.get_template("report.html.jinja").render(
+        **_facts(model_dir, config),
+        metrics=_metrics(run_dir, config),
+        curves=_curves(os.path.join(model_dir, "history.csv")),
+        pictures=[
+            (title, caption, _inlined(os.path.join(run_dir, "visualizations", path)))
+            for path, title, caption in _PICTURES
+        ],
+        configurations=_configurations(run_dir),
+    )
+    files.write_text(output_path, page)
+    return output_path
+
+
+def _facts(model_dir, config):
+    trained = results.load_json(
+        os.path.join(model_dir, "results", "json", "train_results.json")
+    )
+    # "@scope/vae()" is the configurable "vae".
+    model = config.get("model.model", "model").strip("@()").split("/")[-1]
+    return {
+        "model": model,
+        "hyperparameters": [
+            f"{key.removeprefix(model + '.')} = {value}"
+            for key, value in config.items()
+            if key.startswith(f"{model}.") and model != "model"
+        ],
+        "dataset": config["dataset.name"].strip("'\""),
+        "origin": _ORIGINS.get(trained.get("origin"), ""),
+        "num_latent": config.get("encoder.num_latent"),
+        "batch_size": config.get("model.batch_size"),
+        "seed": config.get("model.random_seed"),
+        "trained": trained,
+        "losses": {
+            key: value
+            for key, value in trained.items()
+            if isinstance(value, float) and key not in _NOT_CURVES + _NOT_SCORES
+        },
+    }
+
+
+def _metrics(run_dir, config):
+    """The results of each metric, sorted by representation and metric."""
+    paths = glob.glob(
+        os.path.join(
+            run_dir, "metrics", "*", "*", "results", "aggregate", "evaluation.json"
+        )
+    )
+    factors = _factor_names(config["dataset.name"].strip("'\""))
+    codes = [f"code {j}" for j in range(int(config.get("encoder.num_latent", 0)))]
+
+    def names(key, length):
+        if length == len(factors) and ("factor" in key or length != len(codes)):
+            return factors
+        if length == len(codes):
+            return codes
+        return [str(i) for i in range(length)]
+
+    metrics = []
+    for path in sorted(paths):
+        aggregate = results.load_json(path)
+        prefix = "evaluation_results."
+        found = {
+            key.removeprefix(prefix): value
+            for key, value in aggregate.items()
+            if key.startswith(prefix)
+        }
+        parts = path.split(os.sep)
+        metric = {
+            "representation": parts[-5],
+            "name": parts[-4],
+            "seed": aggregate.get("evaluation_config.evaluation.random_seed"),
+            "elapsed_time": found.get("elapsed_time"),
+            "scores": {},
+            "settings": {},
+            "vectors": {},
+            "matrices": [],
+        }
+        for key, value in found.items():
+            # A score that is not a number is stored as null.
+            shape = np.shape(np.array(value, dtype=float)) if _numeric(value) else ()
+            if len(shape) == 1 and shape[0]:
+                columns = tuple(names(key, shape[0]))
+                metric["vectors"].setdefault(columns, {})[key] = value
+            elif len(shape) == 2 and shape[1]:
+                rows = codes if shape[0] == len(codes) else names(key, shape[0])
+                columns = names("factor", shape[1])
+                highest = np.nanmax(np.array(value, dtype=float)) or 1.0
+                metric["matrices"].append((key, rows, columns, value, highest))
+            elif isinstance(value, list) or key in ("elapsed_time", "origin", "uuid"):
+                continue
+            elif (value is None or isinstance(value, float)) and key not in _NOT_SCORES:
+                metric["scores"][key] = value
+            else:
+                metric["settings"][key] = value
+        metrics.append(metric)
+    return metrics
+
+
+def _numeric(value):
+    """Whether JSON holds a rectangular nested list of numbers (or null)."""
+    if not isinstance(value, list):
+        return False
+    try:
+        np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _factor_names(dataset):
+    try:
+        return named_data.get_named_ground_truth_data(dataset).factor_names
+    except (ValueError, OSError):
+        return []  # A page can be written where the data is not.
+
+
+def _curves(path):
+    """Learning curves as an inline picture, None where there are none."""
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return None
+
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    names = [name for name in rows[0] if name not in _NOT_CURVES]
+    grey = "#808080"  # Reads on light and on dark pages.
+    style = {
+        "svg.hashsalt": "dmt",
+        "text.color": grey,
+        "axes.labelcolor": grey,
+        "axes.edgecolor": grey,
+        "xtick.color": grey,
+        "ytick.color": grey,
+    }
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(10, 2.7 * lines), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False).flat
+        steps = [float(row["step"]) for row in rows]
+        for axis, name in zip(axes, names, strict=False):
+            axis.plot(
+                steps,
+                [float(row[name]) for row in rows],
+                color="#3b82f6",
+                marker="o" if len(rows) < 20 else None,
+                markersize=4,
+            )
+            axis.set_title(name.replace("_", " "), fontsize=11)
+            axis.set_xlabel("step")
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.grid(alpha=0.2, color=grey)
+        for axis in list(axes)[len(names) :]:
+            axis.set_visible(False)
+        text = io.BytesIO()
+        figure.savefig(
+            text, format="svg", transparent=True, metadata={"Date": None}
+        )
+    return _data_url("image/svg+xml", text.getvalue())
+
+
+def _configurations(run_dir):
+    """(title, operative configuration) of each step that has run."""
+    steps = []
+    for pattern in (
+        ("model", "results", "gin", "train.gin"),
+        ("postprocessed", "*", "results", "gin", "postprocess.gin"),
+        ("metrics", "*", "*", "results", "gin", "evaluation.gin"),
+    ):
+        for path in sorted(glob.glob(os.path.join(run_dir, *pattern))):
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            directory = os.path.relpath(path, run_dir).split(f"{os.sep}results")[0]
+            steps.append((directory, text))
+    return steps
+
+
+def _inlined(path):
+    """A picture as a data URL, None where there is none."""
+    if not os.path.exists(path):
+        return None
+    kind = os.path.splitext(path)[1][1:].replace("jpg", "jpeg")
+    with open(path, "rb") as file:
+        return _data_url(f"image/{kind}", file.read())
+
+
+def _data_url(kind, content):
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _number(value):
+    if value is None:
+        return "undefined"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _duration(seconds):
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -1,0 +1,83 @@
+"""Pictures of a dataset: what each factor of variation does."""
+
+import os
+
+import numpy as np
+
+from dmt.data.ground_truth import named_data
+from dmt.utils import files
+from dmt.visualize import visualize_util
+
+_NUM_PICTURES = 16
+_VALUES_PER_FACTOR = 10
+
+
+def visualize_dataset(
+    dataset_name, output_path, num_animations=5, num_frames=20, fps=10
+):
+    """Draws the factors of variation of a dataset.
+
+    Writes to `<output_path>/<dataset_name>`, which is replaced as a whole:
+    `factors.png`, the values of each factor from one base image;
+    `variations_of_factor<i>.png`, 16 random values of factor i;
+    `animation<i>.gif`, each factor in turn running through its values, all factors side
+    by side. The images of the last two are those of disentanglement_lib.
+
+    Args:
+        dataset_name: name of the dataset.
+        output_path: directory of the directory to write.
+        num_animations: number of animations, each from another base image.
+        num_frames: frames of an animation.
+        fps: frames per second.
+
+    Raises:
+        ValueError: if there is no such dataset.
+        FileNotFoundError: if its files are not on this machine.
+    """
+    data = named_data.get_named_ground_truth_data(dataset_name)
+    random_state = np.random.RandomState(0)
+    with files.replacing(os.path.join(output_path, dataset_name)) as directory:
+        for i in range(data.num_factors):
+            factors = data.sample_factors(_NUM_PICTURES, random_state)
+            varied = np.repeat(factors[:1], _NUM_PICTURES, axis=0)
+            varied[:, i] = factors[:, i]
+            images = data.sample_observations_from_factors(varied, random_state)
+            visualize_util.save_image(
+                visualize_util.image_grid(images),
+                os.path.join(directory, f"variations_of_factor{i}.png"),
+            )
+        for i in range(num_animations):
+            base = data.sample_factors(1, random_state)
+            films = []
+            for j, num_values in enumerate(data.factors_num_values):
+                values = visualize_util.cycle_factor(base[0, j], num_values, num_frames)
+                films.append(_images_of_values(data, base, j, values, random_state))
+            visualize_util.save_animation(
+                [
+                    visualize_util.labelled_tiles(frame, data.factor_names)
+                    for frame in np.stack(films, axis=1)
+                ],
+                os.path.join(directory, f"animation{i}.gif"),
+                fps,
+            )
+        visualize_util.save_image(
+            _factors_picture(data, random_state), os.path.join(directory, "factors.png")
+        )
+
+
+def _factors_picture(data, random_state):
+    # A middle value shows every factor at work: no smallest, no outermost object.
+    base = np.array([[num_values // 2 for num_values in data.factors_num_values]])
+    rows, labels = [], []
+    for i, num_values in enumerate(data.factors_num_values):
+        values = np.linspace(0, num_values - 1, min(num_values, _VALUES_PER_FACTOR))
+        values = np.round(values).astype(np.int64)
+        rows.append(_images_of_values(data, base, i, values, random_state))
+        labels.append(f"{data.factor_names[i]}\n{num_values} values")
+    return visualize_util.labelled_rows(rows, labels)
+
+
+def _images_of_values(data, base, factor, values, random_state):
+    factors = np.repeat(base, len(values), axis=0)
+    factors[:, factor] = values
+    return data.sample_observations_from_factors(factors, random_state)

@@ -1,0 +1,245 @@
+"""Pictures of what a model learned: reconstructions, samples, traversals of its codes."""
+
+import os
+
+import numpy as np
+
+from dmt.data.ground_truth import named_data
+from dmt.evaluation.representation import compiled
+from dmt.methods import gaussian_encoder_model
+from dmt.methods.shared import losses
+from dmt.utils import files, results
+from dmt.visualize import visualize_util
+
+_NUM_PICTURES = 64
+# Images behind the statistics of the codes: the KL divergence, their range.
+_NUM_POINTS = 4096
+
+
+def visualize(
+    model_dir, output_dir, overwrite=False, num_animations=5, num_frames=20, fps=10
+):
+    """Draws what a model learned.
+
+    Writes to `output_dir`, whole or not at all, the files of disentanglement_lib, drawn
+    from the same random numbers (images are reconstructed from the mean of their code,
+    not from a sample):
+
+        reconstructions/reconstructions.jpg        pairs of image and reconstruction
+        sampled/samples.jpg                        images decoded from the prior
+        traversals/traversals<i>.jpg               a row per code, from -1 to 1
+        animated_traversals/<range>_cycle<i>.gif   each code in turn through a range
+        interventional_effects/interventional_effect.png
+                                                   mean of each code given a factor
+
+    and three of our own, for a look at a glance: `traversals.png` and `traversals.gif`,
+    codes ordered by their mean KL divergence from the prior, each over the range it has
+    on the data, and `kl_per_code.json`, that divergence in nats, by index of the code.
+
+    Args:
+        model_dir: directory that `train` wrote.
+        output_dir: directory to write.
+        overwrite: whether to replace `output_dir` if it exists.
+        num_animations: number of animations of each range, from different images.
+        num_frames: frames of an animation.
+        fps: frames per second.
+
+    Raises:
+        FileNotFoundError: if `model_dir` holds no trained model.
+        ValueError: if `output_dir` exists and may not be replaced.
+    """
+    files.check_output_directory(output_dir, overwrite)
+    config_path = os.path.join(model_dir, "results", "gin", "train.gin")
+    data = named_data.get_named_ground_truth_data(
+        results.bound_string(config_path, "dataset.name")
+    )
+    activation = results.gin_dict(config_path).get(
+        "reconstruction_loss.activation", "logits"
+    )
+    activation = activation.strip("'\"")
+    model = gaussian_encoder_model.load_model(model_dir)
+    encode = compiled(model.encode)
+    decode = compiled(lambda codes: losses.activate(model.decode(codes), activation))
+
+    random_state = np.random.RandomState(0)
+    with files.replacing(output_dir) as directory:
+
+        def path(*parts):
+            return os.path.join(directory, *parts)
+
+        images = data.sample_observations(_NUM_PICTURES, random_state)
+        visualize_util.save_image(
+            _pairs(images, decode(encode(images)[0])),
+            path("reconstructions", "reconstructions.jpg"),
+        )
+        codes = random_state.normal(0, 1, [_NUM_PICTURES, model.num_latent])
+        visualize_util.save_image(
+            visualize_util.image_grid(decode(codes.astype(np.float32))),
+            path("sampled", "samples.jpg"),
+        )
+
+        means, logvars = encode(data.sample_observations(_NUM_PICTURES, random_state))
+        values = np.linspace(-1, 1, 11)
+        for i, base in enumerate(means[: model.num_latent]):
+            rows = decode(_traverse(base, [values] * model.num_latent))
+            visualize_util.save_image(
+                visualize_util.image_grid(rows, len(values)),
+                path("traversals", f"traversals{i}.jpg"),
+            )
+        for name, cycle in _cycles(means, logvars, num_frames).items():
+            for i, base in enumerate(means[:num_animations]):
+                cycles = [cycle(j, value) for j, value in enumerate(base)]
+                films = decode(_traverse(base, cycles))
+                films = films.reshape(len(base), num_frames, *films.shape[1:])
+                visualize_util.save_animation(
+                    [
+                        visualize_util.image_grid(frame, padding=8)
+                        for frame in films.swapaxes(0, 1)
+                    ],
+                    path("animated_traversals", f"{name}_cycle{i}.gif"),
+                    fps,
+                )
+
+        factors = data.sample_factors(_NUM_POINTS, random_state)
+        images = data.sample_observations_from_factors(factors, random_state)
+        means, logvars = encode(images)
+        kl = kl_per_code(means, logvars)
+        results.save_dict({"kl_per_code": kl}, path("kl_per_code.json"))
+        _save_traversals(means, logvars, decode, path, num_frames, fps)
+        effects = path("interventional_effects", "interventional_effect.png")
+        _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
+
+
+def kl_per_code(means, logvars):
+    """Mean KL divergence of each code from the standard normal prior.
+
+    Args:
+        means: (n, num_codes).
+        logvars: (n, num_codes).
+
+    Returns:
+        (num_codes,) in nats, at least 0.
+    """
+    return 0.5 * np.mean(means**2 + np.exp(logvars) - logvars - 1, axis=0)
+
+
+def aggregate_moments(means, logvars):
+    """Mean and standard deviation of each code over all images, (num_codes,) each."""
+    return means.mean(0), np.sqrt(np.exp(logvars).mean(0) + means.var(0))
+
+
+def _pairs(images, reconstructions):
+    gap = np.ones_like(images[:, :, :2])
+    pairs = np.concatenate([images, gap, reconstructions], axis=2)
+    return visualize_util.image_grid(pairs, 8, padding=10)
+
+
+def _traverse(base, values):
+    """Codes that differ from `base` in one code, for all values of each code.
+
+    Args:
+        base: (num_codes,).
+        values: a sequence of equal length for each code.
+
+    Returns:
+        float32 (num_codes * number of values, num_codes), all values of code 0 first.
+    """
+    values = np.asarray(values)
+    codes = np.tile(base, (*values.shape, 1))
+    for j, values_of_code in enumerate(values):
+        codes[j, :, j] = values_of_code
+    return codes.reshape(-1, len(base)).astype(np.float32)
+
+
+def _cycles(means, logvars, num_frames):
+    """The original's animations: name -> values of code j that begin at its value."""
+    gaussian = visualize_util.cycle_gaussian
+    interval = visualize_util.cycle_interval
+    loc, scale = aggregate_moments(means, logvars)
+    low, high = means.min(0), means.max(0)
+    return {
+        "std_gaussian": lambda j, value: gaussian(value, num_frames),
+        "fitted_gaussian": lambda j, value: gaussian(
+            value, num_frames, loc[j], scale[j]
+        ),
+        "fixed_interval": lambda j, value: interval(value, num_frames, -2.0, 2.0),
+        "conf_interval": lambda j, value: interval(
+            value, num_frames, loc[j] - 2 * scale[j], loc[j] + 2 * scale[j]
+        ),
+        "minmax_interval": lambda j, value: interval(
+            value, num_frames, low[j], high[j]
+        ),
+    }
+
+
+def _save_traversals(means, logvars, decode, path, num_frames, fps):
+    kl = kl_per_code(means, logvars)
+    order = np.argsort(-kl)
+    loc, scale = aggregate_moments(means, logvars)
+    # The image nearest to the middle of all codes has most to gain in each direction.
+    base = means[np.argmin(np.sum(((means - loc) / scale) ** 2, axis=1))]
+
+    def pictures(deviations):
+        codes = _traverse(base, loc[:, None] + scale[:, None] * deviations)
+        images = decode(codes)
+        return images.reshape(len(base), len(deviations), *images.shape[1:])[order]
+
+    deviations = np.linspace(-2, 2, 9)
+    labels = [f"code {j}\n{kl[j]:.2f} nats" for j in order]
+    picture = visualize_util.labelled_rows(
+        pictures(deviations),
+        labels,
+        ["mean" if d == 0 else f"{d:+g} sd".replace("-", "−") for d in deviations],
+        [
+            "One code changes in each row, around the image nearest to the mean code. "
+            "Below its name:",
+            "mean KL divergence from the prior, largest first. Mean and sd: of the code "
+            f"over {len(means):,} images.",
+        ],
+    )
+    visualize_util.save_image(picture, path("traversals.png"))
+    wave = visualize_util.cycle_interval(0.0, num_frames, -2.0, 2.0)
+    visualize_util.save_animation(
+        [
+            visualize_util.labelled_tiles(frame, labels)
+            for frame in pictures(wave).swapaxes(0, 1)
+        ],
+        path("traversals.gif"),
+        fps,
+    )
+
+
+def _save_effects(factor_names, factors, codes, order, path):
+    """Draws the mean of each code given each value of a factor, others random."""
+    from matplotlib.figure import Figure
+
+    columns = visualize_util.num_columns(len(order))
+    rows = -(-len(order) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.3 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axis in axes.flat[len(order) :]:
+        axis.set_visible(False)
+    for axis, j in zip(axes.flat, order, strict=False):
+        shares = []
+        for k, name in enumerate(factor_names):
+            _, value = np.unique(factors[:, k], return_inverse=True)
+            mean = np.bincount(value, codes[:, j]) / np.bincount(value)
+            axis.plot(np.linspace(0, 1, len(mean)), mean, label=name, marker=".")
+            shares.append(mean[value].var() / max(codes[:, j].var(), 1e-12))
+        best = int(np.argmax(shares))
+        axis.set_title(
+            f"code {j}: {factor_names[best]} ({shares[best]:.0%})", fontsize=10
+        )
+        axis.set_xticks([0, 1], ["first", "last"])
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25)
+    figure.supxlabel("value of the factor", fontsize=10)
+    figure.supylabel("mean of the code", fontsize=10)
+    figure.legend(
+        *axes.flat[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=min(len(factor_names), 2 * columns),
+        frameon=False,
+    )
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,57 @@
+"""Installs the package `dmt` and its command lines."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.*)"', (HERE / "dmt" / "__init__.py").read_text()
+).group(1)
+COMMANDS = (
+    "train",
+    "postprocess",
+    "evaluate",
+    "visualize_model",
+    "visualize_dataset",
+    "report",
+)
+
+setup(
+    name="dmt",
+    version=VERSION,
+    description="Disentanglement and multi-task learning on Keras 3",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["dmt", "dmt.*"]),
+    install_requires=[
+        "absl-py",
+        "gin-config==0.5.0",
+        "h5py",
+        "imageio",
+        "jinja2",
+        "keras>=3.15",
+        "matplotlib",
+        "numpy>=2.0",
+        "pillow>=10",
+        "scikit-learn>=1.5",
+        "scipy",
+        "tensorflow>=2.20",
+        "tensorflow-datasets",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]"],
+        "jax": ["jax"],
+        "jax-gpu": ["jax[cuda13]"],
+        "tensorboard": ["tensorboard"],
+        "test": ["jax", "pytest", "pytest-xdist", "ruff"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"dmt_{command} = dmt.cli:{command}" for command in COMMANDS
+        ]
+    },
+)

@@ -1,0 +1,57 @@
+import gin
+import pytest
+
+from dmt.data.ground_truth import dummy_data, named_data
+
+
+def test_binding_names_the_data_set():
+    with gin.unlock_config():
+        gin.bind_parameter("dataset.name", "dummy_data")
+    try:
+        assert named_data.get_named_ground_truth_data().name == "dummy_data"
+    finally:
+        gin.clear_config()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dummy_data",
+        "dsprites_rendered",
+        "dsprites_rendered_noshape",
+        "dsprites_rendered_small",
+    ],
+)
+def test_data_set_knows_its_name(name):
+    assert named_data.get_named_ground_truth_data(name).name == name
+
+
+def test_unknown_name_suggests_the_closest():
+    with pytest.raises(ValueError, match="mean 'dsprites_rendered'") as error:
+        named_data.get_named_ground_truth_data("dsprite_rendered")
+    assert "dummy_data" in str(error.value)
+    with pytest.raises(ValueError, match="Received: name=None"):
+        named_data.get_named_ground_truth_data(None)
+
+
+@pytest.mark.parametrize("name", ["shapes3d", "color_dsprites", "abstract_dsprites"])
+def test_data_sets_to_come_are_not_taken_for_typos(name):
+    with pytest.raises(ValueError, match="not in this version") as error:
+        named_data.get_named_ground_truth_data(name)
+    assert "Did you mean" not in str(error.value)
+
+
+def test_registered_data_set_is_found(monkeypatch):
+    monkeypatch.setattr(named_data, "_factories", dict(named_data._factories))
+    named_data.register("mine", dummy_data.DummyData)
+    assert isinstance(
+        named_data.get_named_ground_truth_data("mine"), dummy_data.DummyData
+    )
+    named_data.register("lazy", "dmt.data.ground_truth.dummy_data:DummyData")
+    assert named_data.get_named_ground_truth_data("lazy").num_factors == 10
+
+
+@pytest.mark.parametrize("name", ["dsprites_full", "shapes3d"])
+def test_names_of_published_data_sets_are_reserved(name):
+    with pytest.raises(ValueError, match="reserved"):
+        named_data.register(name, dummy_data.DummyData)

@@ -1,0 +1,109 @@
+"""Networks against the reference's variables and forward passes."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from dmt.methods.shared import architectures
+from dmt.methods.shared.layers import Conv2DTranspose
+
+GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden" / "architectures.npz")
+NETWORKS = json.loads(GOLDEN["networks"].tobytes())
+SEED = 1000
+
+
+def build(name):
+    function, _, shape = name.partition("/")
+    function = getattr(architectures, function)
+    shape = tuple(map(int, shape.split("x"))) if shape else None
+    kind = NETWORKS[name]["kind"]
+    if kind == "encoder":
+        return architectures.make_gaussian_encoder(shape, 10, function)
+    if kind == "decoder":
+        return architectures.make_decoder(10, shape, function)
+    return architectures.make_discriminator(10, function)
+
+
+def set_golden_weights(network, variables):
+    for i, (variable, (_, shape)) in enumerate(
+        zip(network.trainable_variables, variables, strict=True)
+    ):
+        scale = 1 / np.sqrt(np.prod(shape[:-1])) if len(shape) > 1 else 0.1
+        values = np.random.RandomState(SEED + i).standard_normal(shape) * scale
+        variable.assign(values.astype("float32"))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_variables(name):
+    golden = NETWORKS[name]
+    network = build(name)
+    assert network.count_params() == golden["num_parameters"]
+    found = {v.path: list(v.shape) for v in network.trainable_variables}
+    assert found == dict(golden["variables"])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forward_pass(name):
+    golden = NETWORKS[name]
+    network = build(name)
+    order = {v.path: v for v in network.trainable_variables}
+    # Keras may list variables in another order than the reference created them.
+    for i, (path, shape) in enumerate(golden["variables"]):
+        scale = 1 / np.sqrt(np.prod(shape[:-1])) if len(shape) > 1 else 0.1
+        values = np.random.RandomState(SEED + i).standard_normal(shape) * scale
+        order[path].assign(values.astype("float32"))
+    if golden["kind"] == "encoder":
+        shape = network.inputs[0].shape[1:]
+        inputs = np.random.RandomState(SEED + 500).uniform(size=(3, *shape))
+        mean, log_var = network(inputs.astype("float32"))
+        outputs = {"mean": mean, "log_var": log_var}
+    elif golden["kind"] == "decoder":
+        inputs = np.random.RandomState(SEED + 501).standard_normal((3, 10))
+        images = network(inputs.astype("float32"))
+        outputs = {"output": images[:, ::3, ::3]}
+    else:
+        inputs = np.random.RandomState(SEED + 502).standard_normal((5, 10))
+        logits = network(inputs.astype("float32"))
+        outputs = {
+            "logits": logits,
+            "clipped_probs": architectures.class_probabilities(logits),
+        }
+    for key, value in outputs.items():
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(value), GOLDEN[f"{name}/{key}"], rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (128, 64, 2), (48, 80, 4)])
+def test_other_image_sizes(shape):
+    encoder = architectures.make_gaussian_encoder(
+        shape, 7, architectures.conv_encoder
+    )
+    decoder = architectures.make_decoder(7, shape, architectures.deconv_decoder)
+    mean, _ = encoder(np.zeros((2, *shape), "float32"))
+    assert mean.shape == (2, 7)
+    assert decoder(mean).shape == (2, *shape)
+
+
+def test_impossible_image_size_is_named():
+    with pytest.raises(ValueError, match=r"multiples of 16.*\[60, 60, 1\]"):
+        architectures.make_decoder(5, (60, 60, 1), architectures.deconv_decoder)
+
+
+def test_transposed_convolution_equals_the_stock_layer(monkeypatch):
+    import dmt.methods.shared.layers as layers_module
+
+    inputs = np.random.RandomState(0).normal(size=(2, 3, 5, 4)).astype("float32")
+    stock = keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same")
+    expected = ops.convert_to_numpy(stock(inputs))
+    monkeypatch.setattr(layers_module, "_on_jax_cpu", lambda: True)
+    ours = Conv2DTranspose(6, 4, strides=2, padding="same")
+    ours.build(inputs.shape)
+    ours.set_weights(stock.get_weights())
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours(inputs)), expected, rtol=1e-4, atol=1e-5
+    )
