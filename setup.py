@@ -27,11 +27,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["dmt", "dmt.*"]),
+    package_data={"dmt.visualize": ["*.jinja"]},
     install_requires=[
         "absl-py",
         "gin-config==0.5.0",
         "h5py",
-        "imageio",
         "jinja2",
         "keras>=3.15",
         "matplotlib",

@@ -8,6 +8,7 @@ import os
 import sys
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 FLAGS = flags.FLAGS
 
@@ -87,12 +88,16 @@ def evaluate():
         _evaluate,
         "Scores a representation: --input_dir=IN --output_dir=OUT --gin_config=FILE.",
         {
-            "input_dir": (flags.DEFINE_string, None, "Directory dmt_postprocess wrote."),
+            "input_dir": (
+                flags.DEFINE_string,
+                None,
+                "Directory dmt_postprocess wrote.",
+            ),
             "output_dir": (flags.DEFINE_string, None, "Directory to write."),
             "gin_evaluation_config_glob": (
                 flags.DEFINE_string,
                 None,
-                "Pattern of gin files; each is evaluated into <output_dir>/<file name>.",
+                "Pattern of gin files, each evaluated into <output_dir>/<file name>.",
             ),
             **_STEP_FLAGS,
         },
@@ -255,7 +260,8 @@ def _run(step, usage, definitions, required=()):
 
     def main(argv):
         del argv
-        logging.getLogger().setLevel(logging.INFO)
+        absl_logging.set_verbosity(absl_logging.WARNING)
+        logging.getLogger("dmt").setLevel(logging.INFO)
         try:
             step()
         except (ValueError, OSError) as error:

@@ -13,9 +13,16 @@ from dmt.evaluation import representation
 from dmt.evaluation.metrics import dci, factor_vae, mig  # noqa: F401 (registers them)
 from dmt.utils import configuration, files, results
 
+logger = logging.getLogger(__name__)
+
 
 def evaluate_with_gin(
-    model_dir, output_dir, overwrite=False, gin_config_files=(), gin_bindings=(), **flags
+    model_dir,
+    output_dir,
+    overwrite=False,
+    gin_config_files=(),
+    gin_bindings=(),
+    **flags,
 ):
     """Runs `evaluate` under a gin configuration; see there."""
     with configuration.gin_configuration(gin_config_files, gin_bindings):
@@ -54,7 +61,7 @@ def evaluate(
         ValueError: if `output_dir` exists and may not be replaced.
     """
     if resume and results.is_complete(output_dir, "evaluation"):
-        logging.info("%s is complete, nothing to do.", output_dir)
+        logger.info("%s is complete, nothing to do.", output_dir)
         return
     files.check_output_directory(output_dir, overwrite)
     start = time.time()

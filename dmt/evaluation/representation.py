@@ -1,4 +1,4 @@
-"""From images to codes: the model that postprocessing makes and a table of its codes."""
+"""From images to codes: the model of a representation and a table of its codes."""
 
 import os
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+import zipfile
 
 import gin
 import keras
@@ -22,6 +23,8 @@ from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared.training import Resident
 from dmt.methods.unsupervised import vae  # noqa: F401 (registers the models)
 from dmt.utils import configuration, files, results
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_DIR = "tf_checkpoint"
 HISTORY_FILE = "history.csv"
@@ -91,7 +94,7 @@ def train(
     """
     del name, model_num
     if resume and results.is_complete(model_dir, "train"):
-        logging.info("%s is complete, nothing to do.", model_dir)
+        logger.info("%s is complete, nothing to do.", model_dir)
         return
     _check_arguments(
         training_steps, batch_size, eval_steps, log_steps, steps_per_execution
@@ -183,7 +186,7 @@ class _Run(keras.callbacks.Callback):
         super().__init__()
         self._model = model
         self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
-        self._checkpoint = os.path.join(self._directory, "checkpoint.weights.h5")
+        self._checkpoint = os.path.join(self._directory, "checkpoint.npz")
         self._history_path = os.path.join(model_dir, HISTORY_FILE)
         self._checkpoint_seconds = checkpoint_seconds
         self._start = self._last_checkpoint = time.time()
@@ -212,24 +215,38 @@ class _Run(keras.callbacks.Callback):
                 f"differ: {sorted(different)}"
             )
 
+    def _variables(self):
+        """Everything that an update changes, by name."""
+        variables = self._model.variables + self._model.optimizer.variables
+        return {f"{i}/{v.path}": v for i, v in enumerate(variables)}
+
+    def _save(self):
+        # In memory first: a disk that fills up then fails in one place, with an error.
+        content = io.BytesIO()
+        np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
+        with files.replacing(self._checkpoint) as path:
+            with open(path, "wb") as file:
+                file.write(content.getbuffer())
+        self._last_checkpoint = time.time()
+
     def _restore(self):
         try:
-            self._model.load_weights(self._checkpoint)
-        except Exception as error:
+            with np.load(self._checkpoint) as checkpoint:
+                values = {name: checkpoint[name] for name in self._variables()}
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"The checkpoint {self._checkpoint} cannot be read; delete it to train "
                 f"from the start: {error}"
             ) from error
+        for name, variable in self._variables().items():
+            variable.assign(values[name])
         if os.path.exists(self._history_path):
             with open(self._history_path, encoding="utf-8") as file:
-                rows = [
-                    {name: float(value) for name, value in row.items()}
-                    for row in csv.DictReader(file)
-                ]
-            self._history = [row for row in rows if row["step"] <= self.step()]
+                rows = list(csv.DictReader(file))
+            self._history = [row for row in rows if int(row["step"]) <= self.step()]
         if self._history:
-            self._start -= self._history[-1]["elapsed_time"]
-        logging.info("Resumed at step %d.", self.step())
+            self._start -= float(self._history[-1]["elapsed_time"])
+        logger.info("Resumed at step %d.", self.step())
 
     def step(self):
         """Number of updates made."""
@@ -242,21 +259,18 @@ class _Run(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Restarts the clock of the speed shown."""
         del epoch, logs
-        self._first_batch = None
+        self._epoch_start = time.time()
+        self._steps_before = self.step()
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the speed to the progress bar."""
-        if self._first_batch is None:
-            self._first_batch = batch, time.time()  # Not the time of compilation.
-            return
-        first, start = self._first_batch
-        self._speed = (batch - first) / (time.time() - start)
-        logs["steps_per_second"] = self._speed
+        logs["steps_per_second"] = (batch + 1) / (time.time() - self._epoch_start)
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds a line to the learning curve and, now and then, checkpoints."""
         del epoch
-        logs["steps_per_second"] = self._speed
+        steps = self.step() - self._steps_before
+        logs["steps_per_second"] = steps / (time.time() - self._epoch_start)
         row = {"step": self.step(), "elapsed_time": self.elapsed(), **logs}
         self._history.append(row)
         text = io.StringIO()
@@ -277,11 +291,6 @@ class _Run(keras.callbacks.Callback):
         del logs
         self._save()
 
-    def _save(self):
-        with files.replacing(self._checkpoint) as path:
-            self._model.save_weights(path)
-        self._last_checkpoint = time.time()
-
 
 def _check_arguments(
     training_steps, batch_size, eval_steps, log_steps, steps_per_execution
@@ -300,7 +309,8 @@ def _check_arguments(
     if log_steps % steps_per_execution:
         raise ValueError(
             "model.log_steps must be a multiple of model.steps_per_execution. "
-            f"Received: log_steps={log_steps}, steps_per_execution={steps_per_execution}"
+            f"Received: log_steps={log_steps}, "
+            f"steps_per_execution={steps_per_execution}"
         )
 
 

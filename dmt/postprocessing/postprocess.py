@@ -14,9 +14,16 @@ from dmt.methods import gaussian_encoder_model
 from dmt.postprocessing import methods  # noqa: F401 (registers the methods)
 from dmt.utils import configuration, files, results
 
+logger = logging.getLogger(__name__)
+
 
 def postprocess_with_gin(
-    model_dir, output_dir, overwrite=False, gin_config_files=(), gin_bindings=(), **flags
+    model_dir,
+    output_dir,
+    overwrite=False,
+    gin_config_files=(),
+    gin_bindings=(),
+    **flags,
 ):
     """Runs `postprocess` under a gin configuration; see there."""
     with configuration.gin_configuration(gin_config_files, gin_bindings):
@@ -55,7 +62,7 @@ def postprocess(
     """
     del name
     if resume and results.is_complete(output_dir, "postprocess"):
-        logging.info("%s is complete, nothing to do.", output_dir)
+        logger.info("%s is complete, nothing to do.", output_dir)
         return
     files.check_output_directory(output_dir, overwrite)
     start = time.time()

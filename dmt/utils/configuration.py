@@ -21,38 +21,55 @@ def gin_configuration(gin_files, gin_bindings):
         FileNotFoundError: if a file does not exist.
         ValueError: if gin refuses a line or a binding is missing.
     """
-    for path in gin_files:
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"There is no gin file {path}.")
     try:
-        try:
-            gin.parse_config_files_and_bindings(list(gin_files), list(gin_bindings))
-        except Exception as error:
-            raise ValueError(_explain(error, gin_files)) from error
+        for path in gin_files:
+            if not os.path.isfile(path):
+                raise FileNotFoundError(f"There is no gin file {path}.")
+            _parse(gin.parse_config_file, path)
+        for binding in gin_bindings:
+            _parse(gin.parse_config, binding)
+        gin.finalize()
         yield
-    except RuntimeError as error:
-        match = re.search(r"Required bindings for `(.*?)` not provided.*?: (.*)", str(error))
-        if match is None:
+    except (RuntimeError, TypeError) as error:
+        missing = _missing_bindings(str(error))
+        if not missing:
             raise
-        name, parameters = match.groups()
-        missing = ", ".join(f"{name}.{p}" for p in re.findall(r"'(\w+)'", parameters))
         raise ValueError(
-            f"Required gin bindings are missing: {missing}. Add them to a gin file or "
-            "give them with --gin_bindings."
+            f"Required gin bindings are missing: {', '.join(missing)}. Add them to a "
+            "gin file or give them with --gin_bindings."
         ) from error
     finally:
         gin.clear_config()
 
 
-def _explain(error, gin_files):
-    text = " ".join(str(error).split())
-    if "No configurable matching" in text or "has no parameter" in text:
-        text += (
-            " It is misspelt, or not part of this version; a configurable of your own "
-            "must be imported by a line `import your_module` in a gin file."
-        )
-    where = ", ".join(gin_files)
-    return f"Gin configuration{f' ({where})' if where else ''}: {text}"
+def _parse(parse, source):
+    """Parses a file or a binding; what gin refuses becomes one line."""
+    try:
+        parse(source)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if "No configurable matching" in text:
+            text += (
+                " It is misspelt, or not part of this version; a configurable of your "
+                "own must be imported by a line `import your_module` in a gin file."
+            )
+        elif "doesn't have a parameter" in text:
+            text += " It is misspelt, or not part of this version."
+        raise ValueError(f"Gin configuration, {source}: {text}") from error
+
+
+def _missing_bindings(message):
+    """Names of the bindings that gin found missing when it called a configurable."""
+    required = re.search(r"Required bindings for `(.*?)` not provided.*: (.*)", message)
+    if required:
+        name, parameters = required.groups()
+    else:
+        parameters = re.search(r"No values supplied by Gin or caller.*: (.*)", message)
+        name = re.search(r"In call to configurable '(.*?)'", message)
+        if not parameters or not name:
+            return []
+        name, parameters = name.group(1), parameters.group(1)
+    return [f"{name}.{parameter}" for parameter in re.findall(r"'(\w+)'", parameters)]
 
 
 def resolve_auto_dataset(previous_gin_file):

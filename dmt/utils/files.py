@@ -4,15 +4,18 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def replacing(path):
     """A temporary path in the same directory that becomes `path` on success.
 
-    Works for files and for directories; on an error nothing is left behind, and what
-    a killed process leaves is a hidden name that the next attempt removes. The name
-    keeps the extension, which Keras looks at.
+    Works for files and for directories. On an error nothing is left behind; what a
+    killed process leaves has a hidden name, which the next attempt on the same machine
+    removes. The name keeps the extension, which Keras looks at.
 
     Args:
         path: the file or directory to write or to replace.
@@ -20,15 +23,19 @@ def replacing(path):
     Yields:
         The path to write to. Its directory exists.
     """
-    path = os.path.abspath(path)
-    directory, name = os.path.split(path)
+    directory, name = os.path.split(os.path.abspath(path))
     os.makedirs(directory, exist_ok=True)
-    temporary = os.path.join(directory, f".tmp.{name}")
-    remove(temporary)  # A killed process may have left one.
+    prefix = f".tmp.{socket.gethostname()}."
+    for leftover in os.listdir(directory):
+        if leftover.startswith(prefix) and leftover.endswith(f".{name}"):
+            pid = leftover.removeprefix(prefix).split(".")[0]
+            if pid.isdigit() and not _is_running(int(pid)):
+                remove(os.path.join(directory, leftover))
+    temporary = os.path.join(directory, f"{prefix}{os.getpid()}.{name}")
     try:
         yield temporary
         if os.path.isdir(temporary):
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
         else:
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
@@ -36,6 +43,16 @@ def replacing(path):
     except BaseException:
         remove(temporary)
         raise
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def remove(path):
@@ -103,7 +120,7 @@ def write_saved_model(path, trackables, signatures):
 
     tf = tensorflow()
     if tf is None:
-        logging.warning("TensorFlow is not installed, so %s is not written.", path)
+        logger.warning("TensorFlow is not installed, so %s is not written.", path)
         return
 
     archive = keras.export.ExportArchive()
@@ -116,7 +133,10 @@ def write_saved_model(path, trackables, signatures):
             input_signature=[tf.TensorSpec(shape, "float32", name=argument)],
         )
     with replacing(path) as temporary:
-        archive.write_out(temporary, verbose=False)
+        try:
+            archive.write_out(temporary, verbose=False)
+        except tf.errors.OpError as error:
+            raise OSError(f"{path} cannot be written: {error.message}") from error
 
 
 def tensorflow():

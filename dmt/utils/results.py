@@ -105,6 +105,23 @@ def gin_dict(config_path=None):
     return result
 
 
+def bindings_of(config_path):
+    """`gin_dict` of a step's operative configuration, macros replaced by values.
+
+    Raises:
+        FileNotFoundError: if the step did not finish.
+    """
+    if not os.path.exists(config_path):
+        raise FileNotFoundError(
+            f"There is no {config_path}: the step before did not finish, run it first."
+        )
+    bindings = gin_dict(config_path)
+    return {
+        key: bindings.get(value[1:], value) if value.startswith("%") else value
+        for key, value in bindings.items()
+    }
+
+
 def bound_string(config_path, binding):
     """The value of a string binding in a step's operative configuration.
 
@@ -112,11 +129,7 @@ def bound_string(config_path, binding):
         FileNotFoundError: if the step did not finish.
         ValueError: if there is no such binding.
     """
-    if not os.path.exists(config_path):
-        raise FileNotFoundError(
-            f"There is no {config_path}: the step before did not finish, run it first."
-        )
-    bindings = gin_dict(config_path)
+    bindings = bindings_of(config_path)
     if binding not in bindings:
         raise ValueError(f"{config_path} binds no {binding}.")
     return bindings[binding].strip("'\"")

@@ -33,7 +33,8 @@ _PICTURES = (
     (
         "traversals.gif",
         "Traversals, animated",
-        "Each code runs from its mean − 2 sd to its mean + 2 sd and back.",
+        "Each code runs from its mean − 2 sd to its mean + 2 sd and back. Below it: "
+        "mean KL divergence from the prior.",
     ),
     (
         "interventional_effects/interventional_effect.png",
@@ -50,8 +51,11 @@ _PICTURES = (
     ("sampled/samples.jpg", "Samples", "Images decoded from the prior."),
 )
 
-# Keys of a metric's results that say how it was measured, beside integers and names.
-_NOT_SCORES = ("elapsed_time", "origin", "prune_threshold", "uuid")
+# Results of a metric that say how it was measured, as do integers and names.
+_SETTINGS = ("prune_threshold",)
+_NOT_SHOWN = ("elapsed_time", "origin", "uuid")
+# Rows and columns of a table that a reader can take in.
+_MAX_TABLE = 64
 _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
@@ -78,7 +82,7 @@ def write_report(run_dir, output_path):
         raise FileNotFoundError(
             f"There is no finished model in {model_dir}: train it first (dmt_train)."
         )
-    config = results.gin_dict(os.path.join(model_dir, "results", "gin", "train.gin"))
+    config = results.bindings_of(os.path.join(model_dir, "results", "gin", "train.gin"))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(os.path.dirname(__file__)),
         autoescape=True,
@@ -123,78 +127,77 @@ def _facts(model_dir, config):
         "losses": {
             key: value
             for key, value in trained.items()
-            if isinstance(value, float) and key not in _NOT_CURVES + _NOT_SCORES
+            if isinstance(value, float) and key not in _NOT_CURVES + _NOT_SHOWN
         },
     }
 
 
 def _metrics(run_dir, config):
-    """The results of each metric, sorted by representation and metric."""
-    paths = glob.glob(
-        os.path.join(
-            run_dir, "metrics", "*", "*", "results", "aggregate", "evaluation.json"
-        )
-    )
+    """What each metric found, sorted by representation and metric."""
     factors = _factor_names(config["dataset.name"].strip("'\""))
     codes = [f"code {j}" for j in range(int(config.get("encoder.num_latent", 0)))]
 
-    def names(key, length):
-        if length == len(factors) and ("factor" in key or length != len(codes)):
+    def names(axis, length):
+        if length == len(factors) and ("factor" in axis or length != len(codes)):
             return factors
         if length == len(codes):
             return codes
         return [str(i) for i in range(length)]
 
-    metrics = []
-    for path in sorted(paths):
-        aggregate = results.load_json(path)
-        prefix = "evaluation_results."
-        found = {
-            key.removeprefix(prefix): value
-            for key, value in aggregate.items()
-            if key.startswith(prefix)
-        }
-        parts = path.split(os.sep)
-        metric = {
-            "representation": parts[-5],
-            "name": parts[-4],
-            "seed": aggregate.get("evaluation_config.evaluation.random_seed"),
-            "elapsed_time": found.get("elapsed_time"),
-            "scores": {},
-            "settings": {},
-            "vectors": {},
-            "matrices": [],
-        }
-        for key, value in found.items():
-            # A score that is not a number is stored as null.
-            shape = np.shape(np.array(value, dtype=float)) if _numeric(value) else ()
-            if len(shape) == 1 and shape[0]:
+    pattern = ("metrics", "*", "*", "results", "aggregate", "evaluation.json")
+    return [
+        _metric(path, names)
+        for path in sorted(glob.glob(os.path.join(run_dir, *pattern)))
+    ]
+
+
+def _metric(path, names):
+    aggregate = results.load_json(path)
+    prefix = "evaluation_results."
+    found = {
+        key.removeprefix(prefix): value
+        for key, value in aggregate.items()
+        if key.startswith(prefix)
+    }
+    representation, name = path.split(os.sep)[-5:-3]
+    metric = {
+        "representation": representation,
+        "name": name,
+        "seed": aggregate.get("evaluation_config.evaluation.random_seed"),
+        "elapsed_time": found.get("elapsed_time"),
+        "scores": {},
+        "settings": {},
+        "vectors": {},
+        "matrices": [],
+    }
+    for key, value in found.items():
+        if key in _NOT_SHOWN:
+            continue
+        if isinstance(value, list):
+            shape = _shape(value)
+            if len(shape) == 1:
                 columns = tuple(names(key, shape[0]))
                 metric["vectors"].setdefault(columns, {})[key] = value
-            elif len(shape) == 2 and shape[1]:
-                rows = codes if shape[0] == len(codes) else names(key, shape[0])
-                columns = names("factor", shape[1])
-                highest = np.nanmax(np.array(value, dtype=float)) or 1.0
+            elif len(shape) == 2:
+                rows, columns = names("code", shape[0]), names("factor", shape[1])
+                numbers = [number for row in value for number in row]
+                highest = max(filter(None, numbers), default=1.0)
                 metric["matrices"].append((key, rows, columns, value, highest))
-            elif isinstance(value, list) or key in ("elapsed_time", "origin", "uuid"):
-                continue
-            elif (value is None or isinstance(value, float)) and key not in _NOT_SCORES:
-                metric["scores"][key] = value
-            else:
-                metric["settings"][key] = value
-        metrics.append(metric)
-    return metrics
+        # A score that is not a number is stored as null.
+        elif isinstance(value, float | None) and key not in _SETTINGS:
+            metric["scores"][key] = value
+        else:
+            metric["settings"][key] = value
+    return metric
 
 
-def _numeric(value):
-    """Whether JSON holds a rectangular nested list of numbers (or null)."""
-    if not isinstance(value, list):
-        return False
+def _shape(value):
+    """Shape of a nested list of numbers (or null); () if it is no readable table."""
     try:
-        np.array(value, dtype=float)
+        array = np.array(value, dtype=float)
     except (TypeError, ValueError):
-        return False
-    return True
+        return ()
+    return array.shape if 0 < max(array.shape) <= _MAX_TABLE and array.size else ()
 
 
 def _factor_names(dataset):
@@ -217,6 +220,7 @@ def _curves(path):
     from matplotlib.figure import Figure
 
     names = [name for name in rows[0] if name not in _NOT_CURVES]
+    names.sort(key=lambda name: name != "reconstruction_loss")
     grey = "#808080"  # Reads on light and on dark pages.
     style = {
         "svg.hashsalt": "dmt",
@@ -230,7 +234,7 @@ def _curves(path):
     lines = -(-len(names) // columns)
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(10, 2.7 * lines), layout="constrained")
-        axes = figure.subplots(lines, columns, squeeze=False).flat
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
         steps = [float(row["step"]) for row in rows]
         for axis, name in zip(axes, names, strict=False):
             axis.plot(
@@ -244,12 +248,10 @@ def _curves(path):
             axis.set_xlabel("step")
             axis.spines[["top", "right"]].set_visible(False)
             axis.grid(alpha=0.2, color=grey)
-        for axis in list(axes)[len(names) :]:
+        for axis in axes[len(names) :]:
             axis.set_visible(False)
         text = io.BytesIO()
-        figure.savefig(
-            text, format="svg", transparent=True, metadata={"Date": None}
-        )
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return _data_url("image/svg+xml", text.getvalue())
 
 

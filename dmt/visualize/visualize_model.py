@@ -1,4 +1,4 @@
-"""Pictures of what a model learned: reconstructions, samples, traversals of its codes."""
+"""Pictures of what a model learned: reconstructions, samples, traversals of codes."""
 
 import os
 
@@ -53,10 +53,9 @@ def visualize(
     data = named_data.get_named_ground_truth_data(
         results.bound_string(config_path, "dataset.name")
     )
-    activation = results.gin_dict(config_path).get(
-        "reconstruction_loss.activation", "logits"
-    )
-    activation = activation.strip("'\"")
+    activation = "logits"
+    if "reconstruction_loss.activation" in results.gin_dict(config_path):
+        activation = results.bound_string(config_path, "reconstruction_loss.activation")
     model = gaussian_encoder_model.load_model(model_dir)
     encode = compiled(model.encode)
     decode = compiled(lambda codes: losses.activate(model.decode(codes), activation))
@@ -191,10 +190,10 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
         labels,
         ["mean" if d == 0 else f"{d:+g} sd".replace("-", "−") for d in deviations],
         [
-            "One code changes in each row, around the image nearest to the mean code. "
-            "Below its name:",
-            "mean KL divergence from the prior, largest first. Mean and sd: of the code "
-            f"over {len(means):,} images.",
+            "Each row changes one code, around the image nearest to the mean of all "
+            "codes.",
+            f"Mean and sd: of the code over {len(means):,} images. Nats: mean KL "
+            "divergence from the prior.",
         ],
     )
     visualize_util.save_image(picture, path("traversals.png"))

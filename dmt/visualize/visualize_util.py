@@ -64,9 +64,7 @@ def labelled_rows(rows, labels, column_labels=None, caption=()):
     rows = [enlarge(row) for row in rows]
     columns = max(len(row) for row in rows)
     cells = [
-        np.pad(
-            row, [(0, columns - len(row))] + [(0, 0)] * 3, constant_values=_WHITE
-        )
+        np.pad(row, [(0, columns - len(row))] + [(0, 0)] * 3, constant_values=_WHITE)
         for row in rows
     ]
     padding = 4

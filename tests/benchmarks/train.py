@@ -11,12 +11,13 @@ of 64 uint8 images of 64x64x1, Bernoulli loss, Adam with learning rate 1e-4. Tha
 PyTorch loop (`pip install torch==2.13.0`; without it its rows are left out) is written
 by hand: channels_last, fused Adam, one constant batch. It has a process of its own.
 
-How to read it. Machines drift, so the variants take turns: each of `--rounds` rounds
-times every variant for `--steps` steps after a few untimed ones, every other round in
-reverse order. "steps/s" is the median over rounds; a ratio is the median of the ratios
-within each round, with the smallest and the largest beside it: where these are far
-apart, the machine was not quiet. "CPU-ms/step" is the processor time of all threads,
-which suffers less from other programs but counts threads that spin while they wait.
+How to read it. Machines drift, so the variants take turns: after an untimed round that
+compiles, each of `--rounds` rounds times every variant for `--steps` steps, every other
+round in reverse order. "steps/s" is the median over rounds; a ratio is the median of
+the ratios within each round, with the smallest and the largest beside it: where these
+are far apart, the machine was not quiet, and the run is worth nothing (PyTorch above
+all, whose threads wait for each other, loses most to other programs). "CPU-ms/step" is
+the processor time of all threads; with `--threads 1` it is a fair guide even then.
 Targets are where the project wants to be; nothing fails when they are missed.
 
 - fit / constant batch: what data and the loop of `fit` cost. The constant batch is fed
@@ -213,7 +214,7 @@ class Ours:
         from dmt.methods.shared.training import Resident
         from dmt.methods.unsupervised import vae
 
-        self.new_vae = lambda: vae.BetaVAE(beta=4.0)
+        self.model_class = vae.BetaVAE
         gin.parse_config(BINDINGS)
         self.batch_size = batch_size
         self.dataset = named_data.get_named_ground_truth_data(
@@ -228,7 +229,7 @@ class Ours:
         """A compiled beta-VAE, made as `dmt.methods.train` makes it."""
         import keras
 
-        model = self.new_vae()
+        model = self.model_class(beta=4.0)
         keras.config.set_dtype_policy(dtype_policy)
         model.initialize(SHAPE, seed=0)
         keras.config.set_dtype_policy("float32")
@@ -337,12 +338,14 @@ class Ours:
 
 
 def run_rounds(variants, rounds, steps):
-    """Times every variant in every round.
+    """Times every variant in every round, after a round that is not counted.
 
     Returns:
         dict from the name of a variant to its medians and the figures of each round.
     """
     results = {name: [None] * rounds for name in variants}
+    for run in variants.values():
+        run(steps)
     for number in range(rounds):
         names = list(variants)
         for name in names if number % 2 == 0 else reversed(names):
@@ -410,23 +413,25 @@ def measure_accelerator(ours, args):
     steps = steps_per_execution * executions
     flops = flops_per_step(ours.model, args.batch_size)
     matmul_flops = 2 * size**3
-    variants, pairs = {}, []
+    variants, work, pairs = {}, {}, []
     for policy, dtype in (("float32", "float32"), ("mixed_bfloat16", "bfloat16")):
         model = ours.make_model(ours.resident, policy, steps_per_execution)
         fit = f"fit, {steps_per_execution} steps per call, {policy}"
         product = f"matrix product {size}, {dtype}"
-        variants[fit] = ours.fit(model)
-        variants[product] = matrix_product(size, dtype)
+        variants[fit], work[fit] = ours.fit(model), flops
+        variants[product], work[product] = matrix_product(size, dtype), matmul_flops
         pairs.append((fit, fit, product, None))
     print("A step of a matrix product is one product.")
     rows = run_rounds(variants, args.rounds, steps)
     for name, row in rows.items():
-        work = matmul_flops if "matrix" in name else flops
-        row["tflops"] = row["steps_per_second"] * work / 1e12
-    share_of_peak = ratios_of_rounds(rows, pairs)
-    for row in share_of_peak.values():
-        for key in ("median", "smallest", "largest"):
-            row[key] *= flops / matmul_flops
+        row["tflops"] = row["steps_per_second"] * work[name] / 1e12
+    share_of_peak = {
+        name: {
+            key: row[key] * flops / matmul_flops
+            for key in ("median", "smallest", "largest")
+        }
+        for name, row in ratios_of_rounds(rows, pairs).items()
+    }
 
     print(f"\n{flops / 1e9:.2f} GFLOP per step, forward and backward")
     print(f"{'':<42}{'steps/s':>10}{'TFLOP/s':>14}{'share of product':>18}")
@@ -440,6 +445,7 @@ def measure_accelerator(ours, args):
     return {
         "flops_per_step": flops,
         "steps_per_execution": steps_per_execution,
+        "matrix_size": size,
         "rows": rows,
         "share_of_peak": share_of_peak,
     }

@@ -80,9 +80,7 @@ def test_forward_pass(name):
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (128, 64, 2), (48, 80, 4)])
 def test_other_image_sizes(shape):
-    encoder = architectures.make_gaussian_encoder(
-        shape, 7, architectures.conv_encoder
-    )
+    encoder = architectures.make_gaussian_encoder(shape, 7, architectures.conv_encoder)
     decoder = architectures.make_decoder(7, shape, architectures.deconv_decoder)
     mean, _ = encoder(np.zeros((2, *shape), "float32"))
     assert mean.shape == (2, 7)

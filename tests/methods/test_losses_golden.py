@@ -63,7 +63,9 @@ def test_reconstruction_loss(name):
     check(ops.mean(loss), case["out"]["mean"], rtol)
     key = "grad_per_sample_loss_wrt_reconstructed_images"
     if key in case["out"]:
-        (gradient,) = gradients(lambda x: ops.sum(function(images, x, **params)), logits)
+        (gradient,) = gradients(
+            lambda x: ops.sum(function(images, x, **params)), logits
+        )
         # 1 / (1 - p) magnifies the rounding of p, in the reference as here.
         check(gradient, case["out"][key], 10 * rtol, atol=1e-4)
 

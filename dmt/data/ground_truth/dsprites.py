@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,6 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, state_space
+from dmt.utils import files
+
+logger = logging.getLogger(__name__)
 
 URL = (
     "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
@@ -160,7 +162,7 @@ def open_official_images(num_images):
         if images is not None:
             return images
     folder = _first_writable(folders)
-    logging.info("Preparing %s in %s, this happens once.", source, folder)
+    logger.info("Preparing %s in %s, this happens once.", source, folder)
     _prepare(source, folder, key, num_images)
     return np.load(folder / "images.npy", mmap_mode="r")
 
@@ -204,7 +206,7 @@ def _first_writable(folders):
 def _prepare(source, folder, key, num_images):
     """Writes the pictures of the source as bits, then meta.json as the seal."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (num_images, 512)}
-    with _replace_when_complete(folder / "images.npy") as file:
+    with files.replacing(folder / "images.npy") as path, open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for images in _read_chunks(source, num_images):
             file.write(np.packbits(images.reshape(len(images), -1), axis=1))
@@ -212,20 +214,9 @@ def _prepare(source, folder, key, num_images):
         (folder / "meta.json").unlink(missing_ok=True)
     with open(source, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with _replace_when_complete(folder / "meta.json") as file:
-        file.write(json.dumps({**key, "sha256": sha256}, indent=2).encode())
-
-
-@contextlib.contextmanager
-def _replace_when_complete(path):
-    """Opens a file that appears under its name only if nothing fails."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(
+        folder / "meta.json", json.dumps({**key, "sha256": sha256}, indent=2)
+    )
 
 
 def _read_chunks(source, num_images):

@@ -39,9 +39,7 @@ def activate(images, activation):
     return ACTIVATIONS[activation](images)
 
 
-@gin.configurable(
-    "bernoulli_loss", allowlist=["subtract_true_image_entropy"]
-)
+@gin.configurable("bernoulli_loss", allowlist=["subtract_true_image_entropy"])
 def bernoulli_loss(
     true_images,
     reconstructed_images,
@@ -61,13 +59,9 @@ def bernoulli_loss(
         (batch,) losses in nats, summed over pixels and channels.
     """
     if activation == "logits":
-        losses = (
-            ops.softplus(reconstructed_images) - reconstructed_images * true_images
-        )
+        losses = ops.softplus(reconstructed_images) - reconstructed_images * true_images
     else:
-        losses = _cross_entropy(
-            true_images, activate(reconstructed_images, activation)
-        )
+        losses = _cross_entropy(true_images, activate(reconstructed_images, activation))
     if subtract_true_image_entropy:
         clipped = ops.clip(true_images, EPSILON, 1 - EPSILON)
         losses = losses - _cross_entropy(clipped, clipped)

@@ -151,7 +151,7 @@ class BetaVAE(BaseVAE):
     def __init__(self, beta):
         """Args: beta: weight of the KL divergence, >= 0."""
         super().__init__()
-        self.beta = beta
+        self.beta = _number("beta", beta)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -182,9 +182,7 @@ def anneal(c_max, step, iteration_threshold):
 class AnnealedVAE(BaseVAE):
     """Annealed VAE: gamma * |KL - C| with growing C (Burgess et al., 2018, Eq. 8)."""
 
-    def __init__(
-        self, gamma, c_max, iteration_threshold
-    ):
+    def __init__(self, gamma, c_max, iteration_threshold):
         """Creates the model.
 
         Args:
@@ -193,9 +191,9 @@ class AnnealedVAE(BaseVAE):
             iteration_threshold: number of updates until C reaches c_max.
         """
         super().__init__()
-        self.gamma = gamma
-        self.c_max = c_max
-        self.iteration_threshold = iteration_threshold
+        self.gamma = _number("gamma", gamma)
+        self.c_max = _number("c_max", c_max)
+        self.iteration_threshold = _number("iteration_threshold", iteration_threshold)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -215,8 +213,8 @@ class BottleneckVAE(BaseVAE):
             target: desired KL divergence in nats.
         """
         super().__init__()
-        self.gamma = gamma
-        self.target = target
+        self.gamma = _number("gamma", gamma)
+        self.target = _number("target", target)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -237,7 +235,7 @@ class FactorVAE(BaseVAE):
     def __init__(self, gamma):
         """Args: gamma: weight of the total correlation."""
         super().__init__()
-        self.gamma = gamma
+        self.gamma = _number("gamma", gamma)
 
     # As the original, no "elbo"; the discriminator's state is ours.
     result_keys = (
@@ -313,9 +311,7 @@ class FactorVAE(BaseVAE):
 class DIPVAE(BaseVAE):
     """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I."""
 
-    def __init__(
-        self, lambda_od, lambda_d_factor, dip_type="i"
-    ):
+    def __init__(self, lambda_od, lambda_d_factor, dip_type="i"):
         """Creates the model.
 
         Args:
@@ -333,8 +329,8 @@ class DIPVAE(BaseVAE):
                 f'dip_vae.dip_type must be "i" or "ii". Received: dip_type={dip_type!r}'
             )
         super().__init__()
-        self.lambda_od = lambda_od
-        self.lambda_d_factor = lambda_d_factor
+        self.lambda_od = _number("lambda_od", lambda_od)
+        self.lambda_d_factor = _number("lambda_d_factor", lambda_d_factor)
         self.dip_type = dip_type
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
@@ -354,7 +350,7 @@ class BetaTCVAE(BaseVAE):
     def __init__(self, beta):
         """Args: beta: weight of the total correlation."""
         super().__init__()
-        self.beta = beta
+        self.beta = _number("beta", beta)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -373,10 +369,7 @@ def compute_gaussian_kl(z_mean, z_logvar):
         Scalar in nats, >= 0.
     """
     return ops.mean(
-        0.5
-        * ops.sum(
-            ops.square(z_mean) + ops.exp(z_logvar) - z_logvar - 1, axis=1
-        )
+        0.5 * ops.sum(ops.square(z_mean) + ops.exp(z_logvar) - z_logvar - 1, axis=1)
     )
 
 
@@ -450,6 +443,12 @@ def shuffle_codes(z, seed):
     """
     order = ops.argsort(keras.random.uniform(ops.shape(z), seed=seed), axis=0)
     return ops.take_along_axis(z, order, axis=0)
+
+
+def _number(name, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} must be a number. Received: {name}={value!r}")
+    return value
 
 
 @contextmanager

@@ -1,0 +1,243 @@
+"""Training as users run it: by bindings, on either backend."""
+
+import csv
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from dmt.data import pipeline
+from dmt.data.ground_truth import named_data
+from dmt.methods import gaussian_encoder_model
+from dmt.methods.shared.training import batch_indices
+from dmt.methods.train import train_with_gin
+from tests.conftest import TINY, bindings
+
+FAMILIES = {
+    "vae": {"vae__beta": "4.0"},
+    "annealed_vae": {
+        "annealed_vae__gamma": "10.0",
+        "annealed_vae__c_max": "5.0",
+        "annealed_vae__iteration_threshold": "50",
+    },
+    "bottleneck_vae": {"bottleneck_vae__gamma": "1.0", "bottleneck_vae__target": "5.0"},
+    "factor_vae": {"factor_vae__gamma": "5.0"},
+    "dip_vae": {"dip_vae__lambda_od": "1.0", "dip_vae__lambda_d_factor": "1.0"},
+    "beta_tc_vae": {"beta_tc_vae__beta": "4.0"},
+    "autoencoder": {},
+}
+
+
+def train(model_dir, resume=False, **changes):
+    train_with_gin(
+        str(model_dir), gin_bindings=bindings(TINY, **changes), resume=resume
+    )
+
+
+def history(model_dir):
+    with open(model_dir / "history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def state(model_dir):
+    """Digest of all weights, counters and optimiser variables of a checkpoint."""
+    digest = hashlib.sha256()
+    with np.load(model_dir / "tf_checkpoint" / "checkpoint.npz") as checkpoint:
+        for name, values in sorted(checkpoint.items()):
+            digest.update(name.split("/")[0].encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def results(model_dir):
+    values = json.loads((model_dir / "results/json/train_results.json").read_text())
+    for key in ("uuid", "elapsed_time"):
+        del values[key]
+    return values
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains(family, tmp_path):
+    train(
+        tmp_path / "run",
+        model__model=f"@{family}()",
+        model__training_steps="60",
+        model__log_steps="20",
+        **FAMILIES[family],
+    )
+    losses = [float(row["loss"]) for row in history(tmp_path / "run")]
+    assert losses[-1] < 0.9 * losses[0]
+    found = results(tmp_path / "run")
+    assert found["global_step"] == 60
+    assert found["loss"] == pytest.approx(
+        found["reconstruction_loss"] + found["regularizer"], rel=1e-4
+    )
+
+
+def test_discriminator_learns(tmp_path):
+    # Without a penalty the codes stay dependent, which a discriminator can see.
+    train(
+        tmp_path / "run",
+        model__model="@factor_vae()",
+        factor_vae__gamma="0.0",
+        model__training_steps="300",
+        model__log_steps="50",
+        model__batch_size="64",
+        encoder__num_latent="10",
+    )
+    rows = history(tmp_path / "run")
+    assert float(rows[-1]["discriminator_loss"]) < float(rows[0]["discriminator_loss"])
+    assert float(rows[-1]["discriminator_accuracy"]) > 0.6
+
+
+def test_vae_of_factor_vae_follows_only_its_own_loss(tmp_path):
+    # With gamma 0 the discriminator must not move the VAE: it is the beta = 1 VAE.
+    train(tmp_path / "factor", model__model="@factor_vae()", factor_vae__gamma="0.0")
+    train(tmp_path / "beta")
+    for network in ("encoder", "decoder"):
+        for a, b in zip(
+            getattr(
+                gaussian_encoder_model.load_model(tmp_path / "factor"), network
+            ).weights,
+            getattr(
+                gaussian_encoder_model.load_model(tmp_path / "beta"), network
+            ).weights,
+            strict=True,
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_same_seed_same_run_and_other_seed_other_run(tmp_path):
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        train(tmp_path / name, model__random_seed=seed)
+    assert state(tmp_path / "a") == state(tmp_path / "b")
+    assert results(tmp_path / "a") == results(tmp_path / "b")
+    assert state(tmp_path / "a") != state(tmp_path / "c")
+
+
+@pytest.mark.parametrize("family", ["vae", "factor_vae"])
+def test_input_paths_give_the_same_run(family, tmp_path):
+    changes = dict(FAMILIES[family], model__model=f"@{family}()")
+    train(tmp_path / "host", **changes)
+    train(tmp_path / "resident", model__resident="True", **changes)
+    train(
+        tmp_path / "many",
+        model__resident="True",
+        model__steps_per_execution="2",
+        **changes,
+    )
+    expected = results(tmp_path / "host")
+    for name in ("resident", "many"):
+        found = results(tmp_path / name)
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            if isinstance(value, float):
+                assert found[key] == pytest.approx(value, rel=1e-4, abs=1e-4), key
+
+
+def test_steps_that_do_not_divide(tmp_path):
+    train(
+        tmp_path / "run",
+        model__training_steps="7",
+        model__log_steps="4",
+        model__steps_per_execution="2",
+    )
+    assert [int(float(row["step"])) for row in history(tmp_path / "run")] == [4, 7]
+    assert results(tmp_path / "run")["global_step"] == 7
+
+
+def test_random_pixels_can_be_trained_on(tmp_path):
+    train(tmp_path / "run", dataset__name="'dummy_data'")
+    assert results(tmp_path / "run")["origin"] == "synthetic"
+    with pytest.raises(ValueError, match="resident = False"):
+        train(tmp_path / "other", dataset__name="'dummy_data'", model__resident="True")
+    assert not (tmp_path / "other").exists()
+
+
+def test_mixed_precision_trains_and_exports_float32_codes(tmp_path):
+    train(
+        tmp_path / "run",
+        model__dtype_policy="'mixed_bfloat16'",
+        model__model="@factor_vae()",
+        factor_vae__gamma="1.0",
+    )
+    assert keras.config.dtype_policy().name == "float32"
+    model = gaussian_encoder_model.load_model(tmp_path / "run")
+    mean, logvar = model.encode(np.zeros((2, 64, 64, 1), "uint8"))
+    assert keras.backend.standardize_dtype(mean.dtype) == "float32"
+    assert keras.backend.standardize_dtype(logvar.dtype) == "float32"
+    assert keras.backend.standardize_dtype(model.decode(mean).dtype) == "float32"
+
+
+def test_seeds_are_the_originals(tmp_path, monkeypatch):
+    seeds = []
+    original = pipeline.host_batches
+
+    def spy(dataset, seed, *args):
+        seeds.append(int(seed))
+        return original(dataset, seed, *args)
+
+    monkeypatch.setattr(pipeline, "host_batches", spy)
+    train(tmp_path / "run", model__random_seed="1")
+    assert seeds == [1791095845, 4282876139]
+
+
+def test_batches_are_uniform_and_the_same_on_host_and_device():
+    size = 1000
+    host = np.stack([batch_indices(9, step, 64, size) for step in range(500)])
+    counts = np.bincount(host.ravel(), minlength=size)
+    assert counts.min() > 0 and counts.max() < 80  # Mean 32.
+    assert abs(np.corrcoef(host[:-1].ravel(), host[1:].ravel())[0, 1]) < 0.03
+    step = keras.ops.convert_to_tensor(7)
+    device = keras.ops.convert_to_numpy(batch_indices(9, step, 64, size))
+    np.testing.assert_array_equal(device, host[7])
+    assert not np.array_equal(host[0], batch_indices(10, 0, 64, size))
+
+
+def test_batches_restart_at_any_step():
+    dataset = named_data.get_named_ground_truth_data("dsprites_rendered_small")
+
+    def as_arrays(start, stop):
+        batches = pipeline.host_batches(dataset, 5, 4, start, stop)
+        return [
+            keras.ops.convert_to_numpy(b[0] if isinstance(b, tuple) else b)
+            for b in batches
+        ]
+
+    np.testing.assert_array_equal(as_arrays(0, 7)[4:], as_arrays(4, 7))
+
+
+def test_existing_directory_is_refused_and_kept(tmp_path):
+    train(tmp_path / "run")
+    before = results(tmp_path / "run")
+    with pytest.raises(ValueError, match="--overwrite"):
+        train(tmp_path / "run")
+    train(tmp_path / "run", resume=True)
+    assert results(tmp_path / "run") == before
+
+
+def test_resume_with_another_configuration_names_the_difference(tmp_path):
+    train(tmp_path / "run")
+    (tmp_path / "run/results").rename(tmp_path / "moved")
+    with pytest.raises(ValueError, match="vae.beta = 2.0"):
+        train(tmp_path / "run", resume=True, vae__beta="2.0")
+
+
+@pytest.mark.parametrize(
+    ("binding", "value", "message"),
+    [
+        ("model__training_steps", "0", "training_steps=0"),
+        ("model__batch_size", "'x'", "batch_size='x'"),
+        ("model__steps_per_execution", "4", "multiple of"),
+        ("model__dtype_policy", "'float8'", "dtype_policy='float8'"),
+        ("dip_vae__dip_type", "'iii'", "dip_type='iii'"),
+    ],
+)
+def test_bad_values_are_named_and_nothing_is_written(binding, value, message, tmp_path):
+    changes = {binding: value}
+    if binding.startswith("dip"):
+        changes.update(FAMILIES["dip_vae"], model__model="@dip_vae()")
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
