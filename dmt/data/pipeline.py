@@ -1,14 +1,69 @@
-"""Batches of images by step number: same seed and step, same batch."""
+"""Batches of images by step number: same seed and step, same batch.
+
+Batch t of a run is a function of (seed, t) alone, so a run can start at any step.
+"""
 
 import collections
 import concurrent.futures
 
 import keras
 import numpy as np
-
-from dmt.methods.shared.training import batch_indices
+from keras import ops
 
 PREFETCH = 2
+
+# Constants of the 32-bit finaliser of MurmurHash3.
+_MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)
+
+
+def batch_indices(seed, step, batch_size, size):
+    """The images of batch `step`, drawn uniformly with replacement.
+
+    A hash of (seed, step, position in the batch): the same numbers in NumPy and on
+    every Keras backend, on the host and on the device.
+
+    Args:
+        seed: integer in [0, 2**32).
+        step: integer, or integer scalar tensor.
+        batch_size: number of indices.
+        size: number of images, < 2**32.
+
+    Returns:
+        (batch_size,) int32 indices in [0, size): an array if `step` is a Python or
+        NumPy integer, a tensor otherwise.
+    """
+    if isinstance(step, (int, np.integer)):
+        with np.errstate(over="ignore"):
+            return _indices(_NumPy, seed, np.uint32(step), batch_size, size)
+    return _indices(_Tensors, seed, ops.cast(step, "uint32"), batch_size, size)
+
+
+def _indices(xp, seed, step, batch_size, size):
+    word = xp.uint32(seed)
+    for value in (step, xp.arange(batch_size)):
+        word = xp.xor(word, value) + xp.uint32(0x9E3779B9)
+        word = xp.xor(word, xp.shift(word, 16)) * xp.uint32(_MULTIPLIERS[0])
+        word = xp.xor(word, xp.shift(word, 13)) * xp.uint32(_MULTIPLIERS[1])
+        word = xp.xor(word, xp.shift(word, 16))
+    return xp.int32(word % xp.uint32(size))
+
+
+class _NumPy:
+    uint32 = np.uint32
+    xor = staticmethod(np.bitwise_xor)
+    shift = staticmethod(lambda x, n: x >> np.uint32(n))
+    arange = staticmethod(lambda n: np.arange(n, dtype="uint32"))
+    int32 = staticmethod(lambda x: x.astype("int32"))
+
+
+class _Tensors:
+    uint32 = staticmethod(lambda x: ops.convert_to_tensor(x, "uint32"))
+    xor = staticmethod(ops.bitwise_xor)
+    shift = staticmethod(
+        lambda x, n: ops.right_shift(x, ops.convert_to_tensor(n, "uint32"))
+    )
+    arange = staticmethod(lambda n: ops.cast(ops.arange(n), "uint32"))
+    int32 = staticmethod(lambda x: ops.cast(x, "int32"))
 
 
 def load_batch(dataset, seed, step, batch_size):

@@ -9,8 +9,9 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.evaluation import representation
 from dmt.evaluation.metrics import dci, factor_vae, mig  # noqa: F401 (registers them)
+from dmt.evaluation.representation import codes_of
+from dmt.postprocessing.representation import load_representation
 from dmt.utils import configuration, files, results
 
 logger = logging.getLogger(__name__)
@@ -69,9 +70,7 @@ def evaluate(
         os.path.join(model_dir, "results", "gin", "postprocess.gin")
     )
     dataset = named_data.get_named_ground_truth_data()
-    data, codes = representation.codes_of(
-        dataset, representation.load_representation(model_dir)
-    )
+    data, codes = codes_of(dataset, load_representation(model_dir))
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)
         # scikit-learn breaks ties between splits with NumPy's global generator.

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.evaluation.representation import REPRESENTATION_FILE, Representation
 from dmt.methods import gaussian_encoder_model
 from dmt.postprocessing import methods  # noqa: F401 (registers the methods)
+from dmt.postprocessing.representation import REPRESENTATION_FILE, Representation
 from dmt.utils import configuration, files, results
 
 logger = logging.getLogger(__name__)

@@ -97,8 +97,6 @@ def load_keras(path, mend):
     """
     import keras
 
-    import dmt.evaluation.representation  # noqa: F401 (registers its classes)
-
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no {path}: {mend}.")
     try:

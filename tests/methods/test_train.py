@@ -11,7 +11,6 @@ import pytest
 from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
-from dmt.methods.shared.training import batch_indices
 from dmt.methods.train import train_with_gin
 from tests.conftest import TINY, bindings
 
@@ -185,14 +184,14 @@ def test_seeds_are_the_originals(tmp_path, monkeypatch):
 
 def test_batches_are_uniform_and_the_same_on_host_and_device():
     size = 1000
-    host = np.stack([batch_indices(9, step, 64, size) for step in range(500)])
+    host = np.stack([pipeline.batch_indices(9, step, 64, size) for step in range(500)])
     counts = np.bincount(host.ravel(), minlength=size)
     assert counts.min() > 0 and counts.max() < 80  # Mean 32.
     assert abs(np.corrcoef(host[:-1].ravel(), host[1:].ravel())[0, 1]) < 0.03
     step = keras.ops.convert_to_tensor(7)
-    device = keras.ops.convert_to_numpy(batch_indices(9, step, 64, size))
+    device = keras.ops.convert_to_numpy(pipeline.batch_indices(9, step, 64, size))
     np.testing.assert_array_equal(device, host[7])
-    assert not np.array_equal(host[0], batch_indices(10, 0, 64, size))
+    assert not np.array_equal(host[0], pipeline.batch_indices(10, 0, 64, size))
 
 
 def test_batches_restart_at_any_step():

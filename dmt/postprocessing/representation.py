@@ -1,0 +1,60 @@
+"""What postprocessing makes of a model: images -> codes."""
+
+import os
+
+import keras
+
+from dmt.methods.shared.layers import as_images
+from dmt.utils import files
+
+REPRESENTATION_FILE = "representation.keras"
+
+
+@keras.saving.register_keras_serializable("dmt")
+class Representation(keras.Model):
+    """Images -> moments of the codes' distribution -> codes.
+
+    Args:
+        encoder: keras.Model from images to [means, log_var], (batch, num_latent) each.
+        transform: keras.Model from [means, log_var] to codes (batch, num_codes).
+    """
+
+    def __init__(self, encoder, transform, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.transform = transform
+        self.built = True
+
+    def call(self, images):
+        """Codes (batch, num_codes) of images, float in [0, 1] or uint8."""
+        return self.transform(self.encoder(as_images(images)))
+
+    def get_config(self):
+        """The serialised networks."""
+        return {
+            "name": self.name,
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "transform": keras.saving.serialize_keras_object(self.transform),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The model with freshly initialised networks."""
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("encoder", "transform")
+        }
+        return cls(**networks, name=config["name"])
+
+
+def load_representation(directory):
+    """Reads the `Representation` that postprocessing wrote, on any backend.
+
+    Raises:
+        FileNotFoundError: if the directory holds no representation.
+        ValueError: if the file is damaged.
+    """
+    return files.load_keras(
+        os.path.join(directory, REPRESENTATION_FILE),
+        "postprocess the model first (dmt_postprocess)",
+    )

@@ -1,0 +1,78 @@
+"""The README's own model, metric and dataset, run as a user would."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from dmt.utils import results
+from tests.conftest import TINY, bindings
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in re.findall(r"```(?:python)?\n# (\S+)\n(.*?)```", README, re.S):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run(command, folder, *arguments):
+    process = subprocess.run(
+        [sys.executable, ROOT / "bin" / command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"},
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+
+
+def test_own_model_dataset_and_metric(folder):
+    assert {"my_model.py", "my_metric.py", "my_data.py", "mine.gin"} <= set(
+        os.listdir(folder)
+    )
+    (folder / "tiny.gin").write_text("\n".join(bindings(TINY)))
+    run(
+        "dmt_train",
+        folder,
+        "--model_dir=model",
+        "--gin_config=tiny.gin",
+        "--gin_config=mine.gin",
+    )
+    run(
+        "dmt_postprocess",
+        folder,
+        "--model_dir=model",
+        "--output_dir=mean",
+        f"--gin_config={ROOT}/gin_configs/postprocess/mean.gin",
+        "--gin_bindings=import my_data",
+    )
+    run(
+        "dmt_evaluate",
+        folder,
+        "--input_dir=mean",
+        "--output_dir=scores",
+        "--gin_bindings=import my_data",
+        "--gin_bindings=import my_metric",
+        "--gin_bindings=dataset.name = 'auto'",
+        "--gin_bindings=evaluation.random_seed = 0",
+        "--gin_bindings=evaluation.evaluation_fn = @largest_correlation",
+        "--gin_bindings=largest_correlation.num_train = 200",
+    )
+    found = results.load_json(folder / "scores/results/aggregate/evaluation.json")
+    assert 0 < found["evaluation_results.largest_correlation"] <= 1
+    assert found["train_config.sparse_vae.strength"] == "0.1"
+    assert found["evaluation_results.origin"] == "user"
+
+
+def test_commands_and_files_exist():
+    for command in re.findall(r"^ +(dmt_\w+|bin/\w+)", README, re.M):
+        assert (ROOT / "bin" / command.removeprefix("bin/")).exists(), command
+    for path in re.findall(r"(gin_configs/[\w/]+\.gin)", README):
+        assert (ROOT / path).exists(), path

@@ -1,0 +1,110 @@
+import json
+import os
+import socket
+
+import gin
+import numpy as np
+import pytest
+
+from dmt.utils import files, results
+
+
+@gin.configurable
+def example(value=gin.REQUIRED, other="a = b"):
+    return value, other
+
+
+def test_result_directories_carry_everything_forward(tmp_path):
+    gin.parse_config("example.value = 1")
+    example()
+    results.update_result_directory(tmp_path / "a", "train", {"loss": np.float32(2)})
+    gin.clear_config()
+    gin.parse_config("example.value = 2")
+    example()
+    results.update_result_directory(
+        tmp_path / "b", "evaluation", {"mig": 0.5}, tmp_path / "a"
+    )
+    found = results.load_json(tmp_path / "b/aggregate/evaluation.json")
+    uuids = [found.pop(f"{step}_results.uuid") for step in ("train", "evaluation")]
+    assert len(set(uuids)) == 2
+    assert found == {
+        "train_config.example.value": "1",
+        "train_config.example.other": "'a = b'",
+        "train_results.loss": 2.0,
+        "evaluation_config.example.value": "2",
+        "evaluation_config.example.other": "'a = b'",
+        "evaluation_results.mig": 0.5,
+    }
+    assert sorted(os.listdir(tmp_path / "b/gin")) == ["evaluation.gin", "train.gin"]
+
+
+def test_values_over_several_lines_and_macros(tmp_path):
+    gin.parse_config(f"name = 'dsprites'\nexample.value = {list(range(60))}")
+    gin.parse_config("example.other = %name")
+    example()
+    path = tmp_path / "step.gin"
+    path.write_text(gin.operative_config_str())
+    assert json.loads(results.gin_dict(path)["example.value"]) == list(range(60))
+    assert results.bound_string(path, "example.other") == "dsprites"
+    assert results.gin_dict(path)["example.other"] == "%name"
+    with pytest.raises(ValueError, match="binds no example.third"):
+        results.bound_string(path, "example.third")
+
+
+def test_json_knows_numpy_and_has_no_nan(tmp_path):
+    values = {
+        "matrix": np.eye(2),
+        "nan": float("nan"),
+        "inf": np.float64("inf"),
+        "flag": np.bool_(True),
+        "nested": {"int": np.int64(3), "tuple": (np.nan, 1.5)},
+        "complex": 1 + 2j,
+    }
+    results.save_dict(values, tmp_path / "values.json")
+    assert results.load_json(tmp_path / "values.json") == {
+        "matrix": [[1.0, 0.0], [0.0, 1.0]],
+        "nan": None,
+        "inf": None,
+        "flag": True,
+        "nested": {"int": 3, "tuple": [None, 1.5]},
+        "complex": {"real": 1.0, "imag": 2.0},
+    }
+
+
+def test_damaged_json_is_named(tmp_path):
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(ValueError, match="bad.json"):
+        results.load_json(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_replacing_is_all_or_nothing(kind, tmp_path):
+    path = tmp_path / "target.txt"
+
+    def write(text, fail=False):
+        with files.replacing(path) as temporary:
+            if kind == "directory":
+                os.mkdir(temporary)
+                temporary = os.path.join(temporary, "part")
+            with open(temporary, "w") as file:
+                file.write(text)
+            if fail:
+                raise OSError("disk is full")
+
+    def read():
+        return (path / "part" if kind == "directory" else path).read_text()
+
+    write("old")
+    with pytest.raises(OSError, match="full"):
+        write("new", fail=True)
+    assert read() == "old" and os.listdir(tmp_path) == ["target.txt"]
+    write("new")
+    assert read() == "new" and os.listdir(tmp_path) == ["target.txt"]
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path):
+    dead = tmp_path / f".tmp.{socket.gethostname()}.999999999.target"
+    dead.mkdir()
+    with files.replacing(tmp_path / "target") as temporary:
+        os.mkdir(temporary)
+    assert os.listdir(tmp_path) == ["target"]
