@@ -39,6 +39,7 @@ setup(
         "pillow>=10",
         "scikit-learn>=1.5",
         "scipy",
+        "tensorboard",
         "tensorflow>=2.20",
         "tensorflow-datasets",
     ],
@@ -46,7 +47,6 @@ setup(
         "gpu": ["tensorflow[and-cuda]"],
         "jax": ["jax"],
         "jax-gpu": ["jax[cuda13]"],
-        "tensorboard": ["tensorboard"],
         "test": ["jax", "pytest", "pytest-xdist", "ruff"],
     },
     entry_points={
