@@ -184,7 +184,7 @@ def report():
     """dmt_report."""
     _run(
         _report,
-        "Writes one page about a run: --run_dir=DIR.",
+        "Prints the scores of a run and writes one page about it: --run_dir=DIR.",
         {
             "run_dir": (
                 flags.DEFINE_string,
@@ -202,10 +202,12 @@ def report():
 
 
 def _report():
-    from dmt.visualize.report import write_report
+    from dmt.visualize.report import score_table, write_report
 
     path = FLAGS.output_path or os.path.join(FLAGS.run_dir, "report.html")
-    print(write_report(FLAGS.run_dir, path))
+    path = write_report(FLAGS.run_dir, path)
+    print(score_table(FLAGS.run_dir))
+    print(f"The report is {path}")
 
 
 def _import_keras():

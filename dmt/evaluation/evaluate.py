@@ -87,3 +87,5 @@ def evaluate(
             {**scores, "elapsed_time": time.time() - start, "origin": dataset.origin},
             os.path.join(model_dir, "results"),
         )
+    numbers = [f"{k} = {v:.4f}" for k, v in scores.items() if isinstance(v, float)]
+    logger.info("%s: %s", name or output_dir, ", ".join(numbers))

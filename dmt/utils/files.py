@@ -71,13 +71,20 @@ def write_text(path, text):
             file.write(text)
 
 
-def check_output_directory(path, overwrite):
+def check_output_directory(path, overwrite, resume=False):
     """Checks that a step may write to `path`.
 
+    Args:
+        path: the directory.
+        overwrite: whether it may be replaced.
+        resume: whether it may be continued.
+
     Raises:
-        ValueError: if the directory exists and `overwrite` is False.
+        ValueError: if the directory exists and neither is given, or if both are.
     """
-    if os.path.exists(path) and not overwrite:
+    if overwrite and resume:
+        raise ValueError("Give --overwrite or --resume, not both.")
+    if os.path.exists(path) and not (overwrite or resume):
         raise ValueError(
             f"The output directory {path} exists. Give --overwrite to replace it, "
             "--resume to finish what is not complete, or another directory."

@@ -105,6 +105,23 @@ def write_report(run_dir, output_path):
     return output_path
 
 
+def score_table(run_dir):
+    """The scores of a run as lines of text.
+
+    Args:
+        run_dir: as in `write_report`.
+    """
+    config = results.bindings_of(
+        os.path.join(run_dir, "model", "results", "gin", "train.gin")
+    )
+    return "\n".join(
+        f"{metric['representation']:12} {metric['name']:20} {score:24} {value:.4f}"
+        for metric in _metrics(run_dir, config)
+        for score, value in metric["scores"].items()
+        if value is not None
+    )
+
+
 def _facts(model_dir, config):
     trained = results.load_json(
         os.path.join(model_dir, "results", "json", "train_results.json")

@@ -1,0 +1,152 @@
+"""A training run on disk: what `--resume` needs and what people look at."""
+
+import csv
+import io
+import logging
+import os
+import time
+import zipfile
+
+import gin
+import keras
+import numpy as np
+
+from dmt.utils import files
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_DIR = "tf_checkpoint"
+HISTORY_FILE = "history.csv"
+
+
+class RunState(keras.callbacks.Callback):
+    """Keeps the state of a run on disk: configuration, checkpoint, learning curve.
+
+    Args:
+        model: the compiled model; if there is a checkpoint, its state is set from it.
+        model_dir: directory of the run.
+        checkpoint_seconds: least age of the last checkpoint when another is written.
+
+    Raises:
+        ValueError: if the run was started with another configuration, or its checkpoint
+            cannot be read.
+    """
+
+    # Logs may be handled while the device computes the next step.
+    async_safe = True
+
+    def __init__(self, model, model_dir, checkpoint_seconds):
+        super().__init__()
+        self._model = model
+        self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
+        self._checkpoint = os.path.join(self._directory, "checkpoint.npz")
+        self._history_path = os.path.join(model_dir, HISTORY_FILE)
+        self._checkpoint_seconds = checkpoint_seconds
+        self._start = self._last_checkpoint = time.time()
+        self._history = []
+        self._check_configuration()
+        if os.path.exists(self._checkpoint):
+            self._restore()
+        tf = files.tensorflow()
+        self._tensorboard = tf and tf.summary.create_file_writer(self._directory)
+
+    def _check_configuration(self):
+        path = os.path.join(self._directory, "config.gin")
+        configuration_now = gin.config_str()
+        if not os.path.exists(path):
+            files.write_text(path, configuration_now)
+            return
+        with open(path, encoding="utf-8") as file:
+            configuration_then = file.read()
+        if configuration_then != configuration_now:
+            different = set(configuration_then.splitlines()) ^ set(
+                configuration_now.splitlines()
+            )
+            raise ValueError(
+                f"The run in {os.path.dirname(self._directory)} was started with "
+                "another configuration; give the same one to resume it. Lines that "
+                f"differ: {sorted(different)}"
+            )
+
+    def _variables(self):
+        """Everything that an update changes, by name."""
+        variables = self._model.variables + self._model.optimizer.variables
+        return {f"{i}/{v.path}": v for i, v in enumerate(variables)}
+
+    def _save(self):
+        # In memory first: a disk that fills up then fails in one place, with an error.
+        content = io.BytesIO()
+        np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
+        with files.replacing(self._checkpoint) as path:
+            with open(path, "wb") as file:
+                file.write(content.getbuffer())
+        self._last_checkpoint = time.time()
+
+    def _restore(self):
+        try:
+            with np.load(self._checkpoint) as checkpoint:
+                values = {name: checkpoint[name] for name in self._variables()}
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"The checkpoint {self._checkpoint} cannot be read; delete it to train "
+                f"from the start: {error}"
+            ) from error
+        for name, variable in self._variables().items():
+            variable.assign(values[name])
+        if os.path.exists(self._history_path):
+            with open(self._history_path, encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            self._history = [row for row in rows if int(row["step"]) <= self.step()]
+        if self._history:
+            self._start -= float(self._history[-1]["elapsed_time"])
+        logger.info("Resumed at step %d.", self.step())
+
+    def step(self):
+        """Number of updates made."""
+        return int(self._model.step.numpy())
+
+    def elapsed(self):
+        """Seconds of training so far, all processes of the run together."""
+        return time.time() - self._start
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Restarts the clock of the speed shown."""
+        del epoch, logs
+        self._epoch_start = time.time()
+        self._steps_before = self.step()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Adds the speed to the progress bar."""
+        logs["steps_per_second"] = (batch + 1) / (time.time() - self._epoch_start)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds a line to the learning curve and, now and then, checkpoints."""
+        del epoch
+        if not np.isfinite(logs["loss"]):
+            raise ValueError(
+                f"The loss is {logs['loss']} after {self.step()} steps: lower the "
+                "learning rate or the weight of the regulariser."
+            )
+        steps = self.step() - self._steps_before
+        logs["steps_per_second"] = steps / (time.time() - self._epoch_start)
+        row = {"step": self.step(), "elapsed_time": self.elapsed(), **logs}
+        self._history.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(row))
+        writer.writeheader()
+        writer.writerows(self._history)
+        files.write_text(self._history_path, text.getvalue())
+        if self._tensorboard:
+            tf = files.tensorflow()
+            with self._tensorboard.as_default(step=row["step"]):
+                for name, value in logs.items():
+                    tf.summary.scalar(name, value)
+        if time.time() - self._last_checkpoint >= self._checkpoint_seconds:
+            self._save()
+
+    def on_train_end(self, logs=None):
+        """Checkpoints the last step."""
+        del logs
+        if self._tensorboard:
+            self._tensorboard.flush()
+        self._save()
