@@ -239,11 +239,10 @@ def _run(step, usage, definitions, required=()):
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
     sys.modules["__main__"].__doc__ = f"{usage}\n\nUSAGE: {program} [flags]"
 
-    def fail(error):
+    def fail(error, hint=""):
         # Gin appends the call chain on lines of their own.
         message = str(error).split("\n  In call to configurable")[0]
-        message = " ".join(message.split())
-        print(f"{program}: {message}", file=sys.stderr)
+        print(f"{program}: {' '.join(message.split())}{hint}", file=sys.stderr)
         sys.exit(2)
 
     def parse(argv):
@@ -266,9 +265,13 @@ def _run(step, usage, definitions, required=()):
         logging.getLogger("dmt").setLevel(logging.INFO)
         try:
             step()
-        except (ValueError, OSError) as error:
+        except Exception as error:
             if os.environ.get("DMT_TRACEBACK"):
                 raise
-            fail(error)
+            if isinstance(error, (ValueError, OSError)):
+                fail(error)
+            # Most often a binding of the wrong type; if not, the way to our mistake.
+            kind = next(t for t in type(error).__mro__ if t.__module__ == "builtins")
+            fail(error, f" ({kind.__name__}; DMT_TRACEBACK=1 shows where)")
 
     app.run(main, flags_parser=parse)

@@ -88,6 +88,7 @@ def test_unknown_flag(command):
         ),
         ({"vae__beta": "1 +"}, ["vae.beta"]),
         ({"vae__beta": "'four'"}, ["beta", "four"]),
+        ({"encoder__encoder_fn": "'conv'"}, ["'str'", "DMT_TRACEBACK=1"]),
     ],
 )
 def test_mistakes_in_the_configuration(changes, words, tmp_path):

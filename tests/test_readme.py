@@ -51,20 +51,20 @@ def test_own_model_dataset_and_metric(folder):
         "--model_dir=model",
         "--output_dir=mean",
         f"--gin_config={ROOT}/gin_configs/postprocess/mean.gin",
-        "--gin_bindings=import my_data",
     )
     run(
         "dmt_evaluate",
         folder,
         "--input_dir=mean",
         "--output_dir=scores",
-        "--gin_bindings=import my_data",
         "--gin_bindings=import my_metric",
         "--gin_bindings=dataset.name = 'auto'",
         "--gin_bindings=evaluation.random_seed = 0",
         "--gin_bindings=evaluation.evaluation_fn = @largest_correlation",
         "--gin_bindings=largest_correlation.num_train = 200",
     )
+    run("dmt_visualize_model", folder, "--model_dir=model", "--output_dir=pictures")
+    assert (folder / "pictures" / "traversals.png").exists()
     found = results.load_json(folder / "scores/results/aggregate/evaluation.json")
     assert 0 < found["evaluation_results.largest_correlation"] <= 1
     assert found["train_config.sparse_vae.strength"] == "0.1"

@@ -43,7 +43,8 @@ WHILE_SAVING = f"""
     savez = np.savez
     def save_half(content, **arrays):
         savez(content, **arrays)
-        if [v for k, v in arrays.items() if k.endswith("/step")][0] == 4:
+        counters = [v for v in arrays.values() if v.shape == () and v.dtype == "int32"]
+        if 4 in counters:
             from dmt.utils import files
             import contextlib
             replacing = files.replacing

@@ -26,7 +26,7 @@ def batch_indices(seed, step, batch_size, size):
         seed: integer in [0, 2**32).
         step: integer, or integer scalar tensor.
         batch_size: number of indices.
-        size: number of images, < 2**32.
+        size: number of images, < 2**31.
 
     Returns:
         (batch_size,) int32 indices in [0, size): an array if `step` is a Python or
@@ -39,8 +39,8 @@ def batch_indices(seed, step, batch_size, size):
 
 
 def _indices(xp, seed, step, batch_size, size):
-    word = xp.uint32(seed)
-    for value in (step, xp.arange(batch_size)):
+    word = xp.uint32(0)
+    for value in (xp.uint32(seed), step, xp.arange(batch_size)):
         word = xp.xor(word, value) + xp.uint32(0x9E3779B9)
         word = xp.xor(word, xp.shift(word, 16)) * xp.uint32(_MULTIPLIERS[0])
         word = xp.xor(word, xp.shift(word, 13)) * xp.uint32(_MULTIPLIERS[1])

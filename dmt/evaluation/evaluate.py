@@ -61,10 +61,10 @@ def evaluate(
         FileNotFoundError: if `model_dir` holds no representation.
         ValueError: if `output_dir` exists and may not be replaced.
     """
-    if resume and results.is_complete(output_dir, "evaluation"):
-        logger.info("%s is complete, nothing to do.", output_dir)
+    if configuration.is_done(
+        output_dir, "evaluation", overwrite, resume, inputs=[model_dir]
+    ):
         return
-    files.check_output_directory(output_dir, overwrite)
     start = time.time()
     configuration.resolve_auto_dataset(
         os.path.join(model_dir, "results", "gin", "postprocess.gin")
@@ -76,7 +76,8 @@ def evaluate(
         # scikit-learn breaks ties between splits with NumPy's global generator.
         np.random.seed(random_seed)
         arguments = {}
-        if "artifact_dir" in inspect.signature(evaluation_fn).parameters:
+        parameters = inspect.signature(evaluation_fn).parameters.values()
+        if any(p.name == "artifact_dir" or p.kind == p.VAR_KEYWORD for p in parameters):
             arguments["artifact_dir"] = os.path.join(directory, "artifacts", name)
         scores = evaluation_fn(
             data, codes, random_state=np.random.RandomState(random_seed), **arguments

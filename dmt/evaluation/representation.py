@@ -14,7 +14,7 @@ def compiled(function, batch_size=BATCH_SIZE):
 
     Args:
         function: takes a tensor (batch, ...), returns a tensor or a list or tuple of
-            tensors whose first axis is the batch.
+            tensors whose first axis is the batch; without randomness or other state.
         batch_size: rows in a batch.
 
     Returns:
@@ -94,11 +94,8 @@ class CodeTable:
 
     def __init__(self, dataset, representation):
         self._dataset = dataset
-        self._encode = compiled(lambda x: representation.encoder(as_images(x)))
-        self._transform = compiled(
-            lambda moments: representation.transform(keras.ops.split(moments, 2, -1)),
-            batch_size=64 * BATCH_SIZE,
-        )
+        self._encode = _moments_of(representation)
+        self._transform = representation.transform
         num_latent = representation.encoder.outputs[0].shape[-1]
         self._moments = np.zeros((dataset.size, 2 * num_latent), dtype="float32")
         self._known = np.zeros(dataset.size, dtype=bool)
@@ -108,10 +105,21 @@ class CodeTable:
         missing = np.unique(indices[~self._known[indices]])
         for start in range(0, len(missing), 16 * BATCH_SIZE):
             chunk = missing[start : start + 16 * BATCH_SIZE]
-            moments = self._encode(self._dataset.images_at(chunk))
-            self._moments[chunk] = np.concatenate(moments, axis=1)
+            self._moments[chunk] = self._encode(self._dataset.images_at(chunk))
         self._known[missing] = True
-        return self._transform(self._moments[indices])
+        return _transformed(self._transform, self._moments[indices])
+
+
+def _moments_of(representation):
+    """Function from images (n, ...) to means and log-variances (n, 2 * num_latent)."""
+    encode = compiled(lambda images: representation.encoder(as_images(images)))
+    return lambda images: np.concatenate(encode(images), axis=1, dtype="float32")
+
+
+def _transformed(transform, moments):
+    # Not compiled: its noise generator must move on from call to call.
+    mean, logvar = np.split(moments, 2, axis=1)
+    return keras.ops.convert_to_numpy(transform([mean, logvar]))
 
 
 def codes_of(dataset, representation):
@@ -126,6 +134,8 @@ def codes_of(dataset, representation):
         its observations contain random pixels, else `IndexedData` and a `CodeTable`.
     """
     if dataset.size is None:
-        encode = compiled(representation)
-        return dataset, lambda images: encode(np.asarray(images, dtype="float32"))
+        encode = _moments_of(representation)
+        return dataset, lambda images: _transformed(
+            representation.transform, encode(np.asarray(images, dtype="float32"))
+        )
     return IndexedData(dataset), CodeTable(dataset, representation)

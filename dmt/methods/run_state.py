@@ -69,9 +69,9 @@ class RunState(keras.callbacks.Callback):
             )
 
     def _variables(self):
-        """Everything that an update changes, by name."""
+        """Everything that an update changes: weights, counters, noise, optimiser."""
         variables = self._model.variables + self._model.optimizer.variables
-        return {f"{i}/{v.path}": v for i, v in enumerate(variables)}
+        return {str(i): variable for i, variable in enumerate(variables)}
 
     def _save(self):
         # In memory first: a disk that fills up then fails in one place, with an error.

@@ -5,7 +5,6 @@ method of the package is trained here; what differs is the model that gin binds.
 """
 
 import contextlib
-import logging
 import os
 import sys
 
@@ -20,8 +19,6 @@ from dmt.methods.run_state import RunState
 from dmt.methods.shared.training import Resident
 from dmt.methods.unsupervised import vae  # noqa: F401 (registers the models)
 from dmt.utils import configuration, files, results
-
-logger = logging.getLogger(__name__)
 
 
 def train_with_gin(
@@ -87,13 +84,19 @@ def train(
             if its run had another configuration, or if an argument is out of range.
     """
     del name, model_num
-    if resume and results.is_complete(model_dir, "train"):
-        logger.info("%s is complete, nothing to do.", model_dir)
+    if configuration.is_done(model_dir, "train", overwrite, resume):
         return
     _check_arguments(
-        training_steps, batch_size, eval_steps, log_steps, steps_per_execution
+        model,
+        jit_compile,
+        random_seed=random_seed,
+        training_steps=training_steps,
+        batch_size=batch_size,
+        eval_steps=eval_steps,
+        log_steps=log_steps,
+        steps_per_execution=steps_per_execution,
+        checkpoint_seconds=checkpoint_seconds,
     )
-    files.check_output_directory(model_dir, overwrite, resume)
     random_state = np.random.RandomState(random_seed)
     data_seed = random_state.randint(2**32)
     evaluation_seed = random_state.randint(2**32)
@@ -168,38 +171,44 @@ def train(
     )
 
 
-def _check_arguments(
-    training_steps, batch_size, eval_steps, log_steps, steps_per_execution
-):
-    for name, value in (
-        ("training_steps", training_steps),
-        ("batch_size", batch_size),
-        ("eval_steps", eval_steps),
-        ("log_steps", log_steps),
-        ("steps_per_execution", steps_per_execution),
-    ):
-        if not isinstance(value, int) or value < 1:
+def _check_arguments(model, jit_compile, **numbers):
+    if not isinstance(model, vae.BaseVAE):
+        raise ValueError(
+            "model.model must be a model, written with parentheses as in @vae(). "
+            f"Received: model={model!r}"
+        )
+    if jit_compile not in (True, False, "auto"):
+        raise ValueError(
+            'model.jit_compile must be True, False or "auto". '
+            f"Received: jit_compile={jit_compile!r}"
+        )
+    for name, value in numbers.items():
+        least = 1 if name.endswith(("steps", "size", "execution")) else 0
+        kinds = (int, float) if name == "checkpoint_seconds" else int
+        if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
+            kind = "a number" if name == "checkpoint_seconds" else "an integer"
             raise ValueError(
-                f"model.{name} must be a positive integer. Received: {name}={value!r}"
+                f"model.{name} must be {kind}, at least {least}. "
+                f"Received: {name}={value!r}"
             )
-    if log_steps % steps_per_execution:
+    if numbers["log_steps"] % numbers["steps_per_execution"]:
         raise ValueError(
             "model.log_steps must be a multiple of model.steps_per_execution. "
-            f"Received: log_steps={log_steps}, "
-            f"steps_per_execution={steps_per_execution}"
+            f"Received: log_steps={numbers['log_steps']}, "
+            f"steps_per_execution={numbers['steps_per_execution']}"
         )
 
 
 @contextlib.contextmanager
 def _dtype_policy(name):
-    before = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy(name)
-    except ValueError as error:
+    # float16 would need its loss scaled.
+    if name not in ("float32", "mixed_bfloat16"):
         raise ValueError(
-            'model.dtype_policy must be a Keras policy such as "float32" or '
-            f'"mixed_bfloat16". Received: dtype_policy={name!r}'
-        ) from error
+            'model.dtype_policy must be "float32" or "mixed_bfloat16". '
+            f"Received: dtype_policy={name!r}"
+        )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
     try:
         yield
     finally:

@@ -1,6 +1,5 @@
 """From a trained model to a representation: images -> codes."""
 
-import logging
 import os
 import time
 
@@ -13,8 +12,6 @@ from dmt.methods import gaussian_encoder_model
 from dmt.postprocessing import methods  # noqa: F401 (registers the methods)
 from dmt.postprocessing.representation import REPRESENTATION_FILE, Representation
 from dmt.utils import configuration, files, results
-
-logger = logging.getLogger(__name__)
 
 
 def postprocess_with_gin(
@@ -61,10 +58,10 @@ def postprocess(
         ValueError: if `output_dir` exists and may not be replaced.
     """
     del name
-    if resume and results.is_complete(output_dir, "postprocess"):
-        logger.info("%s is complete, nothing to do.", output_dir)
+    if configuration.is_done(
+        output_dir, "postprocess", overwrite, resume, inputs=[model_dir]
+    ):
         return
-    files.check_output_directory(output_dir, overwrite)
     start = time.time()
     configuration.resolve_auto_dataset(
         os.path.join(model_dir, "results", "gin", "train.gin")

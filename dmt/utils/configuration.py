@@ -1,12 +1,15 @@
 """Gin at the edge of a step: parse, run, clear; mistakes become one line."""
 
 import contextlib
+import logging
 import os
 import re
 
 import gin
 
 from dmt.utils import results
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -72,6 +75,86 @@ def _missing_bindings(message):
     return [f"{name}.{parameter}" for parameter in re.findall(r"'(\w+)'", parameters)]
 
 
+def is_done(output_dir, step_name, overwrite, resume, inputs=()):
+    """Checks that a step may write to a directory, and whether it still has to.
+
+    Args:
+        output_dir: the directory.
+        step_name: as in the names of the result files, for example "train".
+        overwrite: whether the directory may be replaced.
+        resume: whether it may be finished.
+        inputs: directories that the step reads.
+
+    Returns:
+        True if the step is to be resumed and is complete.
+
+    Raises:
+        ValueError: if the directory exists and neither is given, if both are, if the
+            step was completed with another configuration, or if replacing the directory
+            would delete an input.
+    """
+    if overwrite and resume:
+        raise ValueError("Give --overwrite or --resume, not both.")
+    output = os.path.realpath(output_dir)
+    for path in inputs:
+        if os.path.commonpath([output, os.path.realpath(path)]) == output:
+            raise ValueError(
+                f"The output directory {output_dir} holds the input {path}, name "
+                "another."
+            )
+    if resume and results.is_complete(output_dir, step_name):
+        _check_unchanged(
+            results.load_json(
+                os.path.join(output_dir, "results", "json", f"{step_name}_config.json")
+            ),
+            output_dir,
+        )
+        logger.info("%s is complete, nothing to do.", output_dir)
+        return True
+    can_be_finished = resume and step_name == "train"
+    if os.path.exists(output_dir) and not (overwrite or can_be_finished):
+        raise ValueError(
+            f"The output directory {output_dir} exists. Give --overwrite to replace it"
+            + ("" if resume else ", --resume to finish what is not complete")
+            + ", or another directory."
+        )
+    return False
+
+
+def _check_unchanged(bindings_then, output_dir):
+    different = [
+        f"{name} = {value} (it was {bindings_then[name]})"
+        for name, value in results.parse_bindings(gin.config_str()).items()
+        if bindings_then.get(name, value) != value
+        and not (name == "dataset.name" and value.strip("'\"") == "auto")
+    ]
+    if different:
+        raise ValueError(
+            f"{output_dir} was made with another configuration; give the same one, or "
+            f"--overwrite. Different: {', '.join(different)}"
+        )
+
+
+def import_modules_of(gin_file):
+    """Imports the modules that an operative configuration imports.
+
+    A dataset or model of the user's own is registered by its module.
+
+    Raises:
+        ValueError: if a module cannot be imported.
+    """
+    with open(gin_file, encoding="utf-8") as file:
+        names = re.findall(r"^import ([\w.]+)", file.read(), re.M)
+    for name in names:
+        try:
+            with gin.unlock_config():
+                gin.parse_config(f"import {name}")  # Which the next step will find too.
+        except ImportError as error:
+            raise ValueError(
+                f"{gin_file} imports {name}, which is not on PYTHONPATH: {error}"
+            ) from error
+
+
 def resolve_auto_dataset(previous_gin_file):
     """Replaces `dataset.name = "auto"` by the name that the previous step used.
 
@@ -91,5 +174,6 @@ def resolve_auto_dataset(previous_gin_file):
         ) from error
     if name == "auto":
         name = results.bound_string(previous_gin_file, "dataset.name")
+        import_modules_of(previous_gin_file)
         with gin.unlock_config():
             gin.bind_parameter("dataset.name", name)

@@ -32,11 +32,17 @@ def replacing(path):
             if pid.isdigit() and not _is_running(int(pid)):
                 remove(os.path.join(directory, leftover))
     temporary = os.path.join(directory, f"{prefix}{os.getpid()}.{name}")
+    remove(temporary)  # Of a killed process that had this very number.
     try:
         yield temporary
-        if os.path.isdir(temporary):
-            remove(path)
-        else:
+        if os.path.isdir(temporary) and os.path.exists(path):
+            # Directories cannot be exchanged in one call; the old one goes last.
+            old = f"{temporary}.old"
+            os.rename(path, old)
+            os.rename(temporary, path)
+            remove(old)
+            return
+        if os.path.isfile(temporary):
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -69,26 +75,6 @@ def write_text(path, text):
     with replacing(path) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
-
-
-def check_output_directory(path, overwrite, resume=False):
-    """Checks that a step may write to `path`.
-
-    Args:
-        path: the directory.
-        overwrite: whether it may be replaced.
-        resume: whether it may be continued.
-
-    Raises:
-        ValueError: if the directory exists and neither is given, or if both are.
-    """
-    if overwrite and resume:
-        raise ValueError("Give --overwrite or --resume, not both.")
-    if os.path.exists(path) and not (overwrite or resume):
-        raise ValueError(
-            f"The output directory {path} exists. Give --overwrite to replace it, "
-            "--resume to finish what is not complete, or another directory."
-        )
 
 
 def load_keras(path, mend):

@@ -64,7 +64,7 @@ def is_complete(output_dir, step_name):
 def aggregate_json_results(base_path):
     """The union of all JSON files in a directory, keys prefixed with file names."""
     result = {}
-    for path in sorted(glob.glob(os.path.join(base_path, "*.json"))):
+    for path in sorted(glob.glob(os.path.join(glob.escape(base_path), "*.json"))):
         name = os.path.basename(path).removesuffix(".json")
         result = namespaced_dict(result, **{name: load_json(path)})
     return result
@@ -89,10 +89,13 @@ def gin_dict(config_path=None):
         dict of strings; values that span several lines are joined.
     """
     if config_path is None:
-        text = gin.operative_config_str()
-    else:
-        with open(config_path, encoding="utf-8") as file:
-            text = file.read()
+        return parse_bindings(gin.operative_config_str())
+    with open(config_path, encoding="utf-8") as file:
+        return parse_bindings(file.read())
+
+
+def parse_bindings(text):
+    """`gin_dict` of a configuration as gin prints it."""
     result, key = {}, None
     for line in text.splitlines():
         if line.startswith("#") or not line.strip():

@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.utils import files, results
+from dmt.utils import configuration, files, results
 
 _ORIGINS = {
     "official": "The images are the published ones.",
@@ -151,7 +151,7 @@ def _facts(model_dir, config):
 
 def _metrics(run_dir, config):
     """What each metric found, sorted by representation and metric."""
-    factors = _factor_names(config["dataset.name"].strip("'\""))
+    factors = _factor_names(run_dir, config["dataset.name"].strip("'\""))
     codes = [f"code {j}" for j in range(int(config.get("encoder.num_latent", 0)))]
 
     def names(axis, length):
@@ -164,7 +164,7 @@ def _metrics(run_dir, config):
     pattern = ("metrics", "*", "*", "results", "aggregate", "evaluation.json")
     return [
         _metric(path, names)
-        for path in sorted(glob.glob(os.path.join(run_dir, *pattern)))
+        for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
     ]
 
 
@@ -217,8 +217,10 @@ def _shape(value):
     return array.shape if 0 < max(array.shape) <= _MAX_TABLE and array.size else ()
 
 
-def _factor_names(dataset):
+def _factor_names(run_dir, dataset):
+    gin_file = os.path.join(run_dir, "model", "results", "gin", "train.gin")
     try:
+        configuration.import_modules_of(gin_file)
         return named_data.get_named_ground_truth_data(dataset).factor_names
     except (ValueError, OSError):
         return []  # A page can be written where the data is not.
@@ -280,7 +282,7 @@ def _configurations(run_dir):
         ("postprocessed", "*", "results", "gin", "postprocess.gin"),
         ("metrics", "*", "*", "results", "gin", "evaluation.gin"),
     ):
-        for path in sorted(glob.glob(os.path.join(run_dir, *pattern))):
+        for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern))):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             directory = os.path.relpath(path, run_dir).split(f"{os.sep}results")[0]

@@ -8,7 +8,7 @@ from dmt.data.ground_truth import named_data
 from dmt.evaluation.representation import compiled
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.utils import files, results
+from dmt.utils import configuration, files, results
 from dmt.visualize import visualize_util
 
 _NUM_PICTURES = 64
@@ -48,8 +48,12 @@ def visualize(
         FileNotFoundError: if `model_dir` holds no trained model.
         ValueError: if `output_dir` exists and may not be replaced.
     """
-    files.check_output_directory(output_dir, overwrite)
+    configuration.is_done(
+        output_dir, "visualization", overwrite, resume=False, inputs=[model_dir]
+    )
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
+    if os.path.exists(config_path):
+        configuration.import_modules_of(config_path)
     data = named_data.get_named_ground_truth_data(
         results.bound_string(config_path, "dataset.name")
     )

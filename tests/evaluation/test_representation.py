@@ -80,7 +80,7 @@ def test_each_image_is_encoded_at_most_once(run_dir, dataset):
 def test_codes_of_indices_are_codes_of_images(run_dir, dataset):
     representation = load_representation(run_dir / "mean")
     data, table = codes_of(dataset, representation)
-    encode = compiled(representation)
+    encode = compiled(representation)  # The mean has no randomness.
     results = [
         utils.generate_batch_factor_code(d, f, 700, np.random.RandomState(3), 16)
         for d, f in ((data, table), (dataset, encode))
@@ -103,14 +103,16 @@ def test_sampled_representation_has_the_encoders_moments(run_dir, dataset):
     mean, logvar = compiled(model.encode)(dataset.images_at(np.array([17])))
     index = np.full(4000, 17)
 
-    def draw():
-        return CodeTable(dataset, load_representation(run_dir / "sampled"))(index)
+    def draw(times=1):
+        table = CodeTable(dataset, load_representation(run_dir / "sampled"))
+        return [table(index) for _ in range(times)]
 
-    codes = draw()
+    codes, more_codes = draw(2)
+    assert len(np.unique(codes[:, 0])) > 3900 and not np.array_equal(codes, more_codes)
     deviation = np.exp(logvar[0] / 2)
     np.testing.assert_allclose(codes.mean(0), mean[0], atol=5 * deviation.max() / 63)
     np.testing.assert_allclose(codes.std(0), deviation, rtol=0.1)
-    np.testing.assert_array_equal(draw(), codes)
+    np.testing.assert_array_equal(draw()[0], codes)
 
 
 def test_random_pixels_are_encoded_as_images(tmp_path):
@@ -187,3 +189,18 @@ def test_representation_is_the_same_on_every_backend(run_dir, dataset, backend):
         dataset.images_at(np.arange(0, 4608, 64))
     )
     np.testing.assert_allclose(np.load(path), here, rtol=1e-3, atol=1e-4)
+
+
+def test_output_may_not_hold_the_input(run_dir):
+    with pytest.raises(ValueError, match="holds the input"):
+        postprocess_with_gin(
+            str(run_dir / "model"),
+            str(run_dir),
+            overwrite=True,
+            gin_bindings=[
+                "dataset.name = 'auto'",
+                "postprocess.postprocess_fn = @mean_representation",
+                "postprocess.random_seed = 0",
+            ],
+        )
+    assert (run_dir / "model" / "model.keras").exists()

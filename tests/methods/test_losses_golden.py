@@ -193,7 +193,7 @@ def test_whole_loss(name):
                 inputs["discriminator_logits"], inputs["discriminator_logits_shuffled"]
             ),
         )
-        model.evaluation_shuffle = 0
+        model.shuffle = 0
     gin.parse_config("reconstruction_loss.loss_fn = @bernoulli_loss")
     try:
         loss = model.compute_loss(

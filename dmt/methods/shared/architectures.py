@@ -179,10 +179,5 @@ def fc_discriminator(input_tensor):
     """Six layers of 1000 leaky ReLU units (slope 0.2) and two logits."""
     x = layers.Flatten(name="flatten")(input_tensor)
     for i in range(1, 7):
-        x = layers.Dense(1000, activation=_leaky_relu, name=f"d{i}")(x)
+        x = layers.Dense(1000, activation="leaky_relu", name=f"d{i}")(x)
     return layers.Dense(2, name="logits")(x)
-
-
-@keras.saving.register_keras_serializable("dmt")
-def _leaky_relu(x):
-    return ops.leaky_relu(x, negative_slope=0.2)

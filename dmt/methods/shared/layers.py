@@ -46,28 +46,6 @@ class Sampling(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-class StepSeed(keras.random.SeedGenerator):
-    """Random numbers that depend on a seed and a step counter, on nothing else.
-
-    A generator that counts its own calls loses its place when a run is killed,
-    because that count is in no checkpoint. This one reads the model's step, so a
-    resumed run draws what an uninterrupted one would have drawn.
-
-    Args:
-        seed: integer in [0, 2**31).
-        step: integer variable, the counter to follow.
-    """
-
-    def __init__(self, seed, step, **kwargs):
-        super().__init__(seed=seed, **kwargs)
-        self.step = step
-
-    def next(self, ordered=True):
-        """The seed of the present step, shape (2,)."""
-        step = ops.cast(self.step.value, self.state.dtype)
-        return self.state.value + ops.stack([ops.zeros_like(step), step])
-
-
 @keras.saving.register_keras_serializable("dmt")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose`, fast on JAX's CPU backend too.

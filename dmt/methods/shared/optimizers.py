@@ -62,7 +62,8 @@ def piecewise_constant(boundaries=gin.REQUIRED, values=gin.REQUIRED):
 def _make_optimizer(optimizer_fn, learning_rate):
     if learning_rate is None:
         return optimizer_fn()
-    if callable(learning_rate):
+    schedule = keras.optimizers.schedules.LearningRateSchedule
+    if callable(learning_rate) and not isinstance(learning_rate, schedule):
         learning_rate = learning_rate()
     return optimizer_fn(learning_rate=learning_rate)
 

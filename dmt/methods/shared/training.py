@@ -54,7 +54,7 @@ class StepAddressedTraining:
 
     def make_train_function(self, force=False):
         """Compiles the update; see `keras.Model.make_train_function`."""
-        if keras.backend.backend() != "jax":
+        if keras.backend.backend() != "jax" or self.resident is None:
             return super().make_train_function(force)
         if self.train_function is None or force:
             self.train_function = self._make_jax_train_function()
@@ -65,12 +65,10 @@ class StepAddressedTraining:
 
         resident = self.resident
         # The images are an argument: as a constant they would be compiled in.
-        images = None if resident is None else resident.images
+        images = resident.images
 
-        def one_step(images, state, data):
-            if resident is not None:
-                data = (resident.batch(data, images),)
-            logs, state = self.train_step(state, data)
+        def one_step(images, state, step):
+            logs, state = self.train_step(state, (resident.batch(step, images),))
             return state, logs
 
         if self.steps_per_execution == 1 or jax.default_backend() == "cpu":

@@ -7,6 +7,7 @@ under the names of their arguments.
 """
 
 import math
+import numbers
 import random
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ from keras import ops
 
 from dmt.methods.gaussian_encoder_model import GaussianEncoderModel
 from dmt.methods.shared import architectures, losses, optimizers
-from dmt.methods.shared.layers import StepSeed, as_images, sample_gaussian
+from dmt.methods.shared.layers import as_images, sample_gaussian
 from dmt.methods.shared.training import StepAddressedTraining
 
 
@@ -26,24 +27,19 @@ class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
 
     Before training, `initialize` makes the networks that the gin configuration binds.
     Everything that changes in training is a Keras variable: the weights, the counter
-    `step` of updates (annealing and noise follow it) and `evaluations`, the number of
-    evaluated batches.
+    `step` of updates, which annealing follows, and the state of the noise.
     """
 
     def __init__(self):
         super().__init__()
-        self.step = self._counter("step")
-        self.evaluations = self._counter("evaluations")
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
         self.trackers = {
             name: keras.metrics.Mean(name=name) for name in self.result_keys
         }
 
     result_keys = ("reconstruction_loss", "kl_loss", "regularizer", "elbo")
-
-    def _counter(self, name):
-        return self.add_weight(
-            name=name, shape=(), dtype="int32", initializer="zeros", trainable=False
-        )
 
     def initialize(self, observation_shape, seed):
         """Makes the networks and the noise.
@@ -54,8 +50,10 @@ class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
         """
         with _initializers_seeded_by(seed):
             self.make_networks(observation_shape)
-        self.noise = self.seed_stream(seed, "noise", self.step)
-        self.evaluation_noise = self.seed_stream(seed, "evaluation", self.evaluations)
+        self.noise = seed_generator(seed, "noise")
+        # A loss that is not bound, or not possible, must fail before training.
+        blank = ops.zeros((1, *observation_shape))
+        losses.make_reconstruction_loss(blank, blank)
         self.built = True
 
     def make_networks(self, observation_shape):
@@ -67,22 +65,14 @@ class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
         """The optimiser of all trainable weights, from the gin configuration."""
         return optimizers.make_vae_optimizer()
 
-    @staticmethod
-    def seed_stream(seed, purpose, counter):
-        """An independent stream of random numbers that follows a counter."""
-        entropy = [seed, *purpose.encode()]
-        (state,) = np.random.SeedSequence(entropy).generate_state(1)
-        return StepSeed(int(state >> 1), counter)
-
-    def sample_from_latent_distribution(self, z_mean, z_logvar, training=False):
+    def sample_from_latent_distribution(self, z_mean, z_logvar):
         """Codes drawn by the reparametrisation trick, (batch, num_latent)."""
-        seed = self.noise if training else self.evaluation_noise
-        return sample_gaussian(z_mean, z_logvar, seed)
+        return sample_gaussian(z_mean, z_logvar, self.noise)
 
-    def call(self, images, training=False):
+    def call(self, images):
         """Encodes, samples and decodes; the input of `compute_loss`."""
         z_mean, z_logvar = self.encode(images)
-        z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar, training)
+        z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar)
         return {
             "z_mean": z_mean,
             "z_logvar": z_logvar,
@@ -118,7 +108,8 @@ class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
         )
         loss = reconstruction_loss + regularizer
         loss = loss + self.auxiliary_loss(y_pred["z_sampled"], training)
-        (self.step if training else self.evaluations).assign_add(1)
+        if training:
+            self.step.assign_add(1)
         return loss
 
     def record(self, batch_size, **values):
@@ -162,7 +153,7 @@ class BetaVAE(BaseVAE):
 class Autoencoder(BaseVAE):
     """A plain auto-encoder: the code is the mean, nothing is regularised."""
 
-    def sample_from_latent_distribution(self, z_mean, z_logvar, training=False):
+    def sample_from_latent_distribution(self, z_mean, z_logvar):
         """The mean itself."""
         return z_mean
 
@@ -249,10 +240,7 @@ class FactorVAE(BaseVAE):
     def initialize(self, observation_shape, seed):
         """See `BaseVAE.initialize`."""
         super().initialize(observation_shape, seed)
-        self.shuffle = self.seed_stream(seed, "shuffle", self.step)
-        self.evaluation_shuffle = self.seed_stream(
-            seed, "evaluation shuffle", self.evaluations
-        )
+        self.shuffle = seed_generator(seed, "shuffle")
 
     def make_networks(self, observation_shape):
         """Makes encoder, decoder and discriminator from the gin configuration."""
@@ -284,9 +272,8 @@ class FactorVAE(BaseVAE):
     def auxiliary_loss(self, z_sampled, training):
         """The discriminator's cross-entropy, of which the VAE feels nothing."""
         joint = ops.stop_gradient(z_sampled)
-        seed = self.shuffle if training else self.evaluation_shuffle
         logits = self.discriminator(
-            ops.concatenate([joint, shuffle_codes(joint, seed)])
+            ops.concatenate([joint, shuffle_codes(joint, self.shuffle)])
         )
         logits = ops.cast(logits, "float32")
         batch_size = ops.shape(joint)[0]
@@ -445,8 +432,14 @@ def shuffle_codes(z, seed):
     return ops.take_along_axis(z, order, axis=0)
 
 
+def seed_generator(seed, purpose):
+    """A generator of random numbers of its own for each purpose of a seed."""
+    (state,) = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)
+    return keras.random.SeedGenerator(int(state >> 1))
+
+
 def _number(name, value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, keras.Variable)):
         raise ValueError(f"{name} must be a number. Received: {name}={value!r}")
     return value
 
