@@ -9,7 +9,21 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.evaluation.metrics import dci, factor_vae, mig  # noqa: F401 (registers them)
+from dmt.evaluation.metrics import (  # noqa: F401 (registers them)
+    beta_vae,
+    dci,
+    downstream_task,
+    factor_vae,
+    fairness,
+    irs,
+    mig,
+    modularity_explicitness,
+    reduced_downstream_task,
+    sap_score,
+    strong_downstream_task,
+    unified_scores,
+    unsupervised_metrics,
+)
 from dmt.evaluation.representation import codes_of
 from dmt.postprocessing.representation import load_representation
 from dmt.utils import configuration, files, results

@@ -5,6 +5,7 @@ input after the other, without BLAS, and tanh is rounded, so that the same bits 
 out on every machine.
 """
 
+import functools
 import json
 import pathlib
 
@@ -14,6 +15,13 @@ import numpy as np
 def load(name):
     """Reads a golden file of this folder."""
     return json.loads(pathlib.Path(__file__).with_name(name).read_text())
+
+
+@functools.cache
+def metric_files():
+    """All golden files of metrics: dictionaries with `cases` and `components`."""
+    paths = pathlib.Path(__file__).parent.glob("metrics*.json")
+    return [load(path.name) for path in sorted(paths)]
 
 
 class _Data:

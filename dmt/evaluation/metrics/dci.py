@@ -4,6 +4,8 @@ Eastwood, Williams: A Framework for the Quantitative Evaluation of Disentangled
 Representations, 2018, section 2 (https://openreview.net/forum?id=By-7dz-AZ).
 """
 
+import functools
+
 import gin
 import numpy as np
 
@@ -11,10 +13,10 @@ from dmt.evaluation.metrics import utils
 
 
 def dci(
-    factors_train,
-    codes_train,
-    factors_test,
-    codes_test,
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
     *,
     predictor=utils.gradient_boosting_classifier,
 ):
@@ -28,19 +30,21 @@ def dci(
 
     A factor with one value in the training sample cannot train a classifier: its
     importances are 0, and it is predicted to have that value, which is right for all
-    training samples.
+    training samples. Continuous factors need a regressor as predictor, and
+    informativeness is then its R^2, at most 1.
 
     Gradient boosting breaks ties between splits with numpy's global random generator:
     call `numpy.random.seed` first for results that repeat.
 
     Args:
-      factors_train: Array-like of shape (n_train, num_factors), discrete values.
-      codes_train: Array-like of shape (n_train, num_codes).
+      factors: Array-like of shape (n_train, num_factors), discrete values.
+      codes: Array-like of shape (n_train, num_codes).
       factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes).
+      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
+        random third of the others is held out, see `utils.train_and_test`.
       predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Importances are its `feature_importances_`, or the mean absolute
-        `coef_` over classes.
+        classifier or regressor. Importances are its `feature_importances_`, or the
+        mean absolute `coef_` over classes.
 
     Returns:
       Dictionary:
@@ -64,10 +68,9 @@ def dci(
       >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
       (1.0, 1.0)
     """
-    import sklearn
-
-    factors_train, codes_train = utils.check_samples(factors_train, codes_train)
-    factors_test, codes_test = utils.check_samples(factors_test, codes_test)
+    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+        factors, codes, factors_test, codes_test
+    )
     importance, train_accuracy, test_accuracy = compute_importance(
         factors_train, codes_train, factors_test, codes_test, predictor
     )
@@ -83,20 +86,11 @@ def dci(
         "importance_matrix": importance.tolist(),
         "num_train": len(factors_train),
         "num_test": len(factors_test),
-        "predictor": type(predictor()).__name__,
-        "scikit_learn": sklearn.__version__,
+        **utils.provenance(predictor),
     }
 
 
-@gin.configurable(
-    "dci",
-    denylist=[
-        "ground_truth_data",
-        "representation_function",
-        "random_state",
-        "artifact_dir",
-    ],
-)
+@gin.configurable("dci", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_dci(
     ground_truth_data,
     representation_function,
@@ -105,11 +99,9 @@ def compute_dci(
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
+    predictor_fn=utils.gradient_boosting_classifier,
 ):
     """DCI scores on samples of a data set.
-
-    The classifier is `predictor.predictor_fn` where gin binds it, otherwise gradient
-    boosting.
 
     Args:
       ground_truth_data: GroundTruthData to sample from.
@@ -119,27 +111,58 @@ def compute_dci(
       num_train: Number of training samples.
       num_test: Number of test samples.
       batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+      predictor_fn: See `predictor` of `dci`.
 
     Returns:
       Dictionary, see `dci`.
     """
     del artifact_dir
-    codes_train, factors_train = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
+    samples = utils.sample_train_test(
+        ground_truth_data,
+        representation_function,
+        random_state,
+        num_train,
+        num_test,
+        batch_size,
     )
-    codes_test, factors_test = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_test, random_state, batch_size
+    return _dci_of_samples(samples, predictor_fn)
+
+
+@gin.configurable("dci_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+def compute_dci_on_fixed_data(
+    observations,
+    labels,
+    representation_function,
+    train_percentage=gin.REQUIRED,
+    batch_size=100,
+    predictor_fn=utils.gradient_boosting_classifier,
+):
+    """DCI scores of labelled observations.
+
+    Args:
+      observations: Array of shape (n, ...).
+      labels: Factors of the observations, array of shape (num_factors, n).
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      train_percentage: Fraction of the samples that train, in (0, 1).
+      batch_size: See `utils.obtain_representation`.
+      predictor_fn: See `predictor` of `dci`.
+
+    Returns:
+      Dictionary, see `dci`.
+
+    Raises:
+      ValueError: If no samples are left to train or to test.
+    """
+    del batch_size
+    samples = utils.encode_and_split(
+        observations, labels, representation_function, train_percentage
     )
-    if gin.get_bindings(utils.make_predictor_fn):
-        predictor = utils.make_predictor_fn()
-    else:
-        predictor = utils.gradient_boosting_classifier
-    return dci(
-        factors_train.T,
-        codes_train.T,
-        factors_test.T,
-        codes_test.T,
-        predictor=predictor,
+    return _dci_of_samples(samples, predictor_fn)
+
+
+def _dci_of_samples(samples, predictor):
+    return utils.bootstrap(
+        functools.partial(dci, predictor=predictor), [samples[:2], samples[2:]]
     )
 
 
@@ -154,30 +177,26 @@ def compute_importance(factors_train, codes_train, factors_test, codes_test, pre
       predictor: Function without arguments that returns an unfitted classifier.
 
     Returns:
-      Importances (num_codes, num_factors), accuracies in [0, 1] on the training
-      samples (num_factors,) and on the test samples (num_factors,).
+      Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a regressor,
+      on the training samples (num_factors,) and on the test samples (num_factors,).
     """
-    num_codes, num_factors = codes_train.shape[1], factors_train.shape[1]
-    importance = np.zeros((num_codes, num_factors))
-    train_accuracy, test_accuracy = np.ones(num_factors), np.ones(num_factors)
-    for k, (train, test) in enumerate(
-        zip(factors_train.T, factors_test.T, strict=True)
-    ):
-        if np.all(train == train[0]):
-            test_accuracy[k] = np.mean(test == train[0])
-            continue
-        model = predictor().fit(codes_train, train)
-        importance[:, k] = _importances(model)
-        train_accuracy[k] = np.mean(model.predict(codes_train) == train)
-        test_accuracy[k] = np.mean(model.predict(codes_test) == test)
-    return importance, train_accuracy, test_accuracy
+    models = utils.fit(predictor, codes_train, factors_train)
+    num_codes = codes_train.shape[1]
+    importance = np.stack([_importances(model, num_codes) for model in models], axis=1)
+    return (
+        importance,
+        utils.scores(models, codes_train, factors_train),
+        utils.scores(models, codes_test, factors_test),
+    )
 
 
-def _importances(model):
+def _importances(model, num_codes):
     if hasattr(model, "feature_importances_"):
         return np.abs(model.feature_importances_)
     if hasattr(model, "coef_"):
-        return np.abs(model.coef_).mean(axis=0)
+        return np.abs(np.atleast_2d(model.coef_)).mean(axis=0)
+    if len(model.classes_) == 1:
+        return np.zeros(num_codes)
     raise ValueError(
         "DCI needs a classifier with feature_importances_ or coef_. Received: "
         f"predictor={type(model).__name__}"

@@ -89,12 +89,7 @@ def factor_vae(
 
 @gin.configurable(
     "factor_vae_score",
-    denylist=[
-        "ground_truth_data",
-        "representation_function",
-        "random_state",
-        "artifact_dir",
-    ],
+    denylist=utils.SAMPLING_ARGUMENTS,
 )
 def compute_factor_vae(
     ground_truth_data,
@@ -190,26 +185,36 @@ def _score(draw_batches, num_train, num_eval, variances, active, num_factors):
       The scores, votes and number of votes of `factor_vae`.
     """
 
-    def count_votes(num_votes):
-        votes = np.zeros((len(variances), num_factors), dtype=np.int64)
-        if active.any():
-            fixed, codes = draw_batches(num_votes)
-            local = codes.var(axis=1, ddof=1)
-            # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
-            with np.errstate(invalid="ignore"):
-                ratios = local[:, active] / variances[active]
-            winners = np.flatnonzero(active)[ratios.argmin(axis=1)]
-            np.add.at(votes, (winners, fixed), 1)
-        return votes
+    def draw_votes(num_votes):
+        if not active.any():
+            return np.zeros((2, 0), np.int64)
+        fixed, codes = draw_batches(num_votes)
+        local = codes.var(axis=1, ddof=1)
+        # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
+        with np.errstate(invalid="ignore"):
+            ratios = local[:, active] / variances[active]
+        return np.flatnonzero(active)[ratios.argmin(axis=1)], fixed
 
-    votes_train, votes_eval = count_votes(num_train), count_votes(num_eval)
-    classifier = (np.arange(len(variances)), votes_train.argmax(axis=1))
-    return {
-        "train_accuracy": float(votes_train[classifier].sum() / num_train),
-        "eval_accuracy": float(votes_eval[classifier].sum() / num_eval),
+    def classify(train_winners, train_fixed, eval_winners, eval_fixed):
+        votes_train, votes_eval = np.zeros((2, len(variances), num_factors), np.int64)
+        np.add.at(votes_train, (train_winners, train_fixed), 1)
+        np.add.at(votes_eval, (eval_winners, eval_fixed), 1)
+        classifier = (np.arange(len(variances)), votes_train.argmax(axis=1))
+        return {
+            "train_accuracy": float(votes_train[classifier].sum() / num_train),
+            "eval_accuracy": float(votes_eval[classifier].sum() / num_eval),
+            "votes_train": votes_train.tolist(),
+            "votes_eval": votes_eval.tolist(),
+        }
+
+    tables = [draw_votes(num_train), draw_votes(num_eval)]
+    scores = (
+        utils.bootstrap(classify, tables)
+        if active.any()
+        else classify(*tables[0], *tables[1])
+    )
+    return scores | {
         "num_active_dims": int(active.sum()),
-        "votes_train": votes_train.tolist(),
-        "votes_eval": votes_eval.tolist(),
         "global_variances": variances.tolist(),
         "num_train": num_train,
         "num_eval": num_eval,

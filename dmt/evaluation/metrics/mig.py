@@ -44,15 +44,7 @@ def mig(factors, codes, *, num_bins=20):
     return _mig(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
 
 
-@gin.configurable(
-    "mig",
-    denylist=[
-        "ground_truth_data",
-        "representation_function",
-        "random_state",
-        "artifact_dir",
-    ],
-)
+@gin.configurable("mig", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_mig(
     ground_truth_data,
     representation_function,
@@ -80,19 +72,44 @@ def compute_mig(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
+    return _mig_of_discretized(factors, codes)
+
+
+@gin.configurable("mig_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+def compute_mig_on_fixed_data(
+    observations, labels, representation_function, batch_size=100
+):
+    """Mutual Information Gap of labelled observations.
+
+    Codes are discretised by the gin configurable `discretizer`.
+
+    Args:
+      observations: Array of shape (n, ...).
+      labels: Factors of the observations, array of shape (num_factors, n).
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      batch_size: See `utils.obtain_representation`.
+
+    Returns:
+      Dictionary, see `mig`.
+    """
+    codes = utils.obtain_representation(
+        observations, representation_function, batch_size
+    )
+    return _mig_of_discretized(np.asarray(labels), codes)
+
+
+def _mig_of_discretized(factors, codes):
     discretized = utils.make_discretizer(codes)
     num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
-    return _mig(factors.T, discretized, num_bins)
+    return utils.bootstrap(
+        lambda factors, discretized: _mig(factors, discretized.T, num_bins),
+        [(factors.T, discretized.T)],
+    )
 
 
 def _mig(factors, discretized, num_bins):
-    if len(discretized) < 2:
-        raise ValueError(
-            f"MIG compares at least 2 codes. Received: num_codes={len(discretized)}"
-        )
     information = utils.discrete_mutual_info(discretized, factors.T)
-    second, first = np.sort(information, axis=0)[-2:]
-    gaps = (first - second) / utils.discrete_entropy(factors.T)
+    gaps = utils.top_two_gap(information) / utils.discrete_entropy(factors.T)
     return {
         "discrete_mig": float(gaps.mean()),
         "mig_per_factor": gaps.tolist(),

@@ -4,6 +4,8 @@ Arrays here hold one variable per row: codes of shape (num_codes, n) and factors
 shape (num_factors, n). The array functions of the metrics take the transposes.
 """
 
+import functools
+
 import gin
 import numpy as np
 
@@ -11,19 +13,36 @@ import numpy as np
 # holds them twice, so sampling needs about twice this much memory.
 CHUNK_BYTES = 128 * 2**20
 
+# With so few, many splits are equally good, and in scikit-learn rounding chooses among
+# them. Its own trees are used then, as they take little time.
+FEW_SAMPLES = 256
 
-def check_samples(factors, codes):
+# What the caller of a metric passes, so that gin cannot: when a data set is sampled,
+# and when labelled observations are given.
+SAMPLING_ARGUMENTS = [
+    "ground_truth_data",
+    "representation_function",
+    "random_state",
+    "artifact_dir",
+]
+FIXED_DATA_ARGUMENTS = ["observations", "labels", "representation_function"]
+
+
+def check_samples(factors, codes, continuous_factors=False):
     """Returns factors and codes as arrays that hold the same n samples.
 
     Args:
       factors: Array-like of shape (n, num_factors).
       codes: Array-like of shape (n, num_codes).
+      continuous_factors: Whether factors may be numbers that hardly ever repeat.
 
     Returns:
       The two as numpy arrays.
 
     Raises:
-      ValueError: If either is not two-dimensional, or the lengths differ or are 0.
+      ValueError: If either is not two-dimensional, the lengths differ or are 0, a code
+        or a factor is not finite, or a factor that must have discrete values has
+        fractions and as many values as half the samples.
     """
     factors, codes = np.asarray(factors), np.asarray(codes)
     if factors.ndim != 2 or codes.ndim != 2 or not 0 < len(factors) == len(codes):
@@ -32,7 +51,68 @@ def check_samples(factors, codes):
             f"samples. Received: factors.shape={factors.shape}, "
             f"codes.shape={codes.shape}"
         )
+    for name, array in (("factors", factors), ("codes", codes)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(
+                f"Give finite {name}. Received: {name} with "
+                f"{np.sum(~np.isfinite(array))} values that are not"
+            )
+    if factors.dtype.kind == "f" and not continuous_factors:
+        for index, column in enumerate(factors.T):
+            num_values = len(np.unique(column))
+            if num_values > len(column) / 2 and np.any(column % 1):
+                raise ValueError(
+                    "Give factors with discrete values: put continuous ones in bins "
+                    "(histogram_discretize), or set continuous_factors where a metric "
+                    f"has it. Received: factors[:, {index}] with {num_values} values "
+                    f"in {len(column)} samples"
+                )
     return factors, codes
+
+
+def train_and_test(
+    factors, codes, factors_test=None, codes_test=None, continuous_factors=False
+):
+    """Returns training and test samples as arrays.
+
+    Args:
+      factors: Array-like of shape (n, num_factors).
+      codes: Array-like of shape (n, num_codes).
+      factors_test: Array-like of shape (n_test, num_factors). If None, n // 3 of the
+        samples are test samples, chosen at random, in the same way at every call.
+      codes_test: Array-like of shape (n_test, num_codes).
+      continuous_factors: See `check_samples`.
+
+    Returns:
+      factors_train (n_train, num_factors), codes_train (n_train, num_codes),
+      factors_test (n_test, num_factors), codes_test (n_test, num_codes).
+
+    Raises:
+      ValueError: See `check_samples`; or if training and test samples do not have the
+        same number of factors and of codes, or there are no test samples.
+    """
+    factors, codes = check_samples(factors, codes, continuous_factors)
+    if factors_test is None and codes_test is None:
+        if len(factors) < 3:
+            raise ValueError(
+                f"Holding out a third needs 3 samples. Received: {len(factors)}"
+            )
+        order = np.random.RandomState(0).permutation(len(factors))
+        test, train = np.split(order, [len(factors) // 3])
+        return factors[train], codes[train], factors[test], codes[test]
+    # Whether values are discrete shows in the larger sample.
+    factors_test, codes_test = check_samples(factors_test, codes_test, True)
+    if (
+        factors.shape[1] != factors_test.shape[1]
+        or codes.shape[1] != codes_test.shape[1]
+    ):
+        raise ValueError(
+            "Give training and test samples of the same factors and codes. Received: "
+            f"factors.shape={factors.shape}, codes.shape={codes.shape}, "
+            f"factors_test.shape={factors_test.shape}, "
+            f"codes_test.shape={codes_test.shape}"
+        )
+    return factors, codes, factors_test, codes_test
 
 
 def encode(batches, representation_function):
@@ -101,6 +181,41 @@ def generate_batch_factor_code(
     return codes.T, np.concatenate(factors).T
 
 
+def sample_train_test(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    num_train,
+    num_test,
+    batch_size,
+):
+    """Samples training points, then test points.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      num_train: Number of training samples.
+      num_test: Number of test samples.
+      batch_size: Samples per draw, see `generate_batch_factor_code`.
+
+    Returns:
+      factors_train (num_train, num_factors), codes_train (num_train, num_codes),
+      factors_test (num_test, num_factors), codes_test (num_test, num_codes).
+    """
+    arrays = []
+    for num_points in (num_train, num_test):
+        codes, factors = generate_batch_factor_code(
+            ground_truth_data,
+            representation_function,
+            num_points,
+            random_state,
+            batch_size,
+        )
+        arrays += [factors.T, codes.T]
+    return arrays
+
+
 def obtain_representation(observations, representation_function, batch_size=None):
     """Encodes observations that are in memory, chunk by chunk.
 
@@ -136,6 +251,33 @@ def split_train_test(observations, train_percentage):
     """
     num_train = int(np.ceil(observations.shape[1] * train_percentage))
     return observations[:, :num_train], observations[:, num_train:]
+
+
+def encode_and_split(observations, labels, representation_function, train_percentage):
+    """Encodes labelled observations; the first ceil(train_percentage * n) train.
+
+    Args:
+      observations: Array of shape (n, ...).
+      labels: Factors of the observations, array of shape (num_factors, n).
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      train_percentage: Fraction of the samples that train, in (0, 1).
+
+    Returns:
+      factors_train (n_train, num_factors), codes_train (n_train, num_codes),
+      factors_test (n - n_train, num_factors), codes_test (n - n_train, num_codes).
+
+    Raises:
+      ValueError: If no samples are left to train or to test.
+    """
+    codes = obtain_representation(observations, representation_function)
+    codes_train, codes_test = split_train_test(codes, train_percentage)
+    factors_train, factors_test = split_train_test(np.asarray(labels), train_percentage)
+    if not codes_train.size or not codes_test.size:
+        raise ValueError(
+            "Leave samples both to train and to test. Received: "
+            f"train_percentage={train_percentage} of {codes.shape[1]} samples"
+        )
+    return factors_train.T, codes_train.T, factors_test.T, codes_test.T
 
 
 def normalize_data(data, mean=None, stddev=None):
@@ -240,6 +382,27 @@ def _mutual_info(x, y):
     return max(0.0, joint[seen] @ log_ratio / len(x))
 
 
+def top_two_gap(matrix):
+    """Difference between the two largest values of each column.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), two rows at least.
+
+    Returns:
+      Array of shape (num_factors,), at least 0.
+
+    Raises:
+      ValueError: If there is only one row.
+    """
+    if len(matrix) < 2:
+        raise ValueError(
+            "The gap between the best two codes needs at least 2 codes. Received: "
+            f"num_codes={len(matrix)}"
+        )
+    second, first = np.sort(matrix, axis=0)[-2:]
+    return first - second
+
+
 @gin.configurable("predictor")
 def make_predictor_fn(predictor_fn=gin.REQUIRED):
     """Returns the function chosen in gin that makes an unfitted classifier."""
@@ -252,13 +415,198 @@ def logistic_regression_cv():
     from sklearn import linear_model, model_selection
 
     return linear_model.LogisticRegressionCV(
-        Cs=10, cv=model_selection.KFold(n_splits=5), scoring="accuracy"
+        Cs=10,
+        cv=model_selection.KFold(n_splits=5),
+        scoring="accuracy",
+        l1_ratios=(0.0,),
+        use_legacy_attributes=False,
     )
 
 
 @gin.configurable("gradient_boosting_classifier")
-def gradient_boosting_classifier():
-    """Gradient boosted trees with the default settings of scikit-learn."""
-    from sklearn import ensemble
+def gradient_boosting_classifier(engine="compiled"):
+    """Gradient boosted trees with the default settings of scikit-learn.
 
-    return ensemble.GradientBoostingClassifier()
+    Both engines break ties with numpy's global generator: call `numpy.random.seed`
+    first for results that repeat.
+
+    Args:
+      engine: "compiled" for `boosting.GradientBoosting`, which has scikit-learn's
+        scores in a small part of its time (fewer than 256 samples are still left to
+        scikit-learn, see `FEW_SAMPLES`), or "scikit-learn".
+
+    Raises:
+      ValueError: If the engine is neither.
+    """
+    if engine == "compiled":
+        from dmt.evaluation.metrics import boosting
+
+        return boosting.GradientBoosting()
+    if engine == "scikit-learn":
+        from sklearn import ensemble
+
+        return ensemble.GradientBoostingClassifier()
+    raise ValueError(
+        'The engines of gradient_boosting_classifier are "compiled" and '
+        f'"scikit-learn". Received: engine={engine!r}'
+    )
+
+
+def fit(predictor, codes, factors):
+    """Trains a classifier of each factor; trees of all factors grow in parallel.
+
+    Args:
+      predictor: Function without arguments that returns an unfitted scikit-learn
+        classifier or regressor.
+      codes: Array of shape (n, num_codes).
+      factors: Array of shape (n, num_factors).
+
+    Returns:
+      List of fitted classifiers, one per factor. Where a factor has one value, which
+      classifiers of scikit-learn refuse and small samples can have, it is one that
+      always answers this value.
+    """
+    from sklearn import dummy
+
+    from dmt.evaluation.metrics import boosting
+
+    targets = list(factors.T)
+    varied = [target for target in targets if np.any(target != target[0])]
+    compiled = isinstance(predictor(), boosting.GradientBoosting)
+    if compiled and len(codes) < FEW_SAMPLES:
+        compiled = False
+        predictor = functools.partial(gradient_boosting_classifier, "scikit-learn")
+    if compiled and varied:
+        fitted = iter(boosting.fit_all(codes, varied))
+    else:
+        fitted = (predictor().fit(codes, target) for target in varied)
+    return [
+        next(fitted)
+        if np.any(target != target[0])
+        else dummy.DummyClassifier(strategy="most_frequent").fit(codes, target)
+        for target in targets
+    ]
+
+
+def scores(models, codes, factors):
+    """Accuracy of each classifier on its factor, R^2 of a regressor.
+
+    Args:
+      models: Fitted classifiers or regressors, one per factor.
+      codes: Array of shape (n, num_codes).
+      factors: Array of shape (n, num_factors).
+
+    Returns:
+      Array of shape (num_factors,), at most 1, accuracies at least 0.
+    """
+    from sklearn import metrics
+
+    return np.array(
+        [
+            np.mean(model.predict(codes) == target)
+            if hasattr(model, "classes_")
+            else metrics.r2_score(target, model.predict(codes))
+            for model, target in zip(models, factors.T, strict=True)
+        ]
+    )
+
+
+def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
+    """Accuracies of classifiers that predict each factor from all codes.
+
+    Args:
+      predictor: Function without arguments that returns an unfitted classifier.
+      factors_train: Array of shape (n_train, num_factors), discrete values.
+      codes_train: Array of shape (n_train, num_codes).
+      factors_test: Array of shape (n_test, num_factors), discrete values.
+      codes_test: Array of shape (n_test, num_codes).
+
+    Returns:
+      Accuracies in [0, 1] on the training samples (num_factors,) and on the test
+      samples (num_factors,).
+    """
+    models = fit(predictor, codes_train, factors_train)
+    return (
+        scores(models, codes_train, factors_train),
+        scores(models, codes_test, factors_test),
+    )
+
+
+def provenance(predictor):
+    """Names the classifier and the version of its library, for the results."""
+    import sklearn
+
+    return {
+        "predictor": type(predictor()).__name__,
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+@gin.configurable("bootstrap", denylist=["metric", "tables"])
+def bootstrap(metric, tables, num_resamples=0, confidence_level=0.95, seed=0):
+    """Scores of a metric, on request with bootstrap confidence intervals.
+
+    Every table of samples is resampled on its own, so a training sample stays apart
+    from a test sample. Intervals are percentiles: scores that are biased in small
+    samples, as those of mutual information are, are biased more in a resample.
+
+    Args:
+      metric: Function of the arrays of all tables that returns a dictionary.
+      tables: List of tuples of arrays; the arrays of a tuple have the same samples as
+        rows.
+      num_resamples: Number of resamples, each scored anew; 0 for no intervals. Without
+        2 samples in every table there are none either.
+      confidence_level: Share of the resamples in the interval, in (0, 1).
+      seed: Integer seed of the resampling.
+
+    Returns:
+      The metric's dictionary. If there are resamples, it has also:
+        confidence_intervals: Dictionary of [low, high] for every score that is a float.
+        confidence_level, num_resamples: As given.
+
+    Example:
+      >>> import numpy as np
+      >>> from dmt.metrics import mig
+      >>> factors = np.random.RandomState(0).randint(4, size=(500, 2))
+      >>> codes = factors + np.random.RandomState(1).standard_normal((500, 2))
+      >>> scores = bootstrap(mig, [(factors, codes)], num_resamples=20)
+      >>> low, high = scores["confidence_intervals"]["discrete_mig"]
+      >>> bool(0 < low < high < 0.5)
+      True
+    """
+    results = metric(*(array for table in tables for array in table))
+    if not num_resamples or any(len(table[0]) < 2 for table in tables):
+        return results
+    from scipy import stats
+
+    names = [name for name, value in results.items() if isinstance(value, float)]
+
+    def statistic(*rows, axis):
+        del axis  # Rows are numbers of samples, one resample at a time.
+        arrays = [
+            array[index.ravel().astype(int)]
+            for table, index in zip(tables, rows, strict=True)
+            for array in table
+        ]
+        resampled = metric(*arrays)
+        values = np.array([resampled[name] for name in names])
+        return values if rows[0].ndim == 1 else values[:, None]
+
+    interval = stats.bootstrap(
+        [np.arange(len(table[0])) for table in tables],
+        statistic,
+        n_resamples=num_resamples,
+        batch=1,
+        vectorized=True,
+        confidence_level=confidence_level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return results | {
+        "confidence_intervals": {
+            name: [float(low), float(high)]
+            for name, low, high in zip(names, *interval, strict=True)
+        },
+        "confidence_level": confidence_level,
+        "num_resamples": num_resamples,
+    }

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import dci, utils
+from tests.evaluation.metrics import golden
 from tests.golden import recipes
 
 GOLDEN = recipes.load("metrics.json")
@@ -28,6 +29,11 @@ def test_golden(case):
         margin = max(4 * spread["std"], 0.02)
         assert spread["min"] - margin <= scores[key] <= spread["max"] + margin, key
     assert random_state.randint(1 << 30) == case["next_draw"]
+
+
+@pytest.mark.parametrize("case", golden.cases("dci_validation"))
+def test_golden_on_fixed_data(case):
+    golden.check(case)
 
 
 @pytest.mark.parametrize("case", COMPONENTS, ids=lambda case: case["id"])
@@ -92,7 +98,7 @@ def test_factor_with_one_value_in_training():
 
 
 def test_array_function_equals_gin_function():
-    gin.bind_parameter("predictor.predictor_fn", utils.logistic_regression_cv)
+    gin.bind_parameter("dci.predictor_fn", utils.logistic_regression_cv)
     dataset = recipes.Grid([2, 3], sigma=0.3)
     random_state = np.random.RandomState(0)
     codes_train, train = utils.generate_batch_factor_code(
@@ -121,7 +127,7 @@ def test_default_predictor_is_gradient_boosting():
     scores = dci.compute_dci(
         recipes.Grid([2, 2]), lambda x: x, np.random.RandomState(0), None, 30, 10
     )
-    assert scores["predictor"] == "GradientBoostingClassifier"
+    assert scores["predictor"] == "GradientBoosting"
 
 
 def test_classifier_without_importances():

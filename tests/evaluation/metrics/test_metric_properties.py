@@ -13,19 +13,41 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from dmt.evaluation.metrics import dci, factor_vae, mig
+from dmt.evaluation.metrics import (
+    beta_vae,
+    dci,
+    downstream_task,
+    factor_vae,
+    fairness,
+    irs,
+    mig,
+    modularity_explicitness,
+    reduced_downstream_task,
+    sap_score,
+    strong_downstream_task,
+    unified_scores,
+    unsupervised_metrics,
+    utils,
+)
+
+# A convex problem: the default trees choose at random between equal splits.
+_REGRESSION = functools.partial(LogisticRegression, max_iter=1000)
 
 
-def _dci(factors, codes):
-    # A convex problem: the default trees choose at random between equal splits.
-    half = len(factors) // 2
-    return dci.dci(
-        factors[:half],
-        codes[:half],
-        factors[half:],
-        codes[half:],
-        predictor=functools.partial(LogisticRegression, max_iter=1000),
-    )
+def _halved(metric, **options):
+    """A function of one sample, of which one half trains and the other one tests."""
+
+    def score(factors, codes):
+        half = len(factors) // 2
+        halves = factors[:half], codes[:half], factors[half:], codes[half:]
+        return metric(*halves, **options)
+
+    return score
+
+
+def _information(mus_train, ys_train, mus_test, ys_test):
+    bins = utils.histogram_discretize(mus_train, 20)
+    return utils.discrete_mutual_info(bins, ys_train)
 
 
 METRICS = {
@@ -37,12 +59,80 @@ METRICS = {
         ["train_accuracy", "eval_accuracy", "num_active_dims"],
     ),
     "dci": (
-        _dci,
+        _halved(dci.dci, predictor=_REGRESSION),
         [
             "informativeness_train",
             "informativeness_test",
             "disentanglement",
             "completeness",
+        ],
+    ),
+    "beta_vae": (
+        lambda factors, codes: beta_vae.beta_vae(
+            factors, codes, batch_size=8, num_train=300, num_eval=200
+        ),
+        ["train_accuracy", "eval_accuracy"],
+    ),
+    "sap_score": (
+        _halved(sap_score.sap_score, continuous_factors=False),
+        ["SAP_score"],
+    ),
+    "modularity_explicitness": (
+        _halved(modularity_explicitness.modularity_explicitness),
+        ["modularity_score", "explicitness_score_train", "explicitness_score_test"],
+    ),
+    "irs": (irs.irs, ["IRS", "num_active_dims"]),
+    "unsupervised_metrics": (
+        lambda factors, codes: unsupervised_metrics.unsupervised_scores(
+            utils.check_samples(factors, codes)[1]
+        ),
+        [
+            "gaussian_total_correlation",
+            "gaussian_wasserstein_correlation_norm",
+            "mutual_info_score",
+        ],
+    ),
+    "downstream_task": (
+        _halved(downstream_task.downstream_task, predictor=_REGRESSION),
+        ["mean_test_accuracy", "min_train_accuracy", "test_accuracy_factor_2"],
+    ),
+    "reduced_downstream_task": (
+        _halved(
+            reduced_downstream_task.reduced_downstream_task,
+            predictor=_REGRESSION,
+            correlation_measure=_information,
+        ),
+        ["mean_test_accuracy_other_factors"],
+    ),
+    "strong_downstream_task": (
+        _halved(
+            strong_downstream_task.strong_downstream_task,
+            predictor=_REGRESSION,
+            n_experiment=2,
+        ),
+        ["mean_strong_train_accuracy", "mean_strong_test_accuracy"],
+    ),
+    "fairness": (
+        # The smaller the better, so 1 - score.
+        lambda factors, codes: {
+            key: 1 - value if isinstance(value, float) else value
+            for key, value in _halved(fairness.fairness, predictor=_REGRESSION)(
+                factors, codes
+            ).items()
+        },
+        ["mean_fairness:mean_pred:mean_sens", "max_fairness:pred0:max_sens"],
+    ),
+    "unified_scores": (
+        _halved(
+            unified_scores.unified_scores,
+            matrices=["mutual_information_matrix", "accuracy_svm_matrix"],
+        ),
+        [
+            "mutual_information_matrix.mig",
+            "mutual_information_matrix.modularity",
+            "mutual_information_matrix.area_precision",
+            "accuracy_svm_matrix.sap",
+            "accuracy_svm_matrix.dci",
         ],
     ),
 }

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import mig, utils
+from tests.evaluation.metrics import golden
 from tests.golden import recipes
 
 CASES = [c for c in recipes.load("metrics.json")["cases"] if c["metric"] == "mig"]
@@ -30,6 +31,17 @@ def test_golden(case):
     golden = case["output"]["discrete_mig"]
     np.testing.assert_allclose(scores["discrete_mig"], golden, rtol=1e-9, atol=1e-12)
     assert random_state.randint(1 << 30) == case["next_draw"]
+
+
+@pytest.mark.parametrize("case", CASES[::4], ids=lambda case: case["id"])
+def test_golden_of_arrays(case):
+    num_bins = case["params"]["num_bins"]
+    golden.check(case, lambda *arrays: mig.mig(*arrays, num_bins=num_bins))
+
+
+@pytest.mark.parametrize("case", golden.cases("mig_validation"))
+def test_golden_on_fixed_data(case):
+    golden.check(case)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,171 @@
+"""BetaVAE score: does the difference of two codes tell which factor was shared?
+
+Higgins et al.: beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
+Framework, 2017, section 3 (https://openreview.net/forum?id=Sy2fzU9gl).
+"""
+
+import functools
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, seed=0):
+    """BetaVAE score of a table of samples.
+
+    One point: choose a factor k, draw pairs of samples that share the value of k, and
+    average |z_first - z_second| over the pairs. A logistic regression predicts k from
+    the average.
+
+    The pairs are drawn with replacement from the given samples, so the table must hold
+    several samples for each value: all of a data set, or many random ones.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), discrete values.
+      codes: Array-like of shape (n, num_codes).
+      batch_size: Pairs per point.
+      num_train: Points that train the classifier.
+      num_eval: Points that test it.
+      seed: Integer seed of all draws.
+
+    Returns:
+      Dictionary:
+        train_accuracy, eval_accuracy: Shares of the points that are classified
+          correctly, in [0, 1], 1 is best. If one factor only is ever chosen, as when
+          there is one, the answer is always that factor. (scikit-learn, and with it
+          disentanglement_lib, refuses a single class.)
+        train_accuracy_per_factor, eval_accuracy_per_factor: The same for the points
+          of one factor, lists (num_factors,); nan where there is no point.
+        num_train, num_eval, batch_size, scikit_learn: The settings, and the version
+          of the classifier's library.
+
+    Raises:
+      ValueError: If the shapes do not fit.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
+      1.0
+    """
+    factors, codes = utils.check_samples(factors, codes)
+    random_state = np.random.RandomState(seed)
+    num_samples, num_factors = factors.shape
+    values = utils.class_indices(factors.T)
+    # The samples of a value follow each other in `order`, from `start` of the value.
+    order = [np.argsort(column, kind="stable") for column in values]
+    count = [np.bincount(column) for column in values]
+    start = [np.cumsum(counts) - counts for counts in count]
+
+    def draw_points(num_points):
+        fixed = random_state.randint(num_factors, size=num_points)
+        features = np.empty((num_points, codes.shape[1]))
+        for point, factor in enumerate(fixed):
+            first = random_state.randint(num_samples, size=batch_size)
+            value = values[factor][first]
+            offset = random_state.randint(count[factor][value])
+            second = order[factor][start[factor][value] + offset]
+            features[point] = np.abs(codes[first] - codes[second]).mean(axis=0)
+        return fixed, features
+
+    return _score(draw_points, num_train, num_eval, batch_size, num_factors)
+
+
+@gin.configurable("beta_vae_sklearn", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_beta_vae_sklearn(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    batch_size=gin.REQUIRED,
+    num_train=gin.REQUIRED,
+    num_eval=gin.REQUIRED,
+):
+    """BetaVAE score on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      batch_size: Pairs per point.
+      num_train: Points that train the classifier.
+      num_eval: Points that test it.
+
+    Returns:
+      Dictionary, see `beta_vae`.
+    """
+    del artifact_dir
+    num_factors = ground_truth_data.num_factors
+
+    def draw_points(num_points):
+        fixed = np.empty(num_points, dtype=np.int64)
+
+        def draw_pairs():
+            for point in range(num_points):
+                factor = random_state.randint(num_factors)
+                first = ground_truth_data.sample_factors(batch_size, random_state)
+                second = ground_truth_data.sample_factors(batch_size, random_state)
+                second[:, factor] = first[:, factor]
+                fixed[point] = factor
+                for factors in (first, second):
+                    yield ground_truth_data.sample_observations_from_factors(
+                        factors, random_state
+                    )
+
+        codes = utils.encode(draw_pairs(), representation_function)
+        first, second = np.moveaxis(
+            codes.reshape(num_points, 2, batch_size, codes.shape[1]), 1, 0
+        )
+        return fixed, np.abs(first - second).mean(axis=1)
+
+    return _score(draw_points, num_train, num_eval, batch_size, num_factors)
+
+
+def _score(draw_points, num_train, num_eval, batch_size, num_factors):
+    """Trains and tests the classifier.
+
+    Args:
+      draw_points: Maps a number of points to the fixed factors (num_points,) and the
+        mean differences (num_points, num_codes).
+      num_train: Points that train the classifier.
+      num_eval: Points that test it.
+      batch_size: Pairs per point, for the record.
+      num_factors: Number of factors.
+
+    Returns:
+      Dictionary, see `beta_vae`.
+    """
+    import sklearn
+
+    tables = [draw_points(num_train), draw_points(num_eval)]
+    return utils.bootstrap(
+        functools.partial(_accuracies, num_factors=num_factors), tables
+    ) | {
+        "num_train": num_train,
+        "num_eval": num_eval,
+        "batch_size": batch_size,
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+def _accuracies(train, train_features, evaluation, eval_features, num_factors):
+    from sklearn import linear_model
+
+    (model,) = utils.fit(
+        linear_model.LogisticRegression, train_features, train[:, None]
+    )
+    scores = {}
+    for name, fixed, features in (
+        ("train", train, train_features),
+        ("eval", evaluation, eval_features),
+    ):
+        correct = model.predict(features) == fixed
+        count = np.bincount(fixed, minlength=num_factors)
+        with np.errstate(invalid="ignore"):
+            per_factor = np.bincount(fixed[correct], minlength=num_factors) / count
+        scores[f"{name}_accuracy"] = float(correct.mean())
+        scores[f"{name}_accuracy_per_factor"] = per_factor.tolist()
+    return scores

@@ -1,0 +1,651 @@
+"""Gradient boosted trees with scikit-learn's default settings, compiled.
+
+Friedman: Greedy Function Approximation: A Gradient Boosting Machine, 2001
+(https://doi.org/10.1214/aos/1013203451), as `GradientBoostingClassifier()` of
+scikit-learn 1.9 has it: log-loss, 100 rounds, learning rate 0.1, in each round a
+regression tree of depth 3 per class (one tree for two classes), exact best splits.
+
+A node of n samples with residuals r of mean m is best split where the score
+D^2 / (left (n - left)) is largest; D is the sum of r - m over the `left` samples with
+the smallest codes. The search is fast for two reasons:
+
+- Codes are sorted once, and all classes of all targets share the order: the trees of a
+  round grow side by side, so that one look at the order serves LANES trees.
+- Sorted samples are cut into blocks. The largest |D| of a block bounds the scores of
+  its splits, and few blocks have a bound that reaches the best score: only they are
+  searched sample by sample. The split that is found is the exact best one.
+"""
+
+import itertools
+from concurrent import futures
+
+import numba
+import numpy as np
+
+NUM_ROUNDS = 100
+LEARNING_RATE = 0.1
+DEPTH = 3
+# Trees are complete: a node that is not split has all its samples in its left child.
+NUM_SPLITS = 2**DEPTH - 1
+NUM_LEAVES = 2**DEPTH
+
+LANES = 16
+BLOCK = 64
+# A word has a count of at most BLOCK for each node of the last level.
+COUNT_BITS = 8
+COUNT_MASK = 2**COUNT_BITS - 1
+
+# As in scikit-learn: codes no further apart are one value, and a node whose variance
+# is no larger is a leaf.
+CODE_THRESHOLD = np.float32(1e-7)
+VARIANCE_THRESHOLD = np.finfo(np.float64).eps
+# Rounding makes the scores of splits into the same two sets differ by less.
+TIE = 1e-11
+
+_jit = numba.njit(nogil=True, cache=True)
+
+
+class GradientBoosting:
+    """Classifier of gradient boosted trees.
+
+    It equals scikit-learn's classifier up to rounding, except where splits are equally
+    good. Both then choose a code at random; of two places in the order of one code,
+    this class takes the first, while in scikit-learn rounding errors decide.
+
+    Args:
+      random_state: Seed, numpy RandomState, or None for numpy's global generator.
+
+    Attributes:
+      classes_: Values of the target in ascending order, array (num_classes,).
+      feature_importances_: Shares of the codes in the squared error that the splits
+        remove, array (num_codes,). They sum to 1, or are 0 if no tree has a split.
+    """
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, codes, target):
+        """Trains the classifier.
+
+        Args:
+          codes: Array-like of shape (n, num_codes), finite; used in float32.
+          target: Array-like of shape (n,), at least 2 different values.
+
+        Returns:
+          The classifier.
+
+        Raises:
+          ValueError: If the shapes do not fit, codes are not finite, or the target has
+            one value.
+        """
+        vars(self).update(vars(fit_all(codes, [target], self.random_state)[0]))
+        return self
+
+    def decision_function(self, codes):
+        """Raw scores: (n, num_classes), or (n,) for two classes.
+
+        Args:
+          codes: Array-like of shape (n, num_codes), finite.
+        """
+        codes = _check_codes(codes)
+        if codes.shape[1] != len(self.feature_importances_):
+            raise ValueError(
+                f"Give the {len(self.feature_importances_)} codes of the training. "
+                f"Received: codes.shape={codes.shape}"
+            )
+        scores = np.empty((len(self._prior), len(codes)))
+        scores[:] = self._prior[:, None]
+        _predict(np.ascontiguousarray(codes.T), *self._trees, scores)
+        return scores.T if len(scores) > 1 else scores[0]
+
+    def predict(self, codes):
+        """The most probable values of the target, array (n,).
+
+        Args:
+          codes: Array-like of shape (n, num_codes), finite.
+        """
+        scores = self.decision_function(codes)
+        if scores.ndim == 1:
+            return self.classes_[(scores >= 0).astype(int)]
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, codes):
+        """Probabilities of the classes, array (n, num_classes), rows sum to 1.
+
+        Args:
+          codes: Array-like of shape (n, num_codes), finite.
+        """
+        scores = self.decision_function(codes)
+        if scores.ndim == 1:
+            scores = np.stack([np.zeros_like(scores), scores], axis=1)
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return scores / scores.sum(axis=1, keepdims=True)
+
+
+def fit_all(codes, targets, random_state=None, num_threads=None):
+    """Trains a classifier of every target on the same codes, in parallel.
+
+    This is much faster than one target after the other, with the same result for a
+    given `RandomState`, whatever the number of threads.
+
+    Args:
+      codes: Array-like of shape (n, num_codes), finite; used in float32.
+      targets: Sequence of array-likes of shape (n,), each with at least 2 different
+        values.
+      random_state: Seed, numpy RandomState, or None for numpy's global generator.
+      num_threads: Threads to use; default NUMBA_NUM_THREADS, which is all cores.
+
+    Returns:
+      List of fitted `GradientBoosting`, one per target.
+
+    Raises:
+      ValueError: If the shapes do not fit, codes are not finite, or a target has one
+        value.
+    """
+    from sklearn.utils import check_random_state
+
+    codes = _check_codes(codes)
+    models = [GradientBoosting(random_state) for _ in targets]
+    labels = np.empty((len(models), len(codes)), np.int64)
+    for model, target, row in zip(models, targets, labels, strict=True):
+        target = np.asarray(target)
+        if target.shape != (len(codes),):
+            raise ValueError(
+                "Give one value of the target per row of codes. Received: "
+                f"target.shape={target.shape}, codes.shape={codes.shape}"
+            )
+        model.classes_, row[:] = np.unique(target, return_inverse=True)
+        if len(model.classes_) < 2:
+            raise ValueError(
+                "Give targets with at least 2 values. Received: "
+                f"values={model.classes_.tolist()}"
+            )
+        shares = np.bincount(row) / len(row)
+        if len(shares) == 2:
+            model._prior = np.log(shares[1:] / shares[:1])
+        else:
+            model._prior = np.log(shares) - np.log(shares).mean()
+
+    counts = np.array([len(model._prior) for model in models])
+    random_state = check_random_state(random_state)
+    seeds = [random_state.randint(2**31 - 1, size=(k, NUM_ROUNDS)) for k in counts]
+    trees = _fit_trees(
+        codes,
+        labels,
+        counts,
+        np.concatenate([model._prior for model in models]),
+        np.concatenate(seeds),
+        num_threads or numba.config.NUMBA_NUM_THREADS,
+    )
+    stops = np.cumsum(counts)
+    for model, start, stop in zip(models, stops - counts, stops, strict=True):
+        *model._trees, gains = (array[start:stop] for array in trees)
+        gains = gains.sum(axis=0)
+        model.feature_importances_ = gains / (gains.sum() or 1)
+    return models
+
+
+def _check_codes(codes):
+    with np.errstate(over="ignore"):
+        codes = np.asarray(codes, np.float32)
+    if codes.ndim != 2 or not codes.size or not np.isfinite(codes).all():
+        raise ValueError(
+            "Give finite codes of shape (n, num_codes). Received: "
+            f"codes.shape={codes.shape}"
+        )
+    return codes
+
+
+def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
+    """Boosts the trees of all targets, counts[k] per round for target k.
+
+    Trees are spread over groups of LANES; lanes without a tree have residuals of 0.
+
+    Returns:
+      For every tree of a round, the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
+      thresholds of its splits and the values of its leaves, and the squared error that
+      splits on each code removed in all rounds (num_trees, num_codes).
+    """
+    num_trees, num_groups = len(prior), -(-len(prior) // LANES)
+
+    def lanes(array):
+        """Shapes an array (num_trees, ...) to (num_groups, ..., LANES)."""
+        padded = np.zeros((num_groups * LANES, *array.shape[1:]), array.dtype)
+        padded[:num_trees] = array
+        return np.moveaxis(
+            padded.reshape(num_groups, LANES, *array.shape[1:]), 1, -1
+        ).copy()
+
+    def trees(array):
+        """The inverse."""
+        return np.moveaxis(array, -1, 1).reshape(-1, *array.shape[1:-1])[:num_trees]
+
+    order = np.argsort(codes, axis=0, kind="stable").T
+    sorted_codes = np.take_along_axis(codes.T, order, axis=1)
+    # The last block is filled up with a sample that is in no node.
+    order = np.pad(
+        order.astype(np.int32),
+        ((0, 0), (0, -len(codes) % BLOCK)),
+        constant_values=len(codes),
+    )
+    seeds = lanes(seeds.astype(np.uint64))
+    # Leaves of two classes are steps of a single tree, of more, of one tree per class.
+    step_sizes = lanes(np.repeat(np.where(counts > 1, 1 - 1 / counts, 1.0), counts))
+    scores = lanes(np.repeat(prior[:, None], len(codes), axis=1))
+    residuals = np.zeros_like(scores)
+    split_codes = np.empty((num_groups, NUM_ROUNDS, NUM_SPLITS, LANES), np.int32)
+    thresholds = np.empty((num_groups, NUM_ROUNDS, NUM_SPLITS, LANES))
+    values = np.empty((num_groups, NUM_ROUNDS, NUM_LEAVES, LANES))
+    gains = np.zeros((num_groups, codes.shape[1], LANES))
+
+    def update_residuals(start, stop):
+        _update_residuals(labels, counts, scores, start, stop, residuals)
+
+    def grow(r, g):
+        _grow(
+            codes,
+            order,
+            sorted_codes,
+            residuals[g],
+            seeds[g, r],
+            step_sizes[g],
+            scores[g],
+            split_codes[g, r],
+            thresholds[g, r],
+            values[g, r],
+            gains[g],
+        )
+
+    rows = np.linspace(0, len(codes), 4 * num_threads + 1).astype(int)
+    with futures.ThreadPoolExecutor(num_threads) as pool:
+        for r in range(NUM_ROUNDS):
+            list(pool.map(update_residuals, rows[:-1], rows[1:]))
+            list(pool.map(grow, itertools.repeat(r), range(num_groups)))
+    return trees(split_codes), trees(thresholds), trees(values), trees(gains)
+
+
+@_jit
+def _update_residuals(labels, counts, scores, start, stop, residuals):
+    """Sets residuals of samples start, ..., stop - 1: one-hot class - probability."""
+    num_groups = len(scores)
+    row = np.empty(num_groups * LANES)
+    for i in range(start, stop):
+        for g in range(num_groups):
+            row[g * LANES : (g + 1) * LANES] = scores[g, i]
+        first = 0
+        for k in range(len(counts)):
+            last = first + counts[k]
+            if counts[k] == 1:
+                row[first] = labels[k, i] - 1 / (1 + np.exp(-row[first]))
+            else:
+                largest = row[first:last].max()
+                total = 0.0
+                for tree in range(first, last):
+                    row[tree] = np.exp(row[tree] - largest)
+                    total += row[tree]
+                for tree in range(first, last):
+                    row[tree] = -row[tree] / total
+                row[first + labels[k, i]] += 1
+            first = last
+        for g in range(num_groups):
+            residuals[g, i] = row[g * LANES : (g + 1) * LANES]
+
+
+@_jit
+def _grow(
+    codes,
+    order,
+    sorted_codes,
+    residuals,
+    seeds,
+    step_sizes,
+    scores,
+    split_codes,
+    thresholds,
+    values,
+    gains,
+):
+    """Grows one tree per lane, level by level, and adds its steps to the scores."""
+    n, lanes = residuals.shape
+    shape = (len(order), order.shape[1] // BLOCK, lanes)
+    nodes = np.zeros((n, lanes), np.uint8)
+    words = np.zeros((n + 1, lanes), np.uint32)
+    block_words = np.empty(shape, np.uint32)
+    deviations = np.zeros((n + 1, lanes))
+    starts, bounds = np.empty(shape), np.empty(shape)
+    ranks = np.empty(shape, np.int64)
+    sizes = np.zeros((NUM_LEAVES, lanes), np.int64)
+    sizes[0] = n
+    means = np.zeros((NUM_LEAVES, lanes))
+    means[0] = _column_sums(residuals) / n
+    best = np.empty(lanes)
+    best_block = np.empty((lanes, 2), np.int64)
+    for level in range(DEPTH):
+        if level == 0:
+            block_words[:] = BLOCK
+            block_words[:, -1] = n - (shape[1] - 1) * BLOCK
+        else:
+            _count(nodes, order, words, block_words)
+        child_sizes, child_means = np.zeros_like(sizes), np.zeros_like(means)
+        for node in range(2**level):
+            _deviate(residuals, nodes, node, means[node], deviations)
+            _sum_blocks(deviations, order, starts, bounds)
+            _bound(block_words, node, sizes[node], ranks, bounds, best, best_block)
+            split = 2**level - 1 + node
+            for c in range(lanes):
+                size, mean = sizes[node, c], means[node, c]
+                split_codes[split, c], thresholds[split, c] = 0, np.inf
+                child_sizes[2 * node, c], child_means[2 * node, c] = size, mean
+                if size < 2 or _is_pure(deviations[:, c], size, best[c]):
+                    continue
+                code, threshold, left, deviation = _search(
+                    order,
+                    sorted_codes,
+                    node,
+                    size,
+                    (
+                        nodes[:, c],
+                        deviations[:, c],
+                        starts[:, :, c],
+                        ranks[:, :, c],
+                    ),
+                    bounds[:, :, c],
+                    best_block[c],
+                    seeds[c] * np.uint64(NUM_SPLITS) + np.uint64(split),
+                )
+                if left == 0:
+                    continue
+                right = size - left
+                split_codes[split, c], thresholds[split, c] = code, threshold
+                gains[code, c] += deviation**2 * size / (left * right)
+                child_sizes[2 * node, c] = left
+                child_sizes[2 * node + 1, c] = right
+                child_means[2 * node, c] = mean + deviation / left
+                child_means[2 * node + 1, c] = mean - deviation / right
+        sizes, means = child_sizes, child_means
+        level_splits = slice(2**level - 1, 2 ** (level + 1) - 1)
+        _descend(codes, split_codes[level_splits], thresholds[level_splits], nodes)
+    _step(residuals, nodes, step_sizes, values, scores)
+
+
+@_jit
+def _larger(x, y):
+    # Unlike the function `max`, this is one instruction, as NaN does not matter.
+    return x if x > y else y
+
+
+@_jit
+def _column_sums(array):
+    sums = np.zeros(array.shape[1])
+    for i in range(len(array)):
+        for c in range(len(sums)):
+            sums[c] += array[i, c]
+    return sums
+
+
+@_jit
+def _count(nodes, order, words, block_words):
+    """Counts the samples of each node in each block, COUNT_BITS bits per node."""
+    n, lanes = nodes.shape
+    for i in range(n):
+        for c in range(lanes):
+            words[i, c] = np.uint32(1) << np.uint32(COUNT_BITS * nodes[i, c])
+    counts = np.empty(lanes, np.uint32)
+    for code in range(block_words.shape[0]):
+        for block in range(block_words.shape[1]):
+            counts[:] = 0
+            for position in range(block * BLOCK, (block + 1) * BLOCK, 4):
+                row0 = words[order[code, position]]
+                row1 = words[order[code, position + 1]]
+                row2 = words[order[code, position + 2]]
+                row3 = words[order[code, position + 3]]
+                for c in range(lanes):
+                    counts[c] += (row0[c] + row1[c]) + (row2[c] + row3[c])
+            block_words[code, block] = counts
+
+
+@_jit
+def _deviate(residuals, nodes, node, means, deviations):
+    """Sets deviations to residuals minus their mean in the node, 0 in other nodes."""
+    n, lanes = residuals.shape
+    for i in range(n):
+        for c in range(lanes):
+            inside = nodes[i, c] == np.uint8(node)
+            deviations[i, c] = (residuals[i, c] - means[c]) * inside
+
+
+@_jit
+def _sum_blocks(deviations, order, starts, peaks):
+    """Sums deviations in the order of every code.
+
+    Sets the sum before each block, and the largest absolute sum in or before it.
+    """
+    lanes = deviations.shape[1]
+    total, peak = np.empty(lanes), np.empty(lanes)
+    for code in range(starts.shape[0]):
+        total[:] = 0
+        for block in range(starts.shape[1]):
+            for c in range(lanes):
+                starts[code, block, c] = total[c]
+                peak[c] = abs(total[c])
+            for position in range(block * BLOCK, (block + 1) * BLOCK, 4):
+                # Four at a time: totals wait for each other, these sums do not.
+                row0 = deviations[order[code, position]]
+                row1 = deviations[order[code, position + 1]]
+                row2 = deviations[order[code, position + 2]]
+                row3 = deviations[order[code, position + 3]]
+                for c in range(lanes):
+                    sum1 = row0[c] + row1[c]
+                    sum2 = sum1 + row2[c]
+                    sum3 = sum2 + row3[c]
+                    start = total[c]
+                    end = start + sum3
+                    peak01 = _larger(abs(start + row0[c]), abs(start + sum1))
+                    peak23 = _larger(abs(start + sum2), abs(end))
+                    peak[c] = _larger(peak[c], _larger(peak01, peak23))
+                    total[c] = end
+            for c in range(lanes):
+                peaks[code, block, c] = peak[c]
+
+
+@_jit
+def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
+    """Bounds the scores of the node's splits in every block.
+
+    Args:
+      block_words: See `_count`.
+      node: Number of the node in its level.
+      sizes: Samples of the node per lane.
+      ranks: Set to the number of the node's samples before each block.
+      bounds: Peaks of `_sum_blocks`; replaced by the bounds, -1 where no split is.
+      best: Set to the largest bound per lane.
+      best_block: Set to the code and the block that have it.
+    """
+    num_codes, num_blocks, lanes = bounds.shape
+    best[:] = -1
+    shift = np.uint32(COUNT_BITS * node)
+    mask = np.uint32(COUNT_MASK)
+    rank = np.empty(lanes, np.int64)
+    for code in range(num_codes):
+        rank[:] = 0
+        for block in range(num_blocks):
+            for c in range(lanes):
+                ranks[code, block, c] = rank[c]
+                low = max(rank[c], 1)
+                rank[c] += (block_words[code, block, c] >> shift) & mask
+                # Splits are before a sample, which then is on the right.
+                high = rank[c] - 1
+                peak = bounds[code, block, c]
+                bound = -1.0
+                if high >= low:
+                    bound = peak**2 / min(
+                        low * (sizes[c] - low), high * (sizes[c] - high)
+                    )
+                bounds[code, block, c] = bound
+                if bound > best[c]:
+                    best[c] = bound
+                    best_block[c, 0] = code
+                    best_block[c, 1] = block
+
+
+@_jit
+def _is_pure(deviations, size, bound):
+    # No score is larger than the variance, and a bound is at most BLOCK + 1 times the
+    # score after some sample of its block: only small bounds need the exact sum.
+    if bound > 2 * BLOCK * VARIANCE_THRESHOLD:
+        return False
+    return np.sum(deviations**2) <= VARIANCE_THRESHOLD * size
+
+
+@_jit
+def _search(order, sorted_codes, node, size, lane, bounds, best_block, seed):
+    """Finds the best split of a node of the tree in a lane.
+
+    Args:
+      order: Samples in ascending order of each code, see `_fit_trees`.
+      sorted_codes: The codes in this order.
+      node: Number of the node in its level.
+      size: Samples of the node.
+      lane: Nodes and deviations of the samples, sums and ranks before the blocks.
+      bounds: Bounds of the scores in the blocks.
+      best_block: Code and block of the largest bound.
+      seed: Seed of the choice between equal scores.
+
+    Returns:
+      Code, threshold, number of samples on the left (0 if there is no split), and the
+      sum of their deviations.
+    """
+    num_codes, num_blocks = bounds.shape
+    best = 0, np.inf, 0, 0.0
+    best_priority = np.uint64(0)
+    best_score = _search_block(
+        order[best_block[0]],
+        sorted_codes[best_block[0]],
+        node,
+        size,
+        lane,
+        best_block[0],
+        best_block[1],
+    )[0]
+    found = False
+    for code in range(num_codes):
+        priority = _hash(seed * np.uint64(num_codes) + np.uint64(code))
+        for block in range(num_blocks):
+            if bounds[code, block] < best_score * (1 - TIE):
+                continue
+            score, threshold, left, deviation = _search_block(
+                order[code], sorted_codes[code], node, size, lane, code, block
+            )
+            if (
+                left
+                and score >= best_score * (1 - TIE)
+                and (
+                    not found
+                    or score > best_score * (1 + TIE)
+                    or (code != best[0] and priority > best_priority)
+                )
+            ):
+                found = True
+                best_score, best_priority = score, priority
+                best = code, threshold, left, deviation
+    return best
+
+
+@_jit
+def _search_block(order, sorted_codes, node, size, lane, code, block):
+    """Finds the best split before one of the node's samples in a block.
+
+    Returns:
+      Score (-1 if there is no split), threshold, number of samples on the left, sum
+      of their deviations.
+    """
+    nodes, deviations, starts, ranks = lane
+    rank, total = ranks[code, block], starts[code, block]
+    previous = np.float32(0)
+    if rank:
+        last = block - 1
+        while ranks[code, last] == rank:
+            last -= 1
+        position = last * BLOCK + BLOCK - 1
+        while nodes[order[position]] != node:
+            position -= 1
+        previous = sorted_codes[position]
+    score, threshold, left, deviation = -1.0, np.inf, 0, 0.0
+    for position in range(block * BLOCK, min((block + 1) * BLOCK, len(sorted_codes))):
+        i = order[position]
+        if nodes[i] != node:
+            continue
+        current = sorted_codes[position]
+        if rank and current > previous + CODE_THRESHOLD:
+            new_score = total**2 / (rank * (size - rank))
+            if new_score > score * (1 + TIE):
+                score, left, deviation = new_score, rank, total
+                threshold = previous / 2.0 + current / 2.0
+        total += deviations[i]
+        rank += 1
+        previous = current
+    return score, threshold, left, deviation
+
+
+@_jit
+def _hash(x):
+    """Scrambles an integer (SplitMix64 of Steele et al., 2014)."""
+    x += np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@_jit
+def _descend(codes, split_codes, thresholds, nodes):
+    """Moves samples from the nodes of a level to their children."""
+    n, lanes = nodes.shape
+    for i in range(n):
+        for c in range(lanes):
+            node = nodes[i, c]
+            right = codes[i, split_codes[node, c]] > thresholds[node, c]
+            nodes[i, c] = 2 * node + right
+
+
+@_jit
+def _step(residuals, leaves, step_sizes, values, scores):
+    """Sets the values of leaves to one Newton step, and adds them to the scores."""
+    n, lanes = residuals.shape
+    sums, curvatures = np.zeros((NUM_LEAVES, lanes)), np.zeros((NUM_LEAVES, lanes))
+    for i in range(n):
+        for c in range(lanes):
+            residual = residuals[i, c]
+            # Residuals are positive in the tree's class, where they are 1 - p.
+            p = (residual > 0) - residual
+            sums[leaves[i, c], c] += residual
+            curvatures[leaves[i, c], c] += p * (1 - p)
+    for leaf in range(NUM_LEAVES):
+        for c in range(lanes):
+            values[leaf, c] = 0
+            if curvatures[leaf, c] >= 1e-150:
+                values[leaf, c] = (
+                    LEARNING_RATE * step_sizes[c] * sums[leaf, c] / curvatures[leaf, c]
+                )
+    for i in range(n):
+        for c in range(lanes):
+            scores[i, c] += values[leaves[i, c], c]
+
+
+@_jit
+def _predict(columns, split_codes, thresholds, values, scores):
+    """Adds the values of all rounds to the scores (num_trees, n)."""
+    leaves = np.empty(columns.shape[1], np.uint8)
+    for tree in range(len(scores)):
+        tree_scores = scores[tree]
+        for r in range(split_codes.shape[1]):
+            code, t, v = split_codes[tree, r], thresholds[tree, r], values[tree, r]
+            x0, x1, x2 = columns[code[0]], columns[code[1]], columns[code[2]]
+            x3, x4 = columns[code[3]], columns[code[4]]
+            x5, x6 = columns[code[5]], columns[code[6]]
+            # Without branches, so that many samples are compared at once.
+            for i in range(len(leaves)):
+                left = 2 + (x4[i] > t[4]) if x1[i] > t[1] else 0 + (x3[i] > t[3])
+                right = 6 + (x6[i] > t[6]) if x2[i] > t[2] else 4 + (x5[i] > t[5])
+                leaves[i] = right if x0[i] > t[0] else left
+            for i in range(len(leaves)):
+                tree_scores[i] += v[leaves[i]]

@@ -1,0 +1,241 @@
+"""Fairness: does the prediction of one factor depend on another, sensitive one?
+
+Locatello, Abbati, Rainforth, Bauer, Schoelkopf, Bachem: On the Fairness of Disentangled
+Representations, 2019, section 3 (https://arxiv.org/abs/1905.13662). The score of the
+paper is `mean_fairness:mean_pred:mean_sens`.
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def fairness(
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
+    *,
+    predictor=utils.gradient_boosting_classifier,
+):
+    """Unfairness of predictions on a table of samples.
+
+    For predicted factor i and sensitive factor j, compares the predictions of i among
+    the test samples with one value of j to the predictions among all of them, by total
+    variation: TV_c = 1/2 sum_y |p(y | v_j = c) - p(y)|. With dependent factors, or few
+    samples of a value, a perfect prediction is unfair too.
+
+    A factor with one value in the training sample is predicted to have that value.
+    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+
+    Args:
+      factors: Array-like of shape (n_train, num_factors), discrete values.
+      codes: Array-like of shape (n_train, num_codes).
+      factors_test: Array-like of shape (n_test, num_factors), discrete values.
+      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
+        random third of the others is held out, see `utils.train_and_test`.
+      predictor: Function without arguments that returns an unfitted scikit-learn
+        classifier. Gradient boosting breaks ties with numpy's global generator.
+
+    Returns:
+      Dictionary, all scores in [0, 1], 0 is fairest:
+        mean_fairness:<name>: Of the means of TV_c over the values c, see
+          `compute_scores_dict` for the names.
+        max_fairness:<name>: Of the maxima of TV_c.
+        mean_fairness_matrix, max_fairness_matrix: Nested lists (num_factors predicted,
+          num_factors sensitive), 0 on the diagonal.
+        num_train, num_test, predictor, scikit_learn: Numbers of samples, name of the
+          classifier, version of its library.
+
+    Raises:
+      ValueError: If the shapes do not fit, or there is only one factor.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+      >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
+      0.0
+    """
+    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+        factors, codes, factors_test, codes_test
+    )
+    groups = utils.class_indices(factors_test.T)
+
+    def predict_groups(model, predicted):
+        predictions = np.unique(model.predict(codes_test), return_inverse=True)[1]
+        for sensitive, values in enumerate(groups):
+            if sensitive != predicted:
+                yield sensitive, _count(predictions, values)
+
+    return _scores(factors_train, codes_train, predictor, predict_groups) | {
+        "num_train": len(factors_train),
+        "num_test": len(factors_test),
+        **utils.provenance(predictor),
+    }
+
+
+@gin.configurable("fairness", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_fairness(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    num_test_points_per_class=gin.REQUIRED,
+    batch_size=16,
+):
+    """Unfairness of predictions when the sensitive factor is set to each value.
+
+    For each pair of factors, test samples are drawn and observed once with each value
+    of the sensitive factor, so that dependent factors do no harm here. The classifier
+    is the gin parameter `predictor.predictor_fn`.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws of samples.
+      artifact_dir: Not used.
+      num_train: Number of training samples.
+      num_test_points_per_class: Number of test samples for each value.
+      batch_size: Training samples per draw, see `utils.generate_batch_factor_code`.
+
+    Returns:
+      Dictionary, see `fairness`; `num_test_points_per_class` stands for `num_test`. A
+      prediction need not be in `range(factors_num_values)`, which disentanglement_lib
+      demands.
+    """
+    del artifact_dir
+    predictor = utils.make_predictor_fn()
+    codes_train, factors_train = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    num_factors = ground_truth_data.num_factors
+    sizes = ground_truth_data.factors_num_values
+
+    def draw_groups(others):
+        for sensitive in others:
+            factors = ground_truth_data.sample_factors(
+                num_test_points_per_class, random_state
+            )
+            for value in range(sizes[sensitive]):
+                factors = factors.copy()  # The observations may be the factors.
+                factors[:, sensitive] = value
+                yield ground_truth_data.sample_observations_from_factors(
+                    factors, random_state
+                )
+
+    def predict_groups(model, predicted):
+        others = [factor for factor in range(num_factors) if factor != predicted]
+        codes = utils.encode(draw_groups(others), representation_function)
+        predictions = np.unique(model.predict(codes), return_inverse=True)[1]
+        start = 0
+        for sensitive in others:
+            values = np.repeat(np.arange(sizes[sensitive]), num_test_points_per_class)
+            stop = start + len(values)
+            yield sensitive, _count(predictions[start:stop], values)
+            start = stop
+
+    return _scores(factors_train.T, codes_train.T, predictor, predict_groups) | {
+        "num_train": num_train,
+        "num_test_points_per_class": num_test_points_per_class,
+        **utils.provenance(predictor),
+    }
+
+
+def _count(predictions, values):
+    """Counts (num_classes, num_values) of pairs of indices."""
+    counts = np.zeros((predictions.max() + 1, values.max() + 1), dtype=np.int64)
+    np.add.at(counts, (predictions, values), 1)
+    return counts
+
+
+def _scores(factors_train, codes_train, predictor, predict_groups):
+    """Trains a classifier for each factor and scores its predictions.
+
+    Args:
+      factors_train: Array of shape (n_train, num_factors), discrete values.
+      codes_train: Array of shape (n_train, num_codes).
+      predictor: Function without arguments that returns an unfitted classifier.
+      predict_groups: Maps a fitted classifier and the index of its factor to pairs of
+        the other factors' indices and the counts of `inter_group_fairness`.
+
+    Returns:
+      The scores and matrices of `fairness`.
+    """
+    num_factors = factors_train.shape[1]
+    if num_factors < 2:
+        raise ValueError(
+            "Fairness compares two factors. Received: "
+            f"factors_train.shape={factors_train.shape}"
+        )
+    mean, worst = np.zeros((2, num_factors, num_factors))
+    for predicted, model in enumerate(utils.fit(predictor, codes_train, factors_train)):
+        for sensitive, counts in predict_groups(model, predicted):
+            mean[predicted, sensitive], worst[predicted, sensitive] = (
+                inter_group_fairness(counts)
+            )
+    return (
+        compute_scores_dict(mean, "mean_fairness")
+        | compute_scores_dict(worst, "max_fairness")
+        | {
+            "mean_fairness_matrix": mean.tolist(),
+            "max_fairness_matrix": worst.tolist(),
+        }
+    )
+
+
+def inter_group_fairness(counts):
+    """How far the predictions in groups are from those of all, by total variation.
+
+    Args:
+      counts: Array of shape (num_classes, num_groups), how often a class is predicted
+        in a group.
+
+    Returns:
+      Mean over groups, weighted by their sizes, and maximum over groups, in [0, 1]. A
+      group without members is left out.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    counts = counts[:, counts.any(axis=0)]
+    sizes = counts.sum(axis=0)
+    overall = counts.sum(axis=1, keepdims=True) / sizes.sum()
+    distances = 0.5 * np.abs(counts / sizes - overall).sum(axis=0)
+    return float(np.average(distances, weights=sizes)), float(distances.max())
+
+
+def compute_scores_dict(metric, prefix):
+    """Names the scores of pairs of factors and their aggregates.
+
+    Args:
+      metric: Array of shape (num_factors predicted, num_factors sensitive), of which
+        the diagonal is ignored.
+      prefix: First part of all keys.
+
+    Returns:
+      Dictionary, with mean or max for <a> and <b>:
+        <prefix>:pred<i>:sens<j>: The score of predicted factor i, sensitive factor j.
+        <prefix>:pred<i>:<a>_sens: Over the sensitive factors.
+        <prefix>:sens<j>:<a>_pred: Over the predicted factors.
+        <prefix>:<a>_pred:<b>_sens: <a> over i of `pred<i>:<b>_sens`.
+        <prefix>:<a>_sens:<b>_pred: <a> over j of `sens<j>:<b>_pred`.
+    """
+    metric = np.asarray(metric, dtype=np.float64)
+    size = len(metric)
+    off_diagonal = ~np.eye(size, dtype=bool)
+    scores = {
+        f"{prefix}:pred{i}:sens{j}": float(metric[i, j])
+        for i, j in np.argwhere(off_diagonal)
+    }
+    aggregates = {"mean": np.mean, "max": np.max}
+    for one, other, matrix in (("pred", "sens", metric), ("sens", "pred", metric.T)):
+        rows = matrix[off_diagonal].reshape(size, size - 1)
+        for inner, aggregate_inner in aggregates.items():
+            values = aggregate_inner(rows, axis=1)
+            for index, value in enumerate(values):
+                scores[f"{prefix}:{one}{index}:{inner}_{other}"] = float(value)
+            for outer, aggregate_outer in aggregates.items():
+                key = f"{prefix}:{outer}_{one}:{inner}_{other}"
+                scores[key] = float(aggregate_outer(values))
+    return scores

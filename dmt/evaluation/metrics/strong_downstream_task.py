@@ -1,0 +1,255 @@
+"""Strong generalisation: are factors predicted where another factor is new?
+
+A classifier learns a factor while another factor has one value only, and is tested on
+the other values of that one. Codes that keep factors apart lose nothing.
+Locatello et al.: A Sober Look at the Unsupervised Learning of Disentangled
+Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def strong_downstream_task(
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
+    *,
+    predictor=utils.gradient_boosting_classifier,
+    n_experiment=10,
+    seed=0,
+):
+    """Accuracy under covariate shift, from a table of samples.
+
+    One experiment for a factor: choose another factor and a value of it, train on the
+    training samples with this value, test on the test samples with another value. The
+    table must hold many samples for each value.
+
+    A factor with one value in a training sample is predicted to have that value.
+    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+
+    Args:
+      factors: Array-like of shape (n_train, num_factors), discrete values.
+      codes: Array-like of shape (n_train, num_codes).
+      factors_test: Array-like of shape (n_test, num_factors), discrete values.
+      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
+        random third of the others is held out, see `utils.train_and_test`.
+      predictor: Function without arguments that returns an unfitted scikit-learn
+        classifier. Gradient boosting breaks ties with numpy's global generator.
+      n_experiment: Experiments for each factor.
+      seed: Integer seed of the choices.
+
+    Returns:
+      Dictionary:
+        mean_train_accuracy, mean_test_accuracy: Without intervention, mean over
+          factors, in [0, 1], 1 is best.
+        mean_strong_train_accuracy, mean_strong_test_accuracy: Under the shift, mean
+          over factors and experiments, in [0, 1], 1 is best.
+        strong_generalization_gap: 1 - mean_strong_test_accuracy / mean_test_accuracy,
+          0 is best; nan if mean_test_accuracy is 0.
+        strong_test_accuracy_per_factor: Mean over experiments, list (num_factors,).
+        num_train, num_test, n_experiment, predictor, scikit_learn: The settings, and
+          the version of the classifier's library.
+
+    Raises:
+      ValueError: If the shapes do not fit, or a factor has no other factor whose
+        values can be split: fewer than two factors, or with one value.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+      >>> scores = strong_downstream_task(*samples, n_experiment=2)
+      >>> scores["mean_strong_test_accuracy"]
+      1.0
+    """
+    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+        factors, codes, factors_test, codes_test
+    )
+    random_state = np.random.RandomState(seed)
+    num_factors = factors_train.shape[1]
+    # In the order in which values appear, as their names must not matter.
+    splits = [
+        [
+            (train == value, test != value)
+            for value in dict.fromkeys(train.tolist())
+            if np.any(test != value)
+        ]
+        for train, test in zip(factors_train.T, factors_test.T, strict=True)
+    ]
+    splittable = [factor for factor in range(num_factors) if splits[factor]]
+
+    def experiment(target):
+        other = random_state.choice(_other_factors(target, splittable))
+        train, test = splits[other][random_state.randint(len(splits[other]))]
+        return (
+            factors_train[train],
+            codes_train[train],
+            factors_test[test],
+            codes_test[test],
+        )
+
+    samples = (factors_train, codes_train, factors_test, codes_test)
+    return _scores(predictor, samples, experiment, n_experiment) | {
+        "num_train": len(factors_train),
+        "num_test": len(factors_test),
+        "n_experiment": n_experiment,
+        **utils.provenance(predictor),
+    }
+
+
+@gin.configurable("strong_downstream_task", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_strong_downstream_task(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    num_test=gin.REQUIRED,
+    n_experiment=gin.REQUIRED,
+):
+    """Accuracy under covariate shift on samples of a data set, for several sizes.
+
+    The shift sets the other factor in the sampled factors, see `intervene`, and samples
+    their observations again. The classifier is the gin parameter
+    `predictor.predictor_fn`.
+
+    Interventions are drawn from numpy's global generator, as in disentanglement_lib:
+    `evaluate` seeds it; elsewhere call `numpy.random.seed` for results that repeat.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws of factors and observations.
+      artifact_dir: Not used.
+      num_train: List of numbers of training samples.
+      num_test: Number of test samples, drawn anew for each size.
+      n_experiment: Experiments for each factor.
+
+    Returns:
+      Dictionary of the scores of `strong_downstream_task`, with the prefix
+      `<num_train>:` for each size, and the settings.
+
+    Raises:
+      ValueError: If a factor has no other factor with several values.
+    """
+    del artifact_dir
+    predictor = utils.make_predictor_fn()
+
+    def encode(*factors):
+        observations = [
+            ground_truth_data.sample_observations_from_factors(rows, random_state)
+            for rows in factors
+        ]
+        return [
+            utils.obtain_representation(part, representation_function).T
+            for part in observations
+        ]
+
+    scores = {}
+    for size in num_train:
+        factors_train = ground_truth_data.sample_factors(size, random_state)
+        factors_test = ground_truth_data.sample_factors(num_test, random_state)
+
+        def experiment(target, factors_train=factors_train, factors_test=factors_test):
+            train, test, _, _ = intervene(
+                factors_train.copy(),
+                factors_test.copy(),
+                target,
+                ground_truth_data.num_factors,
+                ground_truth_data,
+            )
+            codes_train, codes_test = encode(train, test)
+            return train, codes_train, test, codes_test
+
+        codes_train, codes_test = encode(factors_train, factors_test)
+        samples = (factors_train, codes_train, factors_test, codes_test)
+        for name, score in _scores(
+            predictor, samples, experiment, n_experiment
+        ).items():
+            scores[f"{size}:{name}"] = score
+    return scores | {
+        "num_train": list(num_train),
+        "num_test": num_test,
+        "n_experiment": n_experiment,
+        **utils.provenance(predictor),
+    }
+
+
+def intervene(y_train, y_test, target_y, num_factors, ground_truth_data):
+    """Sets a random factor to one value for training, to other values for testing.
+
+    Draws from numpy's global generator.
+
+    Args:
+      y_train: Training factors, array of shape (n_train, num_factors), changed in
+        place.
+      y_test: Test factors, array of shape (n_test, num_factors), changed in place.
+      target_y: Index of the factor that stays as it is.
+      num_factors: Number of factors.
+      ground_truth_data: GroundTruthData, knows the number of values of each factor.
+
+    Returns:
+      y_train, y_test, the index of the factor that was set, its value in y_train.
+
+    Raises:
+      ValueError: If no other factor has several values.
+    """
+    sizes = ground_truth_data.factors_num_values
+    factors = _other_factors(target_y, [k for k in range(num_factors) if sizes[k] > 1])
+    factor = np.random.choice(factors)
+    value = np.random.choice(sizes[factor])
+    y_train[:, factor] = value
+    other_values = np.delete(np.arange(sizes[factor]), value)
+    y_test[:, factor] = np.random.choice(other_values, size=len(y_test))
+    return y_train, y_test, factor, value
+
+
+def _other_factors(target, candidates):
+    others = [factor for factor in candidates if factor != target]
+    if not others:
+        raise ValueError(
+            "An intervention needs another factor with several values. Received: "
+            f"target={target}, factors with several values={candidates}"
+        )
+    return others
+
+
+def _scores(predictor, samples, experiment, n_experiment):
+    """Scores without and with interventions.
+
+    Args:
+      predictor: Function without arguments that returns an unfitted classifier.
+      samples: factors_train, codes_train, factors_test, codes_test.
+      experiment: Maps the index of the target factor to such samples under a shift.
+      n_experiment: Experiments for each factor.
+
+    Returns:
+      The scores of `strong_downstream_task`.
+    """
+    train, test = utils.accuracies(predictor, *samples)
+    strong = np.empty((2, samples[0].shape[1], n_experiment))
+    for target in range(strong.shape[1]):
+        for index in range(n_experiment):
+            factors_train, codes_train, factors_test, codes_test = experiment(target)
+            strong[:, [target], index] = utils.accuracies(
+                predictor,
+                factors_train[:, [target]],
+                codes_train,
+                factors_test[:, [target]],
+                codes_test,
+            )
+    strong_train, strong_test = strong.mean(axis=(1, 2))
+    with np.errstate(invalid="ignore"):
+        gap = 1 - strong_test / test.mean()
+    return {
+        "mean_train_accuracy": float(train.mean()),
+        "mean_test_accuracy": float(test.mean()),
+        "mean_strong_train_accuracy": float(strong_train),
+        "mean_strong_test_accuracy": float(strong_test),
+        "strong_generalization_gap": float(gap),
+        "strong_test_accuracy_per_factor": strong[1].mean(axis=1).tolist(),
+    }

@@ -1,0 +1,469 @@
+"""Unified scores: every way to aggregate applied to every relation of codes to factors.
+
+MIG, SAP, modularity and DCI first measure how each code relates to each factor, then
+aggregate the matrix; here every aggregation meets every matrix. Two more look at the
+groups of codes and factors that are connected by the entries above a threshold.
+Locatello et al.: A Sober Look at the Unsupervised Learning of Disentangled
+Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
+"""
+
+import os
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import (
+    dci,
+    modularity_explicitness,
+    reduced_downstream_task,
+    sap_score,
+    utils,
+)
+
+_MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
+
+
+def unified_scores(
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
+    *,
+    matrices=(
+        "importance_gbt_matrix",
+        "mutual_information_matrix",
+        "accuracy_svm_matrix",
+    ),
+    num_bins=20,
+):
+    """All aggregations of the relations between codes and factors.
+
+    Args:
+      factors: Array-like of shape (n_train, num_factors), discrete values.
+      codes: Array-like of shape (n_train, num_codes), two codes at least.
+      factors_test: Array-like of shape (n_test, num_factors), discrete values.
+      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
+        random third of the others is held out, see `utils.train_and_test`.
+      matrices: Names of the relations, functions of this module: importance_gbt_matrix
+        breaks ties with numpy's global generator.
+      num_bins: Number of bins of equal width per code, for mutual information.
+
+    Returns:
+      Dictionary with the prefix `<name of the relation>.`:
+        area_precision, max_precision: See `pr_curves_values`.
+        merge_<a>_<b>: See `merge_points`. (disentanglement_lib reports them only where
+          it plots, and in no fixed order of a and b.)
+        dci, dci_disentanglement, dci_completeness and .code_<i>: See `aggregation_dci`.
+        mig, sap and .factor_<j>: See `aggregation_mig`, `aggregation_sap`.
+        modularity and .code_<i>: See `aggregation_modularity`.
+        matrix: The relation, nested list (num_codes, num_factors).
+      and num_train, num_test, scikit_learn: Numbers of samples, library version.
+
+    Raises:
+      ValueError: If the shapes do not fit, there is only one code, or a name is
+        unknown.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+      >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
+      >>> round(scores["mutual_information_matrix.mig"], 9)
+      1.0
+      >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
+      2
+    """
+    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+        factors, codes, factors_test, codes_test
+    )
+    functions = {
+        "importance_gbt_matrix": importance_gbt_matrix,
+        "accuracy_svm_matrix": accuracy_svm_matrix,
+        "mutual_information_matrix": lambda mus, ys, mus_test, ys_test: (
+            _mutual_information(utils.histogram_discretize(mus, num_bins), ys)
+        ),
+    }
+    unknown = set(matrices) - functions.keys()
+    if unknown:
+        raise ValueError(
+            f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
+        )
+    return _scores(
+        (factors_train, codes_train, factors_test, codes_test),
+        {name: functions[name] for name in matrices},
+    )
+
+
+@gin.configurable("unified_scores", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_unified_scores(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    num_test=gin.REQUIRED,
+    matrix_fns=gin.REQUIRED,
+    batch_size=16,
+):
+    """Unified scores on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws of samples.
+      artifact_dir: Folder for plots of each matrix; None for no plots. There are none
+        either if matplotlib is not installed.
+      num_train: Number of training samples.
+      num_test: Number of test samples.
+      matrix_fns: List of functions such as `importance_gbt_matrix`, known by their
+        names.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+
+    Returns:
+      Dictionary, see `unified_scores`.
+    """
+    samples = utils.sample_train_test(
+        ground_truth_data,
+        representation_function,
+        random_state,
+        num_train,
+        num_test,
+        batch_size,
+    )
+    scores = _scores_of_samples(samples, matrix_fns)
+    if artifact_dir is not None:
+        names = getattr(ground_truth_data, "factor_names", None) or [
+            f"Factor {index}" for index in range(ground_truth_data.num_factors)
+        ]
+        for function in matrix_fns:
+            name = function.__name__
+            _plot(np.array(scores[f"{name}.matrix"]), artifact_dir, name, names)
+    return scores
+
+
+@gin.configurable("unified_score_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+def compute_unified_score_on_fixed_data(
+    observations,
+    labels,
+    representation_function,
+    train_percentage=gin.REQUIRED,
+    matrix_fns=gin.REQUIRED,
+    batch_size=100,
+):
+    """Unified scores of labelled observations.
+
+    Args:
+      observations: Array of shape (n, ...).
+      labels: Factors of the observations, array of shape (num_factors, n).
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      train_percentage: Fraction of the samples that train, in (0, 1).
+      matrix_fns: List of functions such as `importance_gbt_matrix`, known by their
+        names.
+      batch_size: See `utils.obtain_representation`.
+
+    Returns:
+      Dictionary, see `unified_scores`.
+
+    Raises:
+      ValueError: If no samples are left to train or to test.
+    """
+    del batch_size
+    samples = utils.encode_and_split(
+        observations, labels, representation_function, train_percentage
+    )
+    return _scores_of_samples(samples, matrix_fns)
+
+
+def _scores_of_samples(samples, matrix_fns):
+    named = {function.__name__: function for function in matrix_fns}
+    return utils.bootstrap(
+        lambda *samples: _scores(samples, named), [samples[:2], samples[2:]]
+    )
+
+
+def _scores(samples, matrix_fns):
+    import sklearn
+
+    factors_train, codes_train, factors_test, codes_test = samples
+    scores = {}
+    for name, matrix_fn in matrix_fns.items():
+        matrix = matrix_fn(codes_train.T, factors_train.T, codes_test.T, factors_test.T)
+        results = pr_curves_values(matrix) | merge_points(matrix)
+        for aggregate in AGGREGATION_FN:
+            results |= aggregate(matrix, factors_train.T)
+        results["matrix"] = matrix.tolist()
+        scores |= {f"{name}.{key}": value for key, value in results.items()}
+    return scores | {
+        "num_train": len(factors_train),
+        "num_test": len(factors_test),
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+@gin.configurable("importance_gbt_matrix", denylist=_MATRIX_ARGUMENTS)
+def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
+    """Importance of every code to gradient boosted trees that predict each factor.
+
+    Args:
+      mus_train: Training codes, array of shape (num_codes, n_train).
+      ys_train: Training factors, array of shape (num_factors, n_train).
+      mus_test: Test codes, array of shape (num_codes, n_test).
+      ys_test: Test factors, array of shape (num_factors, n_test).
+
+    Returns:
+      Array of shape (num_codes, num_factors), at least 0; columns sum to 1, or to 0 for
+      a factor with one value in the training sample.
+    """
+    return reduced_downstream_task.compute_factorwise_dci(
+        mus_train, ys_train, mus_test, ys_test
+    )
+
+
+@gin.configurable("mutual_information_matrix", denylist=_MATRIX_ARGUMENTS)
+def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
+    """Mutual information of codes, discretised as gin says, with factors.
+
+    Args:
+      mus_train: Training codes, array of shape (num_codes, n_train).
+      ys_train: Training factors, array of shape (num_factors, n_train).
+      mus_test: Not used.
+      ys_test: Not used.
+
+    Returns:
+      Array of shape (num_codes, num_factors), at least 0, in nats.
+    """
+    del mus_test, ys_test
+    return _mutual_information(utils.make_discretizer(mus_train), ys_train)
+
+
+def _mutual_information(discretized, ys):
+    """The same as `utils.discrete_mutual_info`, down to scikit-learn's last digit.
+
+    Codes that determine a factor tie, up to rounding, and the number of groups depends
+    on which of them has the larger last digit.
+    """
+    from sklearn import metrics
+
+    discretized, ys = utils.class_indices(discretized), utils.class_indices(ys)
+    return np.array(
+        [[metrics.mutual_info_score(y, mu) for y in ys] for mu in discretized]
+    )
+
+
+@gin.configurable("accuracy_svm_matrix", denylist=_MATRIX_ARGUMENTS)
+def accuracy_svm_matrix(mus_train, ys_train, mus_test, ys_test):
+    """Test accuracy of a linear classifier of each factor on each code alone.
+
+    Args:
+      mus_train: Training codes, array of shape (num_codes, n_train).
+      ys_train: Training factors, array of shape (num_factors, n_train).
+      mus_test: Test codes, array of shape (num_codes, n_test).
+      ys_test: Test factors, array of shape (num_factors, n_test).
+
+    Returns:
+      Array of shape (num_codes, num_factors), values in [0, 1].
+    """
+    return sap_score.compute_score_matrix(
+        mus_train, ys_train, mus_test, ys_test, continuous_factors=False
+    )
+
+
+def precision(matrix, threshold):
+    """Number of groups of codes and factors that the large entries connect.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), at least 0.
+      threshold: Smallest entry that connects its code and its factor; zeros never do.
+
+    Returns:
+      Number of connected groups of two members at least: as many as there are factors
+      if each has codes of its own, 1 if all are entangled.
+    """
+    from scipy.sparse import csgraph
+
+    num_codes, size = len(matrix), sum(np.shape(matrix))
+    connected = np.zeros((size, size), dtype=bool)
+    connected[:num_codes, num_codes:] = (matrix >= threshold) & (matrix != 0)
+    groups = csgraph.connected_components(connected, directed=False)[1]
+    return int(np.sum(np.bincount(groups) > 1))
+
+
+def _precision_curve(matrix):
+    """The entries in increasing order, and the `precision` at each of them."""
+    thresholds = np.sort(matrix, axis=None)
+    distinct, inverse = np.unique(thresholds, return_inverse=True)
+    values = np.array([precision(matrix, threshold) for threshold in distinct])
+    return thresholds, values[inverse]
+
+
+def pr_curves_values(matrix):
+    """Area and maximum of the number of groups as a function of the threshold.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), at least 0.
+
+    Returns:
+      Dictionary:
+        area_precision: Integral of `precision` over thresholds between the smallest and
+          the largest entry, by the trapezoidal rule.
+        max_precision: The largest number of groups.
+    """
+    thresholds, values = _precision_curve(np.asarray(matrix))
+    return {
+        "area_precision": float(np.trapezoid(values, thresholds)),
+        "max_precision": int(values.max()),
+    }
+
+
+def merge_points(matrix):
+    """When factors become connected as the threshold is lowered.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), at least 0.
+
+    Returns:
+      Dictionary of `merge_<a>_<b>` for factors a < b: how many entries are larger than
+      the one that connects them, from 0 to num_codes * num_factors - 1. Late is good.
+    """
+    matrix = np.asarray(matrix)
+    thresholds = _merge_thresholds(matrix)
+    return {
+        f"merge_{a}_{b}": int(np.sum(matrix > thresholds[a, b]))
+        for b in range(len(thresholds))
+        for a in range(b)
+    }
+
+
+def _merge_thresholds(matrix):
+    """Largest threshold that connects two factors, shape (num_factors, num_factors)."""
+    # Directly, by a code; then by way of other factors.
+    connected = np.minimum(matrix[:, :, None], matrix[:, None, :]).max(axis=0)
+    for factor in range(len(connected)):
+        detour = np.minimum(connected[:, [factor]], connected[[factor], :])
+        connected = np.maximum(connected, detour)
+    return connected
+
+
+def aggregation_dci(matrix, ys):
+    """Aggregates like DCI.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), at least 0.
+      ys: Not used.
+
+    Returns:
+      Dictionary: dci_disentanglement, dci_completeness, dci (which is the former), all
+      in [0, 1], 1 is best; dci_disentanglement.code_<i> of code i;
+      dci_completeness.code_<j> of factor j, the name notwithstanding.
+    """
+    del ys
+    matrix = np.asarray(matrix)
+    disentanglement = dci.disentanglement(matrix)
+    return {
+        "dci_disentanglement": disentanglement,
+        "dci_completeness": dci.completeness(matrix),
+        "dci": disentanglement,
+        **_numbered("dci_disentanglement.code", dci.disentanglement_per_code(matrix)),
+        **_numbered("dci_completeness.code", dci.completeness_per_factor(matrix)),
+    }
+
+
+def aggregation_mig(m, ys_train):
+    """Aggregates like MIG: gaps between the best two codes over factors' entropies.
+
+    Args:
+      m: Array of shape (num_codes, num_factors), two codes at least.
+      ys_train: Array of shape (num_factors, n), discrete values.
+
+    Returns:
+      Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
+    """
+    gaps = utils.top_two_gap(np.asarray(m)) / utils.discrete_entropy(ys_train)
+    return {"mig": float(gaps.mean()), **_numbered("mig.factor", gaps)}
+
+
+def aggregation_sap(matrix, ys):
+    """Aggregates like SAP: gaps between the best two codes.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), two codes at least.
+      ys: Not used.
+
+    Returns:
+      Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
+    """
+    del ys
+    gaps = utils.top_two_gap(np.asarray(matrix))
+    return {"sap": float(gaps.mean()), **_numbered("sap.factor", gaps)}
+
+
+def aggregation_modularity(matrix, ys):
+    """Aggregates like modularity.
+
+    Args:
+      matrix: Array of shape (num_codes, num_factors), at least 0.
+      ys: Not used.
+
+    Returns:
+      Dictionary: modularity, the mean, and modularity.code_<i>, in [0, 1].
+    """
+    del ys
+    per_code = modularity_explicitness.modularity_per_code(np.asarray(matrix))
+    return {
+        "modularity": float(per_code.mean()),
+        **_numbered("modularity.code", per_code),
+    }
+
+
+AGGREGATION_FN = [
+    aggregation_dci,
+    aggregation_mig,
+    aggregation_sap,
+    aggregation_modularity,
+]
+
+
+def _numbered(name, values):
+    return {f"{name}_{index}": float(value) for index, value in enumerate(values)}
+
+
+def _plot(matrix, directory, name, factor_names):
+    """Draws a matrix, its number of groups, and the order in which factors merge."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return
+    from scipy.cluster import hierarchy
+    from scipy.spatial import distance
+
+    os.makedirs(directory, exist_ok=True)
+
+    def save(figure, suffix=""):
+        figure.savefig(os.path.join(directory, f"{name}{suffix}.png"))
+
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    figure.colorbar(axes.imshow(matrix, cmap="Blues", vmin=0))
+    axes.set(title=name, xlabel="Factors", ylabel="Codes", yticks=range(len(matrix)))
+    axes.set_xticks(range(len(factor_names)), factor_names, rotation=45, ha="right")
+    save(figure)
+
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    thresholds, groups = _precision_curve(matrix)
+    factors_left = [np.sum((matrix >= t).any(axis=0)) for t in thresholds]
+    axes.step(thresholds, groups, where="pre", label="Groups")
+    axes.step(thresholds, factors_left, where="pre", label="Factors with a code")
+    axes.set(title=name, xlabel="Threshold", ylabel="Number")
+    axes.legend()
+    save(figure, "_pr")
+
+    if len(factor_names) > 1:
+        figure = Figure(layout="constrained")
+        axes = figure.subplots()
+        merged = matrix.max() - _merge_thresholds(matrix)
+        np.fill_diagonal(merged, 0)
+        tree = hierarchy.linkage(distance.squareform(merged), "single")
+        hierarchy.dendrogram(tree, labels=factor_names, orientation="left", ax=axes)
+        axes.set(title=name, xlabel="Largest entry minus threshold")
+        save(figure, "_dendrogram")

@@ -1,0 +1,142 @@
+"""How dependent the codes are on each other, without looking at factors.
+
+Locatello et al.: Challenging Common Assumptions in the Unsupervised Learning of
+Disentangled Representations, 2019, section 5.2 (https://arxiv.org/abs/1811.12359).
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def unsupervised_scores(codes, *, num_bins=20):
+    """Dependence of codes: of a Gaussian fitted to them, and of pairs in bins.
+
+    Args:
+      codes: Array-like of shape (n, num_codes).
+      num_bins: Number of bins of equal width per code, over the range of the sample.
+
+    Returns:
+      Dictionary:
+        gaussian_total_correlation: See the function of this name, in nats. It is
+          without meaning, though finite, where the covariance is singular: with more
+          codes than factors, for example, if they depend on them linearly.
+        gaussian_wasserstein_correlation: See the function of this name.
+        gaussian_wasserstein_correlation_norm: The same over the total variance; nan
+          if all codes are constant.
+        mutual_info_score: Mean mutual information of two codes, in nats, at least 0;
+          0 if there is one code.
+        covariance: Nested list (num_codes, num_codes).
+        mutual_information: Between codes, nested list (num_codes, num_codes), in nats.
+        num_train, num_bins: Number of samples and of bins.
+
+    Raises:
+      ValueError: If codes are not two-dimensional, or there are fewer than 2 samples.
+
+    Example:
+      >>> import numpy as np
+      >>> codes = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> round(unsupervised_scores(codes)["gaussian_total_correlation"], 9)
+      0.0
+    """
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or len(codes) < 2:
+        raise ValueError(
+            "Give codes (n, num_codes) of at least 2 samples. Received: "
+            f"codes.shape={codes.shape}"
+        )
+    return _scores(codes.T, utils.histogram_discretize(codes.T, num_bins), num_bins)
+
+
+@gin.configurable("unsupervised_metrics", denylist=utils.SAMPLING_ARGUMENTS)
+def unsupervised_metrics(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    batch_size=16,
+):
+    """Dependence of the codes of a data set's samples.
+
+    Codes are discretised by the gin configurable `discretizer`.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      num_train: Number of samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+
+    Returns:
+      Dictionary, see `unsupervised_scores`.
+    """
+    del artifact_dir
+    codes, _ = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    discretized = utils.make_discretizer(codes)
+    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
+    return utils.bootstrap(
+        lambda codes, discretized: _scores(codes.T, discretized.T, num_bins),
+        [(codes.T, discretized.T)],
+    )
+
+
+def _scores(codes, discretized, num_bins):
+    covariance = np.atleast_2d(np.cov(codes))
+    wasserstein = gaussian_wasserstein_correlation(covariance)
+    information = utils.discrete_mutual_info(discretized, discretized)
+    pairs = information[~np.eye(len(codes), dtype=bool)]
+    with np.errstate(invalid="ignore"):
+        normalized = np.float64(wasserstein) / np.trace(covariance)
+    return {
+        "gaussian_total_correlation": gaussian_total_correlation(covariance),
+        "gaussian_wasserstein_correlation": wasserstein,
+        "gaussian_wasserstein_correlation_norm": float(normalized),
+        "mutual_info_score": float(pairs.mean()) if pairs.size else 0.0,
+        "covariance": covariance.tolist(),
+        "mutual_information": information.tolist(),
+        "num_train": codes.shape[1],
+        "num_bins": num_bins,
+    }
+
+
+def gaussian_total_correlation(cov):
+    """Total correlation of a Gaussian: its divergence from independent marginals.
+
+    TC = 1/2 (sum_d log cov_dd - log det cov).
+
+    Args:
+      cov: Covariance matrix of shape (num_codes, num_codes).
+
+    Returns:
+      Float in nats, at least 0, 0 if the codes are uncorrelated; nan if a code is
+      constant.
+    """
+    cov = np.asarray(cov)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.diag(cov)).sum()
+        return float(0.5 * (logs - np.linalg.slogdet(cov)[1]))
+
+
+def gaussian_wasserstein_correlation(cov):
+    """Squared 2-Wasserstein distance of a Gaussian from independent marginals.
+
+    W = 2 tr(cov) - 2 tr((D^1/2 cov D^1/2)^1/2), with D the diagonal of cov.
+
+    Args:
+      cov: Covariance matrix of shape (num_codes, num_codes).
+
+    Returns:
+      Float in squared units of the codes, at least 0, 0 if they are uncorrelated.
+    """
+    cov = np.asarray(cov)
+    scales = np.sqrt(np.diag(cov))
+    eigenvalues = np.linalg.eigvalsh(cov * np.outer(scales, scales))
+    # What rounding makes of zeros is small, but its root is not.
+    rounding = eigenvalues.max() * len(cov) * np.finfo(np.float64).eps
+    roots = np.sqrt(eigenvalues[eigenvalues > rounding])
+    return float(2 * np.trace(cov) - 2 * roots.sum())
