@@ -13,6 +13,8 @@ COMMANDS = (
     "train",
     "postprocess",
     "evaluate",
+    "score",
+    "udr",
     "visualize_model",
     "visualize_dataset",
     "report",

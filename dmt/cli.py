@@ -106,35 +106,184 @@ def evaluate():
 
 
 def _evaluate():
-    import glob
-
     _import_keras()
-    from dmt.evaluation.evaluate import evaluate_with_gin
+    from dmt.evaluation.evaluate import evaluate_with_gin, score_table
 
-    def run(output_dir, gin_files, gin_bindings):
+    shared_codes = {}
+    output_dirs = []
+    for name, gin_files in _evaluation_configs().items():
+        output_dirs.append(os.path.join(FLAGS.output_dir, name))
         evaluate_with_gin(
             FLAGS.input_dir,
+            output_dirs[-1],
+            FLAGS.overwrite,
+            gin_files,
+            FLAGS.gin_bindings + ([f"evaluation.name = '{name}'"] if name else []),
+            resume=FLAGS.resume,
+            shared_codes=shared_codes,
+        )
+    print(score_table(output_dirs))
+
+
+def score():
+    """dmt_score."""
+    _run(
+        _score,
+        "Scores codes in files: --codes=codes.npy --factors=factors.npy "
+        "(.npy, .npz, .csv, .parquet; n rows each).",
+        {
+            "codes": (flags.DEFINE_string, None, "Table of n rows of codes."),
+            "factors": (flags.DEFINE_string, None, "Table of n rows of factors."),
+            "codes_test": (
+                flags.DEFINE_string,
+                None,
+                "Test samples, for metrics that train a classifier; by default a third "
+                "of the rows is held out.",
+            ),
+            "factors_test": (flags.DEFINE_string, None, "Factors of the test samples."),
+            "continuous_factors": (
+                flags.DEFINE_bool,
+                False,
+                "Whether factors are numbers, for the metrics that know what to do.",
+            ),
+            "metrics": (
+                flags.DEFINE_list,
+                [],
+                "Names of metrics, by default most; their functions score all rows.",
+            ),
+            "gin_evaluation_config_glob": (
+                flags.DEFINE_string,
+                None,
+                "Pattern of gin files as for dmt_evaluate: samples are drawn from the "
+                "rows, which must hold each combination of factors.",
+            ),
+            "seed": (flags.DEFINE_integer, 0, "Seed of the functions of all rows."),
+            "output_path": (
+                flags.DEFINE_string,
+                None,
+                "JSON file to write with all results.",
+            ),
+            **_GIN_FLAGS,
+            "overwrite": _STEP_FLAGS["overwrite"],
+        },
+        required=["codes", "factors"],
+    )
+
+
+def _score():
+    from dmt import metrics
+    from dmt.evaluation import score
+    from dmt.utils import arrays, configuration
+
+    if bool(FLAGS.codes_test) != bool(FLAGS.factors_test):
+        raise ValueError("Give --codes_test and --factors_test together.")
+    output_path = FLAGS.output_path
+    if output_path and os.path.exists(output_path) and not FLAGS.overwrite:
+        raise ValueError(f"The file {output_path} exists. Give --overwrite.")
+    samples = [
+        arrays.load_table(FLAGS[name].value, name.partition("_")[0])
+        for name in ("factors", "codes", "factors_test", "codes_test")
+        if FLAGS[name].value
+    ]
+    rows = []
+    if FLAGS.gin_evaluation_config_glob or FLAGS.gin_config:
+        if FLAGS.metrics or len(samples) > 2:
+            raise ValueError(
+                "Gin files choose the metric and draw test samples: leave out "
+                "--metrics, --codes_test and --factors_test."
+            )
+        _import_keras()
+        for name, gin_files in _evaluation_configs().items():
+            rows.append(
+                score.score_with_gin(gin_files, FLAGS.gin_bindings, *samples, name)
+            )
+    else:
+        with configuration.gin_configuration([], FLAGS.gin_bindings):
+            for name in FLAGS.metrics or metrics.METRICS:
+                try:
+                    scores = score.score_arrays(
+                        name,
+                        *samples,
+                        continuous_factors=FLAGS.continuous_factors,
+                        seed=FLAGS.seed,
+                    )
+                except ValueError as error:
+                    if FLAGS.metrics:
+                        raise
+                    print(f"Without {name}: {error}", file=sys.stderr)
+                else:
+                    rows.append((name, name, scores))
+    if output_path:
+        score.write_scores({label: scores for label, _, scores in rows}, output_path)
+    print(metrics.table(rows))
+
+
+def udr():
+    """dmt_udr."""
+    _run(
+        _udr,
+        "Ranks trained models by UDR: --model_dirs=PATTERN --output_dir=OUT "
+        "--gin_config=FILE.",
+        {
+            "model_dirs": (
+                flags.DEFINE_multi_string,
+                [],
+                "Directories dmt_train wrote, two at least: patterns, separated by "
+                "commas, or one flag each.",
+            ),
+            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
+            "gin_evaluation_config_glob": (
+                flags.DEFINE_string,
+                None,
+                "Pattern of gin files, each evaluated into <output_dir>/<file name>.",
+            ),
+            **_STEP_FLAGS,
+        },
+        required=["model_dirs", "output_dir"],
+    )
+
+
+def _udr():
+    import glob
+
+    model_dirs = []
+    for pattern in ",".join(FLAGS.model_dirs).split(","):
+        found = [pattern] if os.path.isdir(pattern) else sorted(glob.glob(pattern))
+        if not found:
+            raise ValueError(f"--model_dirs={pattern} matches no directory.")
+        model_dirs += found
+    _import_keras()
+    from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
+
+    for name, gin_files in _evaluation_configs().items():
+        output_dir = os.path.join(FLAGS.output_dir, name)
+        evaluate_with_gin(
+            model_dirs,
             output_dir,
             FLAGS.overwrite,
             gin_files,
-            gin_bindings,
+            FLAGS.gin_bindings + ([f"evaluation.name = '{name}'"] if name else []),
             resume=FLAGS.resume,
         )
+        if name:
+            print(name)
+        print(score_table(output_dir))
+
+
+def _evaluation_configs():
+    """Gin files of each evaluation, by the name of the evaluation."""
+    import glob
 
     pattern = FLAGS.gin_evaluation_config_glob
     if pattern is None:
-        run(FLAGS.output_dir, FLAGS.gin_config, FLAGS.gin_bindings)
-        return
-    gin_files = sorted(glob.glob(pattern))
-    if not gin_files:
+        return {"": FLAGS.gin_config}
+    paths = sorted(glob.glob(pattern))
+    if not paths:
         raise ValueError(f"--gin_evaluation_config_glob={pattern} matches no file.")
-    for path in gin_files:
-        name = os.path.basename(path).removesuffix(".gin")
-        run(
-            os.path.join(FLAGS.output_dir, name),
-            [*FLAGS.gin_config, path],
-            [*FLAGS.gin_bindings, f"evaluation.name = '{name}'"],
-        )
+    return {
+        os.path.basename(path).removesuffix(".gin"): [*FLAGS.gin_config, path]
+        for path in paths
+    }
 
 
 def visualize_model():

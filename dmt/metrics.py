@@ -7,6 +7,7 @@ classifier take test samples as third and fourth argument, or hold some out.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 from dmt.evaluation.metrics.beta_vae import beta_vae
@@ -23,8 +24,17 @@ from dmt.evaluation.metrics.strong_downstream_task import strong_downstream_task
 from dmt.evaluation.metrics.unified_scores import unified_scores
 from dmt.evaluation.metrics.unsupervised_metrics import unsupervised_scores
 from dmt.evaluation.metrics.utils import bootstrap, histogram_discretize
+from dmt.evaluation.udr.metrics.udr import udr
 
-__all__ = ["METRICS", "bootstrap", "histogram_discretize"]
+__all__ = [
+    "METRICS",
+    "bootstrap",
+    "headline",
+    "histogram_discretize",
+    "table",
+    "udr",
+    "udr",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,16 +68,64 @@ EVERYTHING = frozenset(
 )
 
 
+def headline(scores, metric=None):
+    """The scores that tables show.
+
+    Args:
+      scores: Results of a metric, a dictionary.
+      metric: Its name in `METRICS` or its gin name. For any other, all floats count.
+
+    Returns:
+      Dictionary of floats; the prefix of a key, as in "100:mean_test_accuracy", is
+      the number of training samples.
+    """
+    floats = {key: value for key, value in scores.items() if isinstance(value, float)}
+    for name, entry in METRICS.items():
+        if metric in (name, entry.gin_name):
+            return {
+                key: value
+                for shown in entry.scores
+                for key, value in floats.items()
+                if re.sub(r"^\d+:", "", key) == shown
+            }
+    return floats
+
+
+def table(rows):
+    """Scores as lines of text.
+
+    Args:
+      rows: List of label, name of the metric (see `headline`), results of the metric.
+    """
+    lines = []
+    for label, metric, scores in rows:
+        intervals = scores.get("confidence_intervals", {})
+        for key, value in headline(scores, metric).items():
+            line = f"{label:28} {key:40} {value:8.4f}"
+            if key in intervals:
+                low, high = intervals[key]
+                line += f"  [{low:.4f}, {high:.4f}]"
+            lines.append(line)
+    return "\n".join(lines)
+
+
 def _metric(function, gin_name, scores, invariances):
     return Metric(function, gin_name, tuple(scores), frozenset(invariances))
 
 
 METRICS = {
-    "beta_vae": _metric(beta_vae, "beta_vae_sklearn", ["eval_accuracy"], EVERYTHING),
+    "beta_vae": _metric(
+        beta_vae,
+        "beta_vae_sklearn",
+        ["eval_accuracy"],
+        # The regression is regularised.
+        EVERYTHING - {"scale codes"},
+    ),
     "factor_vae": _metric(
         factor_vae,
         "factor_vae_score",
         ["eval_accuracy"],
+        # A code that never varies wins all votes, unless it is pruned.
         EVERYTHING - {"add dead code"},
     ),
     "mig": _metric(mig, "mig", ["discrete_mig"], EVERYTHING),
@@ -78,15 +136,28 @@ METRICS = {
         # Completeness is an entropy to the base of the number of codes.
         EVERYTHING - {"add dead code"},
     ),
-    "sap_score": _metric(sap_score, "sap_score", ["SAP_score"], EVERYTHING),
+    "sap_score": _metric(
+        sap_score,
+        "sap_score",
+        ["SAP_score"],
+        # The classifiers are regularised, the more, the fewer samples there are.
+        EVERYTHING - {"scale codes", "duplicate samples"},
+    ),
     "modularity_explicitness": _metric(
         modularity_explicitness,
         "modularity_explicitness",
         ["modularity_score", "explicitness_score_test"],
-        EVERYTHING,
+        # Modularity is a mean over codes; the regression is regularised.
+        EVERYTHING - {"add dead code", "duplicate samples"},
     ),
-    "irs": _metric(irs, "irs", ["IRS"], EVERYTHING),
-    "unsupervised_metrics": _metric(
+    "irs": _metric(
+        irs,
+        "irs",
+        ["IRS"],
+        # Codes count by their range; quantiles are interpolated.
+        EVERYTHING - {"scale codes", "duplicate samples"},
+    ),
+    "unsupervised_scores": _metric(
         unsupervised_scores,
         "unsupervised_metrics",
         [
@@ -94,7 +165,7 @@ METRICS = {
             "gaussian_wasserstein_correlation_norm",
             "mutual_info_score",
         ],
-        EVERYTHING,
+        EVERYTHING - {"scale codes", "add dead code"},
     ),
     "downstream_task": _metric(
         downstream_task, "downstream_task", ["mean_test_accuracy"], EVERYTHING
@@ -102,10 +173,7 @@ METRICS = {
     "reduced_downstream_task": _metric(
         reduced_downstream_task,
         "reduced_downstream_task",
-        [
-            "mean_test_accuracy_reduced_factor",
-            "mean_test_accuracy_other_factors",
-        ],
+        ["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"],
         EVERYTHING,
     ),
     "strong_downstream_task": _metric(
@@ -125,6 +193,6 @@ METRICS = {
             "importance_gbt_matrix.dci",
             "accuracy_svm_matrix.sap",
         ],
-        EVERYTHING,
+        EVERYTHING - {"scale codes", "duplicate samples"},
     ),
 }

@@ -1,30 +1,15 @@
 """From a representation to scores."""
 
-import inspect
 import logging
 import os
 import time
 
 import gin
-import numpy as np
 
+from dmt import metrics
 from dmt.data.ground_truth import named_data
-from dmt.evaluation.metrics import (  # noqa: F401 (registers them)
-    beta_vae,
-    dci,
-    downstream_task,
-    factor_vae,
-    fairness,
-    irs,
-    mig,
-    modularity_explicitness,
-    reduced_downstream_task,
-    sap_score,
-    strong_downstream_task,
-    unified_scores,
-    unsupervised_metrics,
-)
 from dmt.evaluation.representation import codes_of
+from dmt.evaluation.score import run_metric, versions
 from dmt.postprocessing.representation import load_representation
 from dmt.utils import configuration, files, results
 
@@ -45,7 +30,8 @@ def evaluate_with_gin(
 
 
 @gin.configurable(
-    "evaluation", denylist=["model_dir", "output_dir", "overwrite", "resume"]
+    "evaluation",
+    denylist=["model_dir", "output_dir", "overwrite", "resume", "shared_codes"],
 )
 def evaluate(
     model_dir,
@@ -55,13 +41,16 @@ def evaluate(
     random_seed=gin.REQUIRED,
     name="",
     resume=False,
+    shared_codes=None,
+    dtype_policy=None,
 ):
     """Scores a representation with one metric.
 
     Writes `results/` to `output_dir`, whole or not at all.
 
     Args:
-        model_dir: directory that `postprocess` wrote.
+        model_dir: directory that `postprocess` wrote. A list of directories that
+            `train` wrote is left to `dmt.evaluation.udr.evaluate`.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         evaluation_fn: the metric, a function `(ground_truth_data,
@@ -70,11 +59,23 @@ def evaluate(
         random_seed: integer, seed of the metric.
         name: label, recorded in the results.
         resume: whether to do nothing if the step is complete.
+        shared_codes: dictionary, empty at first, in which evaluations of one process
+            keep the codes that the next one needs too. The results are the same
+            without.
+        dtype_policy: Keras dtype policy of the encoder, for example "mixed_bfloat16",
+            where speed matters more than the last digits; as saved if None.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
         ValueError: if `output_dir` exists and may not be replaced.
     """
+    if isinstance(model_dir, list):
+        from dmt.evaluation.udr.evaluate import evaluate_models
+
+        evaluate_models(
+            model_dir, output_dir, overwrite, evaluation_fn, random_seed, name, resume
+        )
+        return
     if configuration.is_done(
         output_dir, "evaluation", overwrite, resume, inputs=[model_dir]
     ):
@@ -84,23 +85,66 @@ def evaluate(
         os.path.join(model_dir, "results", "gin", "postprocess.gin")
     )
     dataset = named_data.get_named_ground_truth_data()
-    data, codes = codes_of(dataset, load_representation(model_dir))
+    shared_codes = {} if shared_codes is None else shared_codes
+    key = (os.path.realpath(model_dir), dtype_policy, _data_bindings())
+    if key not in shared_codes:
+        representation = load_representation(model_dir, dtype_policy)
+        shared_codes.clear()
+        shared_codes[key] = codes_of(dataset, representation)
+    data, codes = shared_codes[key]
+    codes.restart()
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)
-        # scikit-learn breaks ties between splits with NumPy's global generator.
-        np.random.seed(random_seed)
-        arguments = {}
-        parameters = inspect.signature(evaluation_fn).parameters.values()
-        if any(p.name == "artifact_dir" or p.kind == p.VAR_KEYWORD for p in parameters):
-            arguments["artifact_dir"] = os.path.join(directory, "artifacts", name)
-        scores = evaluation_fn(
-            data, codes, random_state=np.random.RandomState(random_seed), **arguments
+        scores = run_metric(
+            evaluation_fn,
+            data,
+            codes,
+            random_seed,
+            os.path.join(directory, "artifacts", name),
         )
         results.update_result_directory(
             os.path.join(directory, "results"),
             "evaluation",
-            {**scores, "elapsed_time": time.time() - start, "origin": dataset.origin},
+            {
+                **scores,
+                "elapsed_time": time.time() - start,
+                "origin": dataset.origin,
+                "versions": versions(),
+            },
             os.path.join(model_dir, "results"),
         )
-    numbers = [f"{k} = {v:.4f}" for k, v in scores.items() if isinstance(v, float)]
-    logger.info("%s: %s", name or output_dir, ", ".join(numbers))
+    logger.info("%s took %.1f s.", output_dir, time.time() - start)
+
+
+def _data_bindings():
+    """The bindings that data may depend on: all but those of evaluation's functions."""
+    bindings = results.parse_bindings(gin.config_str())
+
+    def is_of_evaluation(name):
+        selector = name.rpartition("/")[2].rpartition(".")[0]
+        if not selector:
+            return False  # A macro.
+        module = gin.get_configurable(selector).__module__
+        return module.startswith("dmt.evaluation")
+
+    return tuple(
+        (name, value)
+        for name, value in sorted(bindings.items())
+        if not is_of_evaluation(name)
+    )
+
+
+def score_table(output_dirs):
+    """The scores of several evaluations as lines of text.
+
+    Args:
+        output_dirs: directories that `evaluate` wrote.
+    """
+    rows = []
+    for output_dir in output_dirs:
+        folder = os.path.join(output_dir, "results", "json")
+        config = results.load_json(os.path.join(folder, "evaluation_config.json"))
+        scores = results.load_json(os.path.join(folder, "evaluation_results.json"))
+        metric = config["evaluation.evaluation_fn"].lstrip("@").rpartition("/")[2]
+        rows.append((os.path.basename(os.path.normpath(output_dir)), metric, scores))
+    return metrics.table(rows)

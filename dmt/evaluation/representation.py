@@ -54,7 +54,7 @@ class IndexedData:
     """A dataset whose observations are the indices of its images.
 
     Metrics sample from it as from the dataset itself, with the same random numbers, and
-    hand the observations to a `CodeTable`, so that no image is made that has a code.
+    hand the observations to a `MomentTable`, so that no image is made that has a code.
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -80,12 +80,10 @@ class IndexedData:
         return self.sample(num, random_state)[1]
 
 
-class CodeTable:
-    """The codes of a dataset's images, each image encoded at most once.
+class MomentTable:
+    """The encoder's outputs for a dataset's images, each image encoded at most once.
 
-    Called with indices (n,), returns codes (n, num_codes). The moments are what is
-    kept; codes are made from them at every call, so that a representation that samples
-    draws new noise for every observation.
+    Called with indices (n,), returns means and log-variances (n, 2 * num_latent).
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -95,31 +93,53 @@ class CodeTable:
     def __init__(self, dataset, representation):
         self._dataset = dataset
         self._encode = _moments_of(representation)
-        self._transform = representation.transform
         num_latent = representation.encoder.outputs[0].shape[-1]
         self._moments = np.zeros((dataset.size, 2 * num_latent), dtype="float32")
         self._known = np.zeros(dataset.size, dtype=bool)
 
     def __call__(self, indices):
-        """Codes (n, num_codes) of the images at `indices` (n,)."""
+        """Moments (n, 2 * num_latent) of the images at `indices` (n,)."""
         missing = np.unique(indices[~self._known[indices]])
         for start in range(0, len(missing), 16 * BATCH_SIZE):
             chunk = missing[start : start + 16 * BATCH_SIZE]
             self._moments[chunk] = self._encode(self._dataset.images_at(chunk))
         self._known[missing] = True
-        return _transformed(self._transform, self._moments[indices])
+        return self._moments[indices]
+
+
+class Codes:
+    """Function from observations (n, ...) to codes (n, num_codes).
+
+    Codes are made from moments at every call, so that a representation that samples
+    draws new noise for every observation.
+
+    Args:
+        moments: function from observations to means and log-variances
+            (n, 2 * num_latent).
+        transform: keras.Model from [means, log-variances] to codes.
+    """
+
+    def __init__(self, moments, transform):
+        self._moments = moments
+        self._transform = transform
+        self._start = [keras.ops.convert_to_numpy(v) for v in transform.variables]
+
+    def __call__(self, observations):
+        """Codes (n, num_codes) of observations (n, ...)."""
+        mean, logvar = np.split(self._moments(observations), 2, axis=1)
+        # Not compiled: its noise generator must move on from call to call.
+        return keras.ops.convert_to_numpy(self._transform([mean, logvar]))
+
+    def restart(self):
+        """Puts the noise back to its start: codes are then as after loading."""
+        for variable, value in zip(self._transform.variables, self._start, strict=True):
+            variable.assign(value)
 
 
 def _moments_of(representation):
     """Function from images (n, ...) to means and log-variances (n, 2 * num_latent)."""
     encode = compiled(lambda images: representation.encoder(as_images(images)))
     return lambda images: np.concatenate(encode(images), axis=1, dtype="float32")
-
-
-def _transformed(transform, moments):
-    # Not compiled: its noise generator must move on from call to call.
-    mean, logvar = np.split(moments, 2, axis=1)
-    return keras.ops.convert_to_numpy(transform([mean, logvar]))
 
 
 def codes_of(dataset, representation):
@@ -130,12 +150,15 @@ def codes_of(dataset, representation):
         representation: a `Representation`.
 
     Returns:
-        (data, representation_function): the dataset itself and a function of images if
-        its observations contain random pixels, else `IndexedData` and a `CodeTable`.
+        (data, codes): the dataset itself, or if its observations do not contain random
+        pixels `IndexedData`, whose images are encoded once; and `Codes` of its
+        observations.
     """
     if dataset.size is None:
         encode = _moments_of(representation)
-        return dataset, lambda images: _transformed(
-            representation.transform, encode(np.asarray(images, dtype="float32"))
+        return dataset, Codes(
+            lambda images: encode(np.asarray(images, dtype="float32")),
+            representation.transform,
         )
-    return IndexedData(dataset), CodeTable(dataset, representation)
+    moments = MomentTable(dataset, representation)
+    return IndexedData(dataset), Codes(moments, representation.transform)

@@ -47,14 +47,39 @@ class Representation(keras.Model):
         return cls(**networks, name=config["name"])
 
 
-def load_representation(directory):
+def load_representation(directory, dtype_policy=None):
     """Reads the `Representation` that postprocessing wrote, on any backend.
+
+    Args:
+        directory: what postprocessing wrote.
+        dtype_policy: Keras dtype policy of the encoder's layers, as saved if None.
 
     Raises:
         FileNotFoundError: if the directory holds no representation.
         ValueError: if the file is damaged.
     """
-    return files.load_keras(
+    representation = files.load_keras(
         os.path.join(directory, REPRESENTATION_FILE),
         "postprocess the model first (dmt_postprocess)",
     )
+    if dtype_policy is not None:
+        representation.encoder = _with_policy(representation.encoder, dtype_policy)
+    return representation
+
+
+def _with_policy(network, dtype_policy):
+    """A copy of a functional network that computes in another dtype up to its outputs.
+
+    The layers that give the outputs stay as they are: rounded codes would tie.
+    """
+    last = {tensor._keras_history.operation.name for tensor in network.outputs}
+
+    def clone(layer):
+        config = layer.get_config()
+        if layer.name not in last:
+            config["dtype"] = dtype_policy
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy

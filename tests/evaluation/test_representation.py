@@ -12,7 +12,7 @@ import pytest
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.evaluation.metrics import factor_vae, mig, utils
-from dmt.evaluation.representation import CodeTable, IndexedData, codes_of, compiled
+from dmt.evaluation.representation import codes_of, compiled
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
@@ -62,10 +62,7 @@ class Counting:
 
 def test_each_image_is_encoded_at_most_once(run_dir, dataset):
     dataset = Counting(dataset)
-    data, table = (
-        IndexedData(dataset),
-        CodeTable(dataset, load_representation(run_dir / "mean")),
-    )
+    data, table = codes_of(dataset, load_representation(run_dir / "mean"))
     gin.parse_config(
         "discretizer.num_bins = 20\ndiscretizer.discretizer_fn = @histogram_discretizer"
     )
@@ -104,7 +101,7 @@ def test_sampled_representation_has_the_encoders_moments(run_dir, dataset):
     index = np.full(4000, 17)
 
     def draw(times=1):
-        table = CodeTable(dataset, load_representation(run_dir / "sampled"))
+        table = codes_of(dataset, load_representation(run_dir / "sampled"))[1]
         return [table(index) for _ in range(times)]
 
     codes, more_codes = draw(2)

@@ -18,7 +18,8 @@ def dci(
     factors_test=None,
     codes_test=None,
     *,
-    predictor=utils.gradient_boosting_classifier,
+    predictor=None,
+    continuous_factors=False,
 ):
     """DCI scores from classifiers that predict each factor from all codes.
 
@@ -30,8 +31,7 @@ def dci(
 
     A factor with one value in the training sample cannot train a classifier: its
     importances are 0, and it is predicted to have that value, which is right for all
-    training samples. Continuous factors need a regressor as predictor, and
-    informativeness is then its R^2, at most 1.
+    training samples.
 
     Gradient boosting breaks ties between splits with numpy's global random generator:
     call `numpy.random.seed` first for results that repeat.
@@ -43,8 +43,11 @@ def dci(
       codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
         random third of the others is held out, see `utils.train_and_test`.
       predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier or regressor. Importances are its `feature_importances_`, or the
-        mean absolute `coef_` over classes.
+        classifier, or regressor for continuous factors. Importances are its
+        `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
+        boosted trees if None.
+      continuous_factors: Whether the factors are numbers, not classes. Informativeness
+        is then R^2, at most 1.
 
     Returns:
       Dictionary:
@@ -69,8 +72,12 @@ def dci(
       (1.0, 1.0)
     """
     factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
-        factors, codes, factors_test, codes_test
+        factors, codes, factors_test, codes_test, continuous_factors
     )
+    if predictor is None and continuous_factors:
+        predictor = _regressor
+    elif predictor is None:
+        predictor = utils.gradient_boosting_classifier
     importance, train_accuracy, test_accuracy = compute_importance(
         factors_train, codes_train, factors_test, codes_test, predictor
     )
@@ -88,6 +95,12 @@ def dci(
         "num_test": len(factors_test),
         **utils.provenance(predictor),
     }
+
+
+def _regressor():
+    from sklearn import ensemble
+
+    return ensemble.GradientBoostingRegressor()
 
 
 @gin.configurable("dci", denylist=utils.SAMPLING_ARGUMENTS)

@@ -10,7 +10,9 @@ import numpy as np
 from dmt.evaluation.metrics import utils
 
 
-def irs(factors, codes, *, diff_quantile=0.99, num_bins=20):
+def irs(
+    factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=False
+):
     """Interventional Robustness Score, with histogram bins for the factors.
 
     While factor k keeps one value, code d moves from its mean by at most q(d, k): the
@@ -23,6 +25,7 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20):
       codes: Array-like of shape (n, num_codes).
       diff_quantile: Quantile of the distances, in [0, 1]; 1 is the maximum.
       num_bins: Number of bins of equal width per factor.
+      continuous_factors: Whether factors are numbers that need not repeat.
 
     Returns:
       Dictionary:
@@ -45,7 +48,7 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20):
       >>> irs(factors, -2.0 * factors)["IRS"]
       1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = utils.check_samples(factors, codes, continuous_factors)
     discretized = utils.histogram_discretize(factors.T, num_bins)
     return _irs(discretized.T, codes, diff_quantile) | {
         "num_bins": num_bins,

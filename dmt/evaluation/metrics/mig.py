@@ -10,7 +10,7 @@ import numpy as np
 from dmt.evaluation.metrics import utils
 
 
-def mig(factors, codes, *, num_bins=20):
+def mig(factors, codes, *, num_bins=20, continuous_factors=False):
     """Mutual Information Gap of codes, with histogram bins.
 
     MIG = mean_k (I(z_first; v_k) - I(z_second; v_k)) / H(v_k), where first and second
@@ -20,6 +20,7 @@ def mig(factors, codes, *, num_bins=20):
       factors: Array-like of shape (n, num_factors), discrete values.
       codes: Array-like of shape (n, num_codes), two codes at least.
       num_bins: Number of bins of equal width per code, over the range of the sample.
+      continuous_factors: Whether factors are numbers, which are put into bins as well.
 
     Returns:
       Dictionary:
@@ -40,7 +41,9 @@ def mig(factors, codes, *, num_bins=20):
       >>> mig(factors, factors @ [[1, 1], [1, 1]])["discrete_mig"]
       0.0
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    if continuous_factors:
+        factors = utils.histogram_discretize(factors.T, num_bins).T
     return _mig(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
 
 

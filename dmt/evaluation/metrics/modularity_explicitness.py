@@ -13,7 +13,13 @@ from dmt.evaluation.metrics import utils
 
 
 def modularity_explicitness(
-    factors, codes, factors_test=None, codes_test=None, *, num_bins=20
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
+    *,
+    num_bins=20,
+    continuous_factors=False,
 ):
     """Modularity and explicitness of codes, with histogram bins for the former.
 
@@ -30,6 +36,8 @@ def modularity_explicitness(
         random third of the others is held out, see `utils.train_and_test`.
       num_bins: Number of bins of equal width per code, over the range of the training
         sample.
+      continuous_factors: Whether factors are numbers. Their values are then bins of
+        equal width over the range of the training sample.
 
     Returns:
       Dictionary:
@@ -56,9 +64,22 @@ def modularity_explicitness(
       >>> scores["modularity_score"], scores["explicitness_score_test"]
       (1.0, 1.0)
     """
-    samples = utils.train_and_test(factors, codes, factors_test, codes_test)
+    samples = utils.train_and_test(
+        factors, codes, factors_test, codes_test, continuous_factors
+    )
+    if continuous_factors:
+        samples = _with_factors_in_bins(*samples, num_bins)
     discretized = utils.histogram_discretize(samples[1].T, num_bins)
     return _scores(*samples[:2], discretized.T, *samples[2:], num_bins)
+
+
+def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, num):
+    train, test = [], []
+    for column, test_column in zip(factors_train.T, factors_test.T, strict=True):
+        edges = np.histogram_bin_edges(column, num)[1:-1]
+        train.append(np.digitize(column, edges))
+        test.append(np.digitize(test_column, edges))
+    return np.stack(train, axis=1), codes_train, np.stack(test, axis=1), codes_test
 
 
 @gin.configurable("modularity_explicitness", denylist=utils.SAMPLING_ARGUMENTS)

@@ -41,9 +41,9 @@ def unsupervised_scores(codes, *, num_bins=20):
       0.0
     """
     codes = np.asarray(codes)
-    if codes.ndim != 2 or len(codes) < 2:
+    if codes.ndim != 2 or len(codes) < 2 or not np.isfinite(codes).all():
         raise ValueError(
-            "Give codes (n, num_codes) of at least 2 samples. Received: "
+            "Give finite codes (n, num_codes) of at least 2 samples. Received: "
             f"codes.shape={codes.shape}"
         )
     return _scores(codes.T, utils.histogram_discretize(codes.T, num_bins), num_bins)

@@ -1,0 +1,165 @@
+"""Evaluations in one call, provenance, confidence intervals, other precisions."""
+
+import json
+
+import numpy as np
+import pytest
+
+import dmt
+from dmt import metrics
+from dmt.data.ground_truth import named_data
+from dmt.evaluation.evaluate import evaluate_with_gin
+from dmt.evaluation.representation import codes_of
+from dmt.methods.train import train_with_gin
+from dmt.postprocessing.postprocess import postprocess_with_gin
+from dmt.postprocessing.representation import load_representation
+from tests.conftest import TINY, bindings
+from tests.test_cli import call
+
+MIG = """
+evaluation.evaluation_fn = @mig
+mig.num_train = 300
+discretizer.num_bins = 20
+discretizer.discretizer_fn = @histogram_discretizer
+"""
+FACTOR_VAE = """
+evaluation.evaluation_fn = @factor_vae_score
+factor_vae_score.num_variance_estimate = 200
+factor_vae_score.num_train = 100
+factor_vae_score.num_eval = 50
+factor_vae_score.batch_size = 8
+"""
+DCI = """
+evaluation.evaluation_fn = @dci
+dci.num_train = 300
+dci.num_test = 100
+"""
+ALWAYS = 'dataset.name = "auto"\nevaluation.random_seed = 3\n'
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    root = tmp_path_factory.mktemp("run")
+    lines = bindings(TINY, encoder__encoder_fn="@conv_encoder")
+    train_with_gin(str(root / "model"), gin_bindings=lines)
+    for name in ("mean", "sampled"):
+        postprocess_with_gin(
+            str(root / "model"),
+            str(root / name),
+            gin_bindings=[
+                "dataset.name = 'auto'",
+                f"postprocess.postprocess_fn = @{name}_representation",
+                "postprocess.random_seed = 0",
+            ],
+        )
+    configs = root / "configs"
+    configs.mkdir()
+    for name, text in (("mig", MIG), ("factor_vae", FACTOR_VAE), ("dci", DCI)):
+        (configs / f"{name}.gin").write_text(ALWAYS + text)
+    return root
+
+
+def results(directory):
+    found = {}
+    for name in ("results", "config"):
+        path = directory / "results" / "json" / f"evaluation_{name}.json"
+        found |= json.loads(path.read_text())
+    return {
+        key: value
+        for key, value in found.items()
+        if key not in ("uuid", "elapsed_time", "evaluation.name")
+    }
+
+
+@pytest.mark.parametrize("representation", ["mean", "sampled"])
+def test_several_evaluations_in_one_call_are_as_one_call_each(
+    run_dir, representation, tmp_path
+):
+    process = call(
+        "dmt_evaluate",
+        f"--input_dir={run_dir / representation}",
+        f"--output_dir={tmp_path}",
+        f"--gin_evaluation_config_glob={run_dir}/configs/*.gin",
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    for name in ("mig", "factor_vae", "dci"):
+        evaluate_with_gin(
+            str(run_dir / representation),
+            str(tmp_path / f"{name}_alone"),
+            gin_config_files=[str(run_dir / "configs" / f"{name}.gin")],
+        )
+        assert results(tmp_path / name) == results(tmp_path / f"{name}_alone")
+    lines = process.stdout.splitlines()
+    scores = results(tmp_path / "dci")
+    assert f"{scores['completeness']:.4f}" in next(x for x in lines if "complet" in x)
+    assert [line.split()[0] for line in lines] == [*["dci"] * 3, "factor_vae", "mig"]
+
+
+def test_codes_are_shared_between_evaluations(run_dir, tmp_path):
+    shared_codes = {}
+    for name in ("mig", "factor_vae"):
+        evaluate_with_gin(
+            str(run_dir / "mean"),
+            str(tmp_path / name),
+            gin_config_files=[str(run_dir / "configs" / f"{name}.gin")],
+            shared_codes=shared_codes,
+        )
+        if name == "mig":
+            (first,) = shared_codes.values()
+    assert list(shared_codes.values()) == [first]
+    # Another data set must not get these codes.
+    evaluate_with_gin(
+        str(run_dir / "mean"),
+        str(tmp_path / "other"),
+        gin_config_files=[str(run_dir / "configs" / "mig.gin")],
+        gin_bindings=["dataset.name = 'dsprites_rendered'"],
+        shared_codes=shared_codes,
+    )
+    assert first not in shared_codes.values()
+
+
+def test_results_name_versions_and_settings(run_dir, tmp_path):
+    evaluate_with_gin(
+        str(run_dir / "mean"),
+        str(tmp_path / "dci"),
+        gin_config_files=[str(run_dir / "configs" / "dci.gin")],
+        gin_bindings=["gradient_boosting_classifier.engine = 'scikit-learn'"],
+    )
+    found = results(tmp_path / "dci")
+    assert found["predictor"] == "GradientBoostingClassifier"
+    assert found["versions"]["dmt"] == dmt.__version__
+    assert found["versions"]["numpy"] == np.__version__
+    assert (found["num_train"], found["num_test"]) == (300, 100)
+    assert found["evaluation.random_seed"] == "3"
+
+
+def test_confidence_intervals_on_request(run_dir, tmp_path):
+    for name in ("mig", "factor_vae", "dci"):
+        evaluate_with_gin(
+            str(run_dir / "mean"),
+            str(tmp_path / name),
+            gin_config_files=[str(run_dir / "configs" / f"{name}.gin")],
+            gin_bindings=["bootstrap.num_resamples = 30"],
+        )
+        found = results(tmp_path / name)
+        (entry,) = [m for m in metrics.METRICS.values() if m.gin_name in _gin(found)]
+        for key in entry.scores:
+            low, high = found["confidence_intervals"][key]
+            assert 0 <= low < high <= 1
+        assert found["num_resamples"] == 30
+
+
+def _gin(found):
+    return found["evaluation.evaluation_fn"].lstrip("@")
+
+
+def test_bfloat16_codes_are_close(run_dir):
+    dataset = named_data.get_named_ground_truth_data("dsprites_rendered_small")
+    indices = np.arange(0, 4608, 9)
+    exact, rounded = (
+        codes_of(dataset, load_representation(run_dir / "mean", policy))[1](indices)
+        for policy in (None, "mixed_bfloat16")
+    )
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(rounded, exact, atol=0.05 * exact.std(axis=0).max())
+    assert len(np.unique(rounded[:, 0])) == len(np.unique(exact[:, 0]))
