@@ -248,7 +248,9 @@ def _udr():
 
     model_dirs = []
     for pattern in ",".join(FLAGS.model_dirs).split(","):
-        found = [pattern] if os.path.isdir(pattern) else sorted(glob.glob(pattern))
+        # A directory of that very name first: it may hold brackets.
+        paths = [pattern] if os.path.isdir(pattern) else sorted(glob.glob(pattern))
+        found = [path for path in paths if os.path.isdir(path)]
         if not found:
             raise ValueError(f"--model_dirs={pattern} matches no directory.")
         model_dirs += found

@@ -33,7 +33,6 @@ __all__ = [
     "histogram_discretize",
     "table",
     "udr",
-    "udr",
 ]
 
 
@@ -97,16 +96,18 @@ def table(rows):
     Args:
       rows: List of label, name of the metric (see `headline`), results of the metric.
     """
-    lines = []
+    cells = []
     for label, metric, scores in rows:
         intervals = scores.get("confidence_intervals", {})
         for key, value in headline(scores, metric).items():
-            line = f"{label:28} {key:40} {value:8.4f}"
-            if key in intervals:
-                low, high = intervals[key]
-                line += f"  [{low:.4f}, {high:.4f}]"
-            lines.append(line)
-    return "\n".join(lines)
+            low, high = intervals.get(key, (None, None))
+            interval = "" if low is None else f"  [{low:.4f}, {high:.4f}]"
+            cells.append((label, key, f"{value:8.4f}{interval}"))
+    widths = [max((len(row[i]) for row in cells), default=0) for i in range(2)]
+    return "\n".join(
+        f"{label:{widths[0]}}  {key:{widths[1]}}  {value}"
+        for label, key, value in cells
+    )
 
 
 def _metric(function, gin_name, scores, invariances):

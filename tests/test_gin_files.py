@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from dmt.evaluation.evaluate import evaluate_with_gin
+from dmt.evaluation.udr import evaluate as udr
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.utils import results
@@ -23,7 +24,6 @@ MISSING = {
     "abstract_reasoning/": "abstract_reasoning",
     "stage2": "abstract_reasoning",
     "semi_supervised": "s2_vae",
-    "udr": "udr_sklearn",
     "validation_test": "validation",
     "weakly_supervised": "dynamics",
 }
@@ -60,6 +60,7 @@ SHORT = {
         "fairness.num_train = 50",
         "fairness.num_test_points_per_class = 5",
     ],
+    "udr_sklearn": ["udr_sklearn.num_data_points = 50"],
 }
 OFFICIAL = "dataset.name = 'dsprites_rendered_small'"
 
@@ -80,6 +81,8 @@ def shortening(content):
 
 
 def kind_of(content):
+    if content.get("evaluation.evaluation_fn") == "@udr_sklearn":
+        return "udr"
     for name, step in (
         ("model.model", "train"),
         ("postprocess.postprocess_fn", "postprocess"),
@@ -94,6 +97,8 @@ def kind_of(content):
 def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     train_with_gin(str(root / "model"), gin_bindings=bindings(TINY))
+    lines = bindings(TINY, model__random_seed="1")
+    train_with_gin(str(root / "other_model"), gin_bindings=lines)
     postprocess_with_gin(
         str(root / "model"),
         str(root / "mean"),
@@ -116,6 +121,9 @@ def run(path, content, trained, output_dir, tmp_path):
     elif kind == "postprocess":
         source = str(trained / "model")
         postprocess_with_gin(source, output_dir, False, [str(gin_file)], lines)
+    elif kind == "udr":
+        sources = [str(trained / "model"), str(trained / "other_model")]
+        udr.evaluate_with_gin(sources, output_dir, False, [str(gin_file)], lines)
     else:
         source = str(trained / "mean")
         evaluate_with_gin(source, output_dir, False, [str(gin_file)], lines)
@@ -135,7 +143,7 @@ def run(path, content, trained, output_dir, tmp_path):
 def test_runs_unmodified(path, trained, tmp_path):
     output_dir = tmp_path / "out"
     kind = run(path, FILES[path], trained, str(output_dir), tmp_path)
-    step = {"evaluate": "evaluation"}.get(kind, kind)
+    step = {"evaluate": "evaluation", "udr": "evaluation"}.get(kind, kind)
     config = results.load_json(output_dir / "results/json" / f"{step}_config.json")
     overridden = {line.split(" = ")[0] for line in shortening(FILES[path])}
     for name, value in FILES[path].items():

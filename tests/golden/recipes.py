@@ -79,6 +79,10 @@ class Grid(_Data):
         self.observation_shape = [len(sizes)]
         self.sigma = sigma
 
+    @property
+    def has_grid_draws(self):
+        return not self.sigma and len(self.latent) == len(self.sizes)
+
     def sample_factors(self, num, random_state):
         columns = [random_state.randint(k, size=num) for k in self.factors_num_values]
         return np.stack(columns, axis=1)

@@ -96,6 +96,12 @@ class DSprites(ground_truth_data.GroundTruthData):
         """Whether the ground-truth factors alone determine the picture."""
         return math.prod(self.factors_num_values) == self.size
 
+    @property
+    def has_grid_draws(self):
+        """Whether the factors are drawn in turn and nothing else is drawn."""
+        plain = type(self).sample_factors is DSprites.sample_factors
+        return plain and self.is_grid
+
     def sample_factors(self, num, random_state):
         """Draws factors: int64, shape (num, num_factors)."""
         return self.state_space.sample_latent_factors(num, random_state)

@@ -74,6 +74,15 @@ class GroundTruthData:
         """Whether indices count through all factor values, the last factor fastest."""
         return False
 
+    @property
+    def has_grid_draws(self):
+        """Whether many draws of factors may be made at once, with `draws.randints`.
+
+        True promises that `sample_factors` is one call of `randint` for each factor in
+        turn, and that `sample_observations_from_factors` draws nothing.
+        """
+        return False
+
     def sample_factors(self, num, random_state):
         """Draws factors.
 

@@ -30,13 +30,15 @@ def factors_to_index(factors, factor_sizes):
             f"Factors must be integers of shape (n, {len(factor_sizes)}). "
             f"Received: dtype {factors.dtype}, shape {factors.shape}"
         )
-    valid = np.all((factors >= 0) & (factors < np.asarray(factor_sizes)), axis=1)
-    if not valid.all():
+    try:
+        index = np.ravel_multi_index(tuple(factors.T), factor_sizes)
+    except ValueError:
+        valid = np.all((factors >= 0) & (factors < np.asarray(factor_sizes)), axis=1)
         raise ValueError(
             f"Factors must be in [0, size) for the sizes {list(factor_sizes)}. "
             f"Received: {factors[~valid][0].tolist()}"
-        )
-    return np.ravel_multi_index(tuple(factors.T), factor_sizes).astype(np.int64)
+        ) from None
+    return index.astype(np.int64, copy=False)
 
 
 def index_to_factors(indices, factor_sizes):

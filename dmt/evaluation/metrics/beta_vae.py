@@ -9,7 +9,7 @@ import functools
 import gin
 import numpy as np
 
-from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics import utils, votes
 
 
 def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, seed=0):
@@ -98,30 +98,29 @@ def compute_beta_vae_sklearn(
       Dictionary, see `beta_vae`.
     """
     del artifact_dir
-    num_factors = ground_truth_data.num_factors
+
+    def share(factors, fixed):
+        rows = np.arange(len(fixed))
+        factors[rows, 1, :, fixed] = factors[rows, 0, :, fixed]
+
+    def difference(codes):
+        return np.abs(codes[:, 0] - codes[:, 1]).mean(axis=1)
 
     def draw_points(num_points):
-        fixed = np.empty(num_points, dtype=np.int64)
-
-        def draw_pairs():
-            for point in range(num_points):
-                factor = random_state.randint(num_factors)
-                first = ground_truth_data.sample_factors(batch_size, random_state)
-                second = ground_truth_data.sample_factors(batch_size, random_state)
-                second[:, factor] = first[:, factor]
-                fixed[point] = factor
-                for factors in (first, second):
-                    yield ground_truth_data.sample_observations_from_factors(
-                        factors, random_state
-                    )
-
-        codes = utils.encode(draw_pairs(), representation_function)
-        first, second = np.moveaxis(
-            codes.reshape(num_points, 2, batch_size, codes.shape[1]), 1, 0
+        return votes.sample_votes(
+            ground_truth_data,
+            representation_function,
+            random_state,
+            num_points,
+            2,
+            batch_size,
+            share,
+            difference,
         )
-        return fixed, np.abs(first - second).mean(axis=1)
 
-    return _score(draw_points, num_train, num_eval, batch_size, num_factors)
+    return _score(
+        draw_points, num_train, num_eval, batch_size, ground_truth_data.num_factors
+    )
 
 
 def _score(draw_points, num_train, num_eval, batch_size, num_factors):

@@ -7,7 +7,7 @@ Kim, Mnih: Disentangling by Factorising, 2018, section 4
 import gin
 import numpy as np
 
-from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics import utils, votes
 
 
 def factor_vae(
@@ -70,17 +70,19 @@ def factor_vae(
         for column in values
     ]
 
-    def draw_batches(num_votes):
+    def draw_variances(num_votes):
         fixed = random_state.randint(num_factors, size=num_votes)
         rows = np.empty((num_votes, batch_size), dtype=np.int64)
         for vote, factor in enumerate(fixed):
             value = values[factor][random_state.randint(num_samples)]
             rows[vote] = random_state.choice(rows_with_value[factor][value], batch_size)
-        return fixed, codes[rows]
+        return fixed, codes[rows].var(axis=1, ddof=1)
 
     variances = codes.var(axis=0, ddof=1)
     active = _prune_dims(variances, prune_threshold)
-    return _score(draw_batches, num_train, num_eval, variances, active, num_factors) | {
+    return _score(
+        draw_variances, num_train, num_eval, variances, active, num_factors
+    ) | {
         "batch_size": batch_size,
         "num_variance_estimate": num_samples,
         "prune_threshold": prune_threshold,
@@ -120,28 +122,28 @@ def compute_factor_vae(
     """
     del artifact_dir
 
-    def draw_batches(num_votes):
-        fixed = []
+    def share(factors, fixed):
+        rows = np.arange(len(fixed))
+        factors[rows, 0, :, fixed] = factors[rows, 0, :1, fixed]
 
-        def draw_observations():
-            for _ in range(num_votes):
-                factor = random_state.randint(ground_truth_data.num_factors)
-                factors = ground_truth_data.sample_factors(batch_size, random_state)
-                factors[:, factor] = factors[0, factor]
-                fixed.append(factor)
-                yield ground_truth_data.sample_observations_from_factors(
-                    factors, random_state
-                )
-
-        codes = utils.encode(draw_observations(), representation_function)
-        return np.array(fixed), codes.reshape(num_votes, batch_size, -1)
+    def draw_variances(num_votes):
+        return votes.sample_votes(
+            ground_truth_data,
+            representation_function,
+            random_state,
+            num_votes,
+            1,
+            batch_size,
+            share,
+            lambda codes: codes[:, 0].var(axis=1, ddof=1),
+        )
 
     variances = _compute_variances(
         ground_truth_data, representation_function, num_variance_estimate, random_state
     )
     active = _prune_dims(variances)
     return _score(
-        draw_batches,
+        draw_variances,
         num_train,
         num_eval,
         variances,
@@ -169,12 +171,12 @@ def _compute_variances(
     return codes.var(axis=0, ddof=1)
 
 
-def _score(draw_batches, num_train, num_eval, variances, active, num_factors):
+def _score(draw_variances, num_train, num_eval, variances, active, num_factors):
     """Collects the votes and classifies them.
 
     Args:
-      draw_batches: Maps a number of votes to the fixed factors (num_votes,) and the
-        codes (num_votes, batch_size, num_codes).
+      draw_variances: Maps a number of votes to the fixed factors (num_votes,) and the
+        variances of the codes in each batch (num_votes, num_codes).
       num_train: Votes that make the classifier.
       num_eval: Votes that test it.
       variances: Global variance of each code, shape (num_codes,).
@@ -188,8 +190,7 @@ def _score(draw_batches, num_train, num_eval, variances, active, num_factors):
     def draw_votes(num_votes):
         if not active.any():
             return np.zeros((2, 0), np.int64)
-        fixed, codes = draw_batches(num_votes)
-        local = codes.var(axis=1, ddof=1)
+        fixed, local = draw_variances(num_votes)
         # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
         with np.errstate(invalid="ignore"):
             ratios = local[:, active] / variances[active]

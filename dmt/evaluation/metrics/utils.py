@@ -5,6 +5,7 @@ shape (num_factors, n). The array functions of the metrics take the transposes.
 """
 
 import functools
+import warnings
 
 import gin
 import numpy as np
@@ -115,12 +116,33 @@ def train_and_test(
     return factors, codes, factors_test, codes_test
 
 
-def encode(batches, representation_function):
-    """Encodes small batches of observations in large chunks.
+def chunks(batches):
+    """Joins small batches of observations to large chunks.
 
     Metrics draw observations a few at a time, because the order of the draws is part
     of their definition; encoders are fast on many observations. A chunk is bounded
     by its memory: thousands of images, or millions of integer indices.
+
+    Args:
+      batches: Iterable of observations, arrays of shape (batch, ...).
+
+    Yields:
+      Arrays of shape (n, ...), all observations in order.
+    """
+    pending, pending_bytes = [], 0
+    for batch in batches:
+        batch = np.asarray(batch)
+        pending.append(batch)
+        pending_bytes += batch.nbytes
+        if pending_bytes >= CHUNK_BYTES:
+            yield np.concatenate(pending)
+            pending, pending_bytes = [], 0
+    if pending:
+        yield np.concatenate(pending)
+
+
+def encode(batches, representation_function):
+    """Encodes small batches of observations in large chunks.
 
     Args:
       batches: Iterable of observations, arrays of shape (batch, ...).
@@ -129,21 +151,9 @@ def encode(batches, representation_function):
     Returns:
       Codes of all observations in order, array of shape (n, num_codes).
     """
-    codes, pending, pending_bytes = [], [], 0
-
-    def encode_pending():
-        codes.append(np.asarray(representation_function(np.concatenate(pending))))
-
-    for batch in batches:
-        batch = np.asarray(batch)
-        pending.append(batch)
-        pending_bytes += batch.nbytes
-        if pending_bytes >= CHUNK_BYTES:
-            encode_pending()
-            pending, pending_bytes = [], 0
-    if pending:
-        encode_pending()
-    return np.concatenate(codes)
+    return np.concatenate(
+        [np.asarray(representation_function(chunk)) for chunk in chunks(batches)]
+    )
 
 
 def generate_batch_factor_code(
@@ -479,13 +489,22 @@ def fit(predictor, codes, factors):
     if compiled and varied:
         fitted = iter(boosting.fit_all(codes, varied))
     else:
-        fitted = (predictor().fit(codes, target) for target in varied)
+        fitted = (_fit_quietly(predictor(), codes, target) for target in varied)
     return [
         next(fitted)
         if np.any(target != target[0])
         else dummy.DummyClassifier(strategy="most_frequent").fit(codes, target)
         for target in targets
     ]
+
+
+def _fit_quietly(model, codes, target):
+    from sklearn import exceptions
+
+    with warnings.catch_warnings():
+        # The limit of iterations is part of the metrics that have one.
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        return model.fit(codes, target)
 
 
 def scores(models, codes, factors):

@@ -1,0 +1,279 @@
+"""DCI-ES: DCI with explicitness, how easy the codes are to use, and size.
+
+Eastwood, Nicolicioiu, von Kügelgen, Kekić, Träuble, Dittadi, Schölkopf: DCI-ES: An
+Extended Disentanglement Framework with Connections to Identifiability, 2023, section 4
+(https://arxiv.org/abs/2210.00364).
+"""
+
+import functools
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import dci, utils
+
+
+def dci_es(
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
+    *,
+    max_depth=32,
+    num_trees=10,
+    continuous_factors=False,
+    seed=0,
+):
+    """DCI-ES scores from random forests of growing depth.
+
+    The capacity of a probe is the depth of its trees, from 1 to max_depth. The
+    loss-capacity curve l_k of a factor v_k is the smallest test loss of the forests up
+    to a depth, where loss is 1 - accuracy. With l_k* its least value and b_k the loss
+    of guessing, 1 - 1 / (number of values), the explicitness of the factor is
+
+      E_k = 1 - (area between l_k and l_k*) / ((max_depth - 1) b_k / 2),
+
+    1 if trees of depth 1 do as well as any, 0 if the loss falls from b_k to 0 along a
+    straight line. E tells how soon the loss falls, not how far: codes that say nothing
+    of a factor have a flat curve, so read it together with informativeness. E is the
+    mean over factors. The size is S = num_factors / num_codes.
+
+    Disentanglement, completeness and informativeness are those of `dci`, from the
+    forests of the depth with the best mean test score. Importances are the mean
+    decrease in impurity.
+
+    The forests are grown once, to max_depth; a forest of lower depth is their top.
+    Every split may use every code. The forests of the authors have 100 trees, 12 depths
+    from 1 to 32, and splits that choose among some codes, drawn at random.
+
+    Args:
+      factors: Array-like of shape (n_train, num_factors).
+      codes: Array-like of shape (n_train, num_codes).
+      factors_test: Array-like of shape (n_test, num_factors).
+      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
+        random third of the others is held out, see `utils.train_and_test`.
+      max_depth: Largest depth of the trees, at least 2.
+      num_trees: Number of trees in a forest.
+      continuous_factors: Whether the factors are numbers, not classes. Scores are then
+        R^2 in place of accuracy, and the loss of guessing is 1.
+      seed: Integer seed of the forests.
+
+    Returns:
+      Dictionary:
+        disentanglement, completeness: In [0, 1], 1 is best.
+        informativeness_test: Mean test accuracy over factors, in [0, 1], 1 is best; or
+          R^2, at most 1.
+        explicitness: Mean over factors, at most 1, which is best; about -1 if the loss
+          falls at the largest depth only.
+        size: Greater than 0; 1 if there are as many codes as factors, less if more.
+        informativeness_test_per_factor, completeness_per_factor,
+          explicitness_per_factor: Lists (num_factors,). A factor with one value in the
+          training sample has explicitness 1, as there is nothing to learn.
+        disentanglement_per_code: List (num_codes,).
+        importance_matrix: Nested list (num_codes, num_factors), at least 0.
+        loss_capacity_curves: Nested list (num_factors, max_depth), the curves l_k.
+        best_depth: Depth with the best mean test score.
+        num_train, num_test, max_depth, num_trees: The settings.
+        scikit_learn: Version of the library of the forests.
+
+    Raises:
+      ValueError: If the shapes do not fit, or max_depth is less than 2.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(2) for size in range(2)])
+      >>> factors = np.tile(factors, (50, 1))
+      >>> scores = dci_es(factors, -2.0 * factors, factors, -2.0 * factors)
+      >>> scores["explicitness"], scores["informativeness_test"], scores["size"]
+      (1.0, 1.0, 1.0)
+    """
+    import sklearn
+
+    if max_depth < 2:
+        raise ValueError(
+            f"A loss-capacity curve needs 2 depths. Received: max_depth={max_depth}"
+        )
+    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+        factors, codes, factors_test, codes_test, continuous_factors
+    )
+    forest = functools.partial(
+        _regressor if continuous_factors else _classifier, max_depth, num_trees, seed
+    )
+    models = utils.fit(forest, codes_train, factors_train)
+    scores = np.array(
+        [
+            _scores_by_depth(model, codes_test, target, max_depth)
+            for model, target in zip(models, factors_test.T, strict=True)
+        ]
+    )
+    best_depth = 1 + int(scores.mean(axis=0).argmax())
+    num_codes = codes_train.shape[1]
+    importance = np.stack(
+        [_importances(model, num_codes, best_depth) for model in models], axis=1
+    )
+    losses = np.minimum.accumulate(1.0 - scores, axis=1)
+    guessing = np.array(
+        [
+            1.0 if continuous_factors else 1.0 - 1.0 / len(np.unique(target))
+            for target in factors_train.T
+        ]
+    )
+    explicitness = _explicitness(losses, guessing)
+    informativeness = scores[:, best_depth - 1]
+    return {
+        "disentanglement": dci.disentanglement(importance),
+        "completeness": dci.completeness(importance),
+        "informativeness_test": float(informativeness.mean()),
+        "explicitness": float(explicitness.mean()),
+        "size": len(models) / num_codes,
+        "informativeness_test_per_factor": informativeness.tolist(),
+        "completeness_per_factor": dci.completeness_per_factor(importance).tolist(),
+        "explicitness_per_factor": explicitness.tolist(),
+        "disentanglement_per_code": dci.disentanglement_per_code(importance).tolist(),
+        "importance_matrix": importance.tolist(),
+        "loss_capacity_curves": losses.tolist(),
+        "best_depth": best_depth,
+        "num_train": len(factors_train),
+        "num_test": len(factors_test),
+        "max_depth": max_depth,
+        "num_trees": num_trees,
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+@gin.configurable("dci_es", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_dci_es(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    num_test=gin.REQUIRED,
+    batch_size=16,
+    max_depth=32,
+    num_trees=10,
+    continuous_factors=False,
+    seed=0,
+):
+    """DCI-ES scores on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws of samples.
+      artifact_dir: Not used.
+      num_train: Number of training samples.
+      num_test: Number of test samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+      max_depth: Largest depth of the trees, at least 2.
+      num_trees: Number of trees in a forest.
+      continuous_factors: Whether the factors are numbers, not classes.
+      seed: Integer seed of the forests.
+
+    Returns:
+      Dictionary, see `dci_es`.
+    """
+    del artifact_dir
+    samples = utils.sample_train_test(
+        ground_truth_data,
+        representation_function,
+        random_state,
+        num_train,
+        num_test,
+        batch_size,
+    )
+    return utils.bootstrap(
+        functools.partial(
+            dci_es,
+            max_depth=max_depth,
+            num_trees=num_trees,
+            continuous_factors=continuous_factors,
+            seed=seed,
+        ),
+        [samples[:2], samples[2:]],
+    )
+
+
+def _classifier(max_depth, num_trees, seed):
+    from sklearn import ensemble
+
+    return ensemble.RandomForestClassifier(
+        num_trees, max_depth=max_depth, max_features=None, random_state=seed
+    )
+
+
+def _regressor(max_depth, num_trees, seed):
+    from sklearn import ensemble
+
+    return ensemble.RandomForestRegressor(
+        num_trees, max_depth=max_depth, max_features=None, random_state=seed
+    )
+
+
+def _scores_by_depth(forest, codes, target, max_depth):
+    """Test accuracy, or R^2, (max_depth,) of the forest cut at depth 1, 2, ...
+
+    Args:
+      forest: Fitted random forest, or classifier that always answers the same.
+      codes: Array of shape (n_test, num_codes).
+      target: Array of shape (n_test,).
+      max_depth: Number of depths.
+
+    Returns:
+      Array of shape (max_depth,).
+    """
+    if not hasattr(forest, "estimators_"):
+        return np.full(max_depth, np.mean(forest.predict(codes) == target))
+    codes = np.ascontiguousarray(codes, np.float32)  # As the trees compare them.
+    rows = np.arange(len(codes))
+    outputs = forest.estimators_[0].tree_.value.shape[2]
+    sums = np.zeros((max_depth, len(codes), outputs))
+    for estimator in forest.estimators_:
+        tree = estimator.tree_
+        feature = np.maximum(0, tree.feature)  # Leaves have a negative one.
+        nodes = np.zeros(len(codes), np.int64)
+        for depth in range(max_depth):
+            inner = tree.children_left[nodes] >= 0
+            left = codes[rows, feature[nodes]] <= tree.threshold[nodes]
+            children = np.where(
+                left, tree.children_left[nodes], tree.children_right[nodes]
+            )
+            nodes = np.where(inner, children, nodes)
+            sums[depth] += tree.value[nodes, 0]
+    if hasattr(forest, "classes_"):
+        return np.mean(forest.classes_[sums.argmax(axis=2)] == target, axis=1)
+    errors = (sums[:, :, 0] / len(forest.estimators_) - target) ** 2
+    return 1.0 - errors.mean(axis=1) / target.var()
+
+
+def _importances(forest, num_codes, depth):
+    """Mean decrease in impurity (num_codes,) by the splits above a depth."""
+    total = np.zeros(num_codes)
+    for estimator in getattr(forest, "estimators_", []):
+        tree = estimator.tree_
+        weight = tree.weighted_n_node_samples * tree.impurity
+        splits = (tree.children_left >= 0) & (_depths(tree) < depth)
+        decrease = (weight - weight[tree.children_left] - weight[tree.children_right])[
+            splits
+        ]
+        importances = np.bincount(tree.feature[splits], decrease, num_codes)
+        if importances.any():
+            total += importances / importances.sum()
+    return total / total.sum() if total.any() else total
+
+
+def _depths(tree):
+    depths = np.zeros(tree.node_count, np.int64)
+    # Nodes are numbered from the root: children come after their parent.
+    for node in np.flatnonzero(tree.children_left >= 0):
+        depths[tree.children_left[node]] = depths[node] + 1
+        depths[tree.children_right[node]] = depths[node] + 1
+    return depths
+
+
+def _explicitness(losses, guessing):
+    """Explicitness (num_factors,) of loss-capacity curves (num_factors, max_depth)."""
+    above = losses - losses[:, -1:]
+    area = ((above[:, :-1] + above[:, 1:]) / 2).sum(axis=1)
+    triangle = (losses.shape[1] - 1) * guessing / 2
+    return 1.0 - np.divide(area, triangle, out=np.zeros(len(area)), where=triangle > 0)

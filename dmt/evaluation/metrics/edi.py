@@ -1,0 +1,190 @@
+"""EDI: modularity, compactness and explicitness by exclusivity.
+
+Julka, Wang, Granitzer: Towards an Improved Metric for Evaluating Disentangled
+Representations, 2024 (https://arxiv.org/abs/2410.03056).
+"""
+
+import functools
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+# In standard deviations: keeps apart the values of a code that are equal.
+TIE_BREAKING_NOISE = 1e-10
+
+
+def edi(factors, codes, *, num_neighbors=3):
+    """EDI scores of codes.
+
+    With R[d, k] = I(z_d; v_k) / I(z; v_k), the share of code d in what all codes z
+    together know of factor k, and K factors: the exclusivity of shares r_1, ..., r_n is
+    E(r) = max_i r_i - (sum of the other r_i^2 / (n - 1))^(1/2). A code serves the
+    factor of which it has the largest share. Then
+    modularity = mean_k min(1, sum of E(R[d, :]) over the codes d that serve k),
+    compactness = mean_k E(R[:, k]),
+    explicitness = mean_k min(1, I(z; v_k) / H(v_k)).
+
+    Mutual information is estimated from the k nearest neighbours of the codes, see
+    `nearest_neighbor_information`. The authors estimate I(z; v_k) of four codes and
+    more with a neural network instead. Of a factor about which the codes know next to
+    nothing, the shares are those of noise: read modularity and compactness together
+    with explicitness.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), discrete values.
+      codes: Array-like of shape (n, num_codes).
+      num_neighbors: Number of neighbours k.
+
+    Returns:
+      Dictionary:
+        modularity: In [0, 1], 1 is best.
+        compactness: In [0, 1], 1 is best.
+        explicitness: In [0, 1], 1 is best; nan if a factor has one value in the sample,
+          as its entropy is 0.
+        modularity_per_factor, compactness_per_factor, explicitness_per_factor: Lists
+          (num_factors,).
+        exclusivity_per_code: E(R[d, :]), list (num_codes,).
+        share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a factor
+          of which the codes know nothing.
+        num_train, num_neighbors: Number of samples and of neighbours.
+
+    Raises:
+      ValueError: If the shapes do not fit.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.tile(np.indices([3, 4]).reshape(2, 12), 20).T
+      >>> scores = edi(factors, -2.0 * factors)
+      >>> [round(scores[key], 2) for key in ("modularity", "compactness")]
+      [1.0, 1.0]
+      >>> round(scores["explicitness"], 2)
+      1.0
+    """
+    factors, codes = utils.check_samples(factors, codes)
+    classes = utils.class_indices(factors.T)
+    pairs = np.array(
+        [
+            [
+                nearest_neighbor_information(z[:, None], v, num_neighbors)
+                for v in classes
+            ]
+            for z in codes.T
+        ]
+    )
+    together = [nearest_neighbor_information(codes, v, num_neighbors) for v in classes]
+    # All codes know no less than one of them, though the estimate may.
+    together = np.maximum(together, pairs.max(axis=0))
+    shares = np.divide(pairs, together, out=np.zeros_like(pairs), where=together > 0)
+    exclusivity = _exclusivity(shares)
+    modularity = np.zeros(len(classes))
+    np.add.at(modularity, shares.argmax(axis=1), exclusivity)
+    modularity = np.minimum(1.0, modularity)
+    compactness = _exclusivity(shares.T)
+    with np.errstate(invalid="ignore"):
+        explicitness = np.minimum(1.0, together / utils.discrete_entropy(factors.T))
+    return {
+        "modularity": float(modularity.mean()),
+        "compactness": float(compactness.mean()),
+        "explicitness": float(explicitness.mean()),
+        "modularity_per_factor": modularity.tolist(),
+        "compactness_per_factor": compactness.tolist(),
+        "explicitness_per_factor": explicitness.tolist(),
+        "exclusivity_per_code": exclusivity.tolist(),
+        "share_matrix": shares.tolist(),
+        "num_train": len(factors),
+        "num_neighbors": num_neighbors,
+    }
+
+
+@gin.configurable("edi", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_edi(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    batch_size=16,
+    num_neighbors=3,
+):
+    """EDI scores on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      num_train: Number of samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+      num_neighbors: Number of neighbours, see `edi`.
+
+    Returns:
+      Dictionary, see `edi`.
+    """
+    del artifact_dir
+    codes, factors = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    return utils.bootstrap(
+        functools.partial(edi, num_neighbors=num_neighbors), [(factors.T, codes.T)]
+    )
+
+
+def nearest_neighbor_information(codes, classes, num_neighbors):
+    """Mutual information of a vector of codes with one discrete factor.
+
+    I = psi(n) + mean psi(k) - mean psi(n_class) - mean psi(m), where m is the number of
+    samples, itself included, that are nearer to a sample than its k-th neighbour of the
+    same class, and n_class the size of the class. Distances are Euclidean, between
+    codes of unit variance.
+
+    Ross: Mutual Information between Discrete and Continuous Data Sets, 2014, equation 3
+    (https://doi.org/10.1371/journal.pone.0087357).
+
+    Args:
+      codes: Array of shape (n, num_codes).
+      classes: Array of shape (n,), class of each sample. Classes of one sample are left
+        out.
+      num_neighbors: Number of neighbours k, less in a class of k samples or fewer.
+
+    Returns:
+      Float, at least 0, in nats.
+    """
+    from scipy import spatial, special
+
+    deviations = codes.std(axis=0)
+    class_sizes = np.bincount(classes)[classes]
+    rows = class_sizes > 1
+    codes, deviations = codes[:, deviations > 0], deviations[deviations > 0]
+    if not rows.any() or not codes.size:
+        return 0.0
+    codes, classes, class_sizes = (
+        codes[rows] / deviations,
+        classes[rows],
+        class_sizes[rows],
+    )
+    noise = np.random.RandomState(0).standard_normal(codes.shape)
+    codes = codes - codes.mean(axis=0) + TIE_BREAKING_NOISE * noise
+    num_neighbors = np.minimum(num_neighbors, class_sizes - 1)
+    radii = np.empty(len(codes))
+    for value in np.unique(classes):
+        members = classes == value
+        neighbor = 1 + num_neighbors[members][0]  # The first is the sample itself.
+        tree = spatial.cKDTree(codes[members])
+        radii[members] = tree.query(codes[members], [neighbor])[0][:, 0]
+    # Not the neighbour itself, which is at this distance.
+    nearer = spatial.cKDTree(codes).query_ball_point(
+        codes, np.nextafter(radii, 0.0), return_length=True
+    )
+    information = special.psi(len(codes)) + np.mean(
+        special.psi(num_neighbors) - special.psi(class_sizes) - special.psi(nearer)
+    )
+    return float(max(0.0, information))
+
+
+def _exclusivity(shares):
+    """Largest entry of each row less the root mean square of the others."""
+    others = np.sort(shares, axis=1)[:, :-1]
+    rest = np.sqrt((others**2).sum(axis=1) / max(1, others.shape[1]))
+    return shares.max(axis=1) - rest

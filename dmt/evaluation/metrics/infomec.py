@@ -1,0 +1,244 @@
+"""InfoMEC: modularity, explicitness and compactness in units of information.
+
+Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 2023,
+section 4 (https://arxiv.org/abs/2305.18378).
+"""
+
+import functools
+import warnings
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+# A continuous code whose range is a smaller share of the largest range is not active.
+ACTIVE_RANGE = 1 / 20
+
+
+def infomec(
+    factors,
+    codes,
+    *,
+    estimator="neighbors",
+    num_neighbors=10,
+    num_bins=20,
+    continuous_factors=False,
+):
+    """InfoM, InfoE and InfoC of codes.
+
+    With N[d, k] = I(z_d; v_k) / H(v_k), of active codes z_d and K factors:
+    InfoM = (mean_d max_k N[d, k] / sum_k N[d, k] - 1 / K) / (1 - 1 / K) and
+    InfoC = (mean_k max_d N[d, k] / sum_d N[d, k] - 1 / D) / (1 - 1 / D), for D active
+    codes. A code, or factor, whose information is 0 counts as indifferent, with a ratio
+    of 1 / K, or 1 / D; with one factor, or one active code, the score is 1.
+
+    InfoE = mean_k (H_V(v_k) - H_V(v_k | z)) / H_V(v_k), the predictive information of
+    linear models V: H_V is the cross-entropy of logistic regression without penalty,
+    from no code or from all active codes, on the samples that trained it. For
+    continuous factors this is the R^2 of linear regression.
+
+    Logistic regression stops after 100 iterations, as that of the authors, and does not
+    weight classes by their frequency, which theirs does.
+
+    Args:
+      factors: Array-like of shape (n, num_factors).
+      codes: Array-like of shape (n, num_codes).
+      estimator: How mutual information is estimated. "neighbors" for continuous codes:
+        k nearest neighbours, as in scikit-learn's `mutual_info_classif`, for continuous
+        factors `mutual_info_regression`. "bins": bins of equal width. "discrete" for
+        codes with few values, as from quantised latents: the values' frequencies; such
+        codes are one-hot vectors for the linear models.
+      num_neighbors: Number of neighbours k.
+      num_bins: Number of bins of equal width per code, and per continuous factor, over
+        the range of the sample.
+      continuous_factors: Whether the factors are numbers, not classes. Their entropy is
+        the estimated information about themselves, as a density has none.
+
+    Returns:
+      Dictionary:
+        infom, infoe, infoc: In [0, 1], 1 is best. Nan if a factor has one value in the
+          sample, as its entropy is 0; infom and infoc are 0 if no code is active.
+        infom_per_code: Ratio max_k N[d, k] / sum_k N[d, k] of each code, from
+          1 / num_factors to 1, nan for a code that is not active.
+        infoc_per_factor: Ratio max_d N[d, k] / sum_d N[d, k] of each factor.
+        infoe_per_factor: In [0, 1].
+        normalized_mutual_information: N, nested list (num_codes, num_factors).
+        num_active_codes: Number of codes that are not constant, and unless discrete
+          have at least 1 / 20 of the largest range of a code.
+        num_train, estimator, num_neighbors or num_bins, continuous_factors: Settings.
+        scikit_learn: Version of the library.
+
+    Raises:
+      ValueError: If the shapes do not fit, or the estimator is not among those above.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> scores = infomec(factors, -2.0 * factors, estimator="discrete")
+      >>> [round(scores[key], 2) for key in ("infom", "infoe", "infoc")]
+      [1.0, 1.0, 1.0]
+    """
+    import sklearn
+
+    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    information, entropy, settings = _information(
+        factors, codes, estimator, num_neighbors, num_bins, continuous_factors
+    )
+    with np.errstate(invalid="ignore"):
+        shares = information / entropy
+    ranges = np.ptp(codes, axis=0)
+    least = 0.0 if estimator == "discrete" else ranges.max() * ACTIVE_RANGE
+    active = ranges > least
+    ratios = np.full(len(active), np.nan)
+    ratios[active] = _ratios(shares[active])
+    infoe = _predictive_information(
+        factors, codes[:, active], estimator == "discrete", continuous_factors
+    )
+    infoc = _ratios(shares[active].T)
+    return {
+        "infom": _above_baseline(ratios[active], factors.shape[1]),
+        "infoe": float(infoe.mean()),
+        "infoc": _above_baseline(infoc, active.sum()),
+        "infom_per_code": ratios.tolist(),
+        "infoc_per_factor": infoc.tolist(),
+        "infoe_per_factor": infoe.tolist(),
+        "normalized_mutual_information": shares.tolist(),
+        "num_active_codes": int(active.sum()),
+        "num_train": len(factors),
+        "estimator": estimator,
+        **settings,
+        "continuous_factors": continuous_factors,
+        "scikit_learn": sklearn.__version__,
+    }
+
+
+@gin.configurable("infomec", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_infomec(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    batch_size=16,
+    estimator="neighbors",
+    num_neighbors=10,
+    num_bins=20,
+    continuous_factors=False,
+):
+    """InfoM, InfoE and InfoC on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      num_train: Number of samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+      estimator: See `infomec`.
+      num_neighbors: See `infomec`.
+      num_bins: See `infomec`.
+      continuous_factors: Whether the factors are numbers, not classes.
+
+    Returns:
+      Dictionary, see `infomec`.
+    """
+    del artifact_dir
+    codes, factors = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    return utils.bootstrap(
+        functools.partial(
+            infomec,
+            estimator=estimator,
+            num_neighbors=num_neighbors,
+            num_bins=num_bins,
+            continuous_factors=continuous_factors,
+        ),
+        [(factors.T, codes.T)],
+    )
+
+
+def _information(factors, codes, estimator, num_neighbors, num_bins, continuous):
+    """Mutual information (num_codes, num_factors), entropy of the factors, setting."""
+    if estimator == "neighbors":
+        from sklearn import feature_selection
+
+        # With its own seed for the tiny noise that keeps equal values apart.
+        options = {"n_neighbors": num_neighbors, "random_state": 0}
+        columns = np.asarray(factors.T, np.float64) if continuous else factors.T
+        if continuous:
+            estimate = feature_selection.mutual_info_regression
+            entropy = [estimate(v[:, None], v, **options)[0] for v in columns]
+        else:
+            estimate = feature_selection.mutual_info_classif
+            columns = utils.class_indices(columns)
+            entropy = utils.discrete_entropy(columns)
+        information = [
+            estimate(codes, v, discrete_features=False, **options) for v in columns
+        ]
+        information = np.stack(information, axis=1)
+        return information, np.array(entropy), {"num_neighbors": num_neighbors}
+    if estimator not in ("bins", "discrete"):
+        raise ValueError(
+            'The estimators of information are "neighbors", "bins" and "discrete". '
+            f"Received: estimator={estimator!r}"
+        )
+    codes, factors = codes.T, factors.T
+    if estimator == "bins":
+        codes = utils.histogram_discretize(codes, num_bins)
+    if continuous:
+        factors = utils.histogram_discretize(factors, num_bins)
+    information = utils.discrete_mutual_info(codes, factors)
+    return information, utils.discrete_entropy(factors), {"num_bins": num_bins}
+
+
+def _ratios(shares):
+    """Largest share of each row's sum, 1 / (number of columns) if that is 0."""
+    if not shares.size:
+        return np.full(len(shares), np.nan)
+    total = shares.sum(axis=1)
+    indifferent = np.full(len(shares), 1 / shares.shape[1])
+    return np.divide(shares.max(axis=1), total, out=indifferent, where=total != 0)
+
+
+def _above_baseline(ratios, num_choices):
+    """Mean ratio, scaled so that indifference among the choices is 0."""
+    if not num_choices or not ratios.size:
+        return 0.0
+    if num_choices == 1:
+        return 1.0
+    return float((ratios.mean() - 1 / num_choices) / (1 - 1 / num_choices))
+
+
+def _predictive_information(factors, codes, discrete_codes, continuous_factors):
+    """Normalised predictive information (num_factors,) of linear models."""
+    from sklearn import linear_model, preprocessing
+
+    if not codes.size:
+        return np.zeros(factors.shape[1])
+    if discrete_codes:
+        inputs = preprocessing.OneHotEncoder().fit_transform(codes)
+    else:
+        inputs = preprocessing.StandardScaler().fit_transform(codes)
+    if continuous_factors:
+        model = linear_model.LinearRegression()
+        return np.array([model.fit(inputs, v).score(inputs, v) for v in factors.T])
+    entropy = utils.discrete_entropy(factors.T)
+    scores = [
+        1 - _cross_entropy(inputs, v) / h if h else np.nan
+        for v, h in zip(utils.class_indices(factors.T), entropy, strict=True)
+    ]
+    return np.clip(scores, 0.0, 1.0)
+
+
+def _cross_entropy(inputs, classes):
+    """Mean negative log-likelihood of logistic regression, on what it was trained."""
+    from sklearn import exceptions, linear_model, metrics
+
+    model = linear_model.LogisticRegression(C=np.inf, max_iter=100)
+    with warnings.catch_warnings():
+        # Without penalty there is no optimum where classes can be separated.
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        model.fit(inputs, classes)
+    return metrics.log_loss(classes, model.predict_proba(inputs))

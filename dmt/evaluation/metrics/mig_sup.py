@@ -1,0 +1,110 @@
+"""MIG-sup: does each code know one factor only?
+
+Li, Murkute, Gyawali, Wang: Progressive Learning and Disentanglement of Hierarchical
+Representations, 2020, section 4 (https://arxiv.org/abs/2002.10549).
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
+    """MIG-sup of codes, with histogram bins.
+
+    MIG-sup = mean_d (I(z_d; v_first) / H(v_first) - I(z_d; v_second) / H(v_second)),
+    where first and second are the two factors of which code z_d knows the largest
+    shares. It supplements MIG, which compares codes: a factor that two codes share
+    lowers MIG, a code that two factors share lowers MIG-sup.
+
+    The mean is over active codes, those that are not in one bin only.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), discrete values, two factors at
+        least.
+      codes: Array-like of shape (n, num_codes).
+      num_bins: Number of bins of equal width per code, over the range of the sample.
+      continuous_factors: Whether factors are numbers, which are put into bins as well.
+
+    Returns:
+      Dictionary:
+        mig_sup: Mean over active codes, in [0, 1], 1 is best; 0 if no code is active.
+        mig_sup_per_code: Gap of each code, in [0, 1], list (num_codes,). All are nan
+          if a factor has one value in the sample, as its entropy is 0.
+        num_active_codes: Number of codes that are not constant.
+        mutual_information: Nested list (num_codes, num_factors), in nats.
+        num_train, num_bins: Number of samples and of bins.
+
+    Raises:
+      ValueError: If the shapes do not fit, or there is only one factor.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> mig_sup(factors, -2.0 * factors)["mig_sup"]
+      1.0
+      >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
+      0.0
+    """
+    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    if continuous_factors:
+        factors = utils.histogram_discretize(factors.T, num_bins).T
+    return _mig_sup(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
+
+
+@gin.configurable("mig_sup", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_mig_sup(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    batch_size=16,
+):
+    """MIG-sup on samples of a data set.
+
+    Codes are discretised by the gin configurable `discretizer`.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      num_train: Number of samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+
+    Returns:
+      Dictionary, see `mig_sup`.
+    """
+    del artifact_dir
+    codes, factors = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    discretized = utils.make_discretizer(codes)
+    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
+    return utils.bootstrap(
+        lambda factors, discretized: _mig_sup(factors, discretized.T, num_bins),
+        [(factors.T, discretized.T)],
+    )
+
+
+def _mig_sup(factors, discretized, num_bins):
+    if factors.shape[1] < 2:
+        raise ValueError(
+            "The gap between the best two factors needs at least 2 factors. Received: "
+            f"num_factors={factors.shape[1]}"
+        )
+    information = utils.discrete_mutual_info(discretized, factors.T)
+    with np.errstate(invalid="ignore"):
+        shares = information / utils.discrete_entropy(factors.T)
+    gaps = utils.top_two_gap(shares.T)
+    active = np.any(discretized != discretized[:, :1], axis=1)
+    return {
+        "mig_sup": float(gaps[active].mean()) if active.any() else 0.0,
+        "mig_sup_per_code": gaps.tolist(),
+        "num_active_codes": int(active.sum()),
+        "mutual_information": information.tolist(),
+        "num_train": len(factors),
+        "num_bins": num_bins,
+    }

@@ -1,0 +1,245 @@
+"""OMES: which codes change when one factor changes?
+
+Dapueto, Noceti, Odone: Transferring Disentangled Representations: Bridging the Gap
+between Synthetic and Real Images, 2024, section 3 (https://arxiv.org/abs/2409.18017).
+"""
+
+import functools
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils, z_max_variance
+
+
+def omes(
+    factors,
+    codes,
+    *,
+    alpha=0.5,
+    pooling="avg",
+    num_train=10000,
+    prune_threshold=0.0,
+    seed=0,
+):
+    """Overlap and Multiple Encoding Scores of a table of samples.
+
+    From pairs (x, y) of samples that differ in factor k only, the association of code d
+    with the factor is A[d, k] = 1 - |corr(z_d(x), z_d(y))|: 0 if the code stays as it
+    is. With K factors and D codes, the scores of code d as the one for factor k are
+
+      OS(d, k) = 1 - mean_j |A[d, j] - [j = k]|, lower if d encodes other factors, too;
+      MES(d, k) = 1 - mean_i |A[i, k] - [i = d]|, lower if other codes encode k, too.
+
+    The score of a factor pools the codes' scores S(d, k), weighted by association: as
+    sum_d A[d, k] (A[d, k] S(d, k)) / sum_d A[d, k] ("avg"), or max_d A[d, k] S(d, k)
+    ("max"). OMES = mean_k alpha OS(k) + (1 - alpha) MES(k).
+
+    The members of a pair have different values of the factor. So a code that equals a
+    factor with n values has correlation -1 / (n - 1) over the pairs, and association
+    (n - 2) / (n - 1) at most: a factor with two values counts as not encoded.
+
+    The pairs are drawn with replacement from the given samples, so the table must hold
+    samples that differ in one factor only: all of a data set, or nearly all.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), discrete values.
+      codes: Array-like of shape (n, num_codes).
+      alpha: Weight of OS in the mean with MES, in [0, 1].
+      pooling: "avg" or "max", how the scores of codes make the score of a factor.
+      num_train: Number of pairs for each factor.
+      prune_threshold: A code is active if it is not constant and its standard
+        deviation is at least this. Codes that are not active are left out.
+      seed: Integer seed of all draws.
+
+    Returns:
+      Dictionary:
+        omes: In [0, 1], higher is better; 0 if no code is active.
+        overlap_score, multiple_encoding_score: Means over factors of OS and MES, in
+          [0, 1].
+        omes_per_factor, overlap_score_per_factor, multiple_encoding_score_per_factor:
+          Lists (num_factors,).
+        association_matrix: A, nested list (num_codes, num_factors), in [0, 1]; 0 for a
+          code that is not active.
+        num_active_codes: Number of active codes.
+        num_train, alpha, pooling, prune_threshold: The settings.
+
+    Raises:
+      ValueError: If the shapes do not fit, pooling is neither "avg" nor "max", or for
+        some factor no two samples differ in it and agree in all others.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(9) for size in range(9)])
+      >>> scores = omes(factors, -2.0 * factors)
+      >>> [[round(a, 1) for a in row] for row in scores["association_matrix"]]
+      [[0.9, 0.0], [0.0, 0.9]]
+      >>> round(scores["omes"], 1)
+      0.8
+    """
+    factors, codes = utils.check_samples(factors, codes)
+    random_state = np.random.RandomState(seed)
+    pairs = []
+    for factor, column in enumerate(factors.T):
+        groups, group_of_row = z_max_variance.rows_that_vary(factors, factor)
+        rows = np.concatenate(groups)
+        sizes = np.array([len(group) for group in groups])
+        starts = np.cumsum(sizes) - sizes
+        chosen = random_state.randint(len(rows), size=num_train)
+        first, group = rows[chosen], group_of_row[chosen]
+        second = first.copy()
+        same = np.arange(num_train)
+        while same.size:
+            offsets = random_state.randint(sizes[group[same]])
+            second[same] = rows[starts[group[same]] + offsets]
+            same = same[column[second[same]] == column[first[same]]]
+        pairs.append((codes[first], codes[second]))
+    return _omes(
+        *(array for pair in pairs for array in pair),
+        alpha=alpha,
+        pooling=pooling,
+        prune_threshold=prune_threshold,
+    )
+
+
+@gin.configurable("omes", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_omes(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    batch_size=16,
+    alpha=0.5,
+    pooling="avg",
+    prune_threshold=0.0,
+):
+    """Overlap and Multiple Encoding Scores on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      num_train: Number of pairs for each factor.
+      batch_size: Observations per draw; it does not limit the encoder.
+      alpha: See `omes`.
+      pooling: See `omes`.
+      prune_threshold: See `omes`.
+
+    Returns:
+      Dictionary, see `omes`.
+
+    Raises:
+      ValueError: If pooling is neither "avg" nor "max", or a factor has one value.
+    """
+    del artifact_dir
+    pairs = []
+    for factor in range(ground_truth_data.num_factors):
+        ends = _draw_pairs(ground_truth_data, factor, num_train, random_state)
+        observations = (
+            ground_truth_data.sample_observations_from_factors(
+                ends[start : start + batch_size], random_state
+            )
+            for start in range(0, len(ends), batch_size)
+        )
+        codes = utils.encode(observations, representation_function)
+        pairs.append(tuple(np.split(codes, 2)))
+    return utils.bootstrap(
+        functools.partial(
+            _omes, alpha=alpha, pooling=pooling, prune_threshold=prune_threshold
+        ),
+        pairs,
+    )
+
+
+def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
+    """Factors of the first members and then of the second members of the pairs."""
+    first = ground_truth_data.sample_factors(num_pairs, random_state)
+    second = first.copy()
+    same = np.arange(num_pairs)
+    # A factor that varies at all is not the same so often.
+    for _ in range(1000):
+        values = ground_truth_data.sample_factors(len(same), random_state)[:, factor]
+        second[same, factor] = values
+        same = same[values == first[same, factor]]
+        if not same.size:
+            return np.concatenate([first, second])
+    raise ValueError(
+        "OMES needs factors that vary. Received: a data set where factor "
+        f"{factor} hardly ever does"
+    )
+
+
+def _omes(*ends, alpha, pooling, prune_threshold):
+    """OMES of pairs.
+
+    Args:
+      *ends: For each factor two arrays of shape (num_train, num_codes), the codes of
+        the first and of the second members of its pairs.
+      alpha: See `omes`.
+      pooling: See `omes`.
+      prune_threshold: See `omes`.
+
+    Returns:
+      Dictionary, see `omes`.
+    """
+    if pooling not in ("avg", "max"):
+        raise ValueError(f'Pool by "avg" or "max". Received: pooling={pooling!r}')
+    firsts, seconds = ends[::2], ends[1::2]
+    # All first members together are a random sample of the data.
+    deviations = np.concatenate(firsts).std(axis=0, ddof=1)
+    active = (deviations > 0) & (deviations >= prune_threshold)
+    association = np.stack(
+        [_association(x, y) for x, y in zip(firsts, seconds, strict=True)], axis=1
+    )
+    association[~active] = 0.0
+    overlap, multiple = np.zeros((2, len(firsts)))
+    if active.any():
+        overlap = _pool(association[active], pooling)
+        multiple = _pool(association[active], pooling, axis=0)
+    scores = alpha * overlap + (1 - alpha) * multiple
+    return {
+        "omes": float(scores.mean()),
+        "overlap_score": float(overlap.mean()),
+        "multiple_encoding_score": float(multiple.mean()),
+        "omes_per_factor": scores.tolist(),
+        "overlap_score_per_factor": overlap.tolist(),
+        "multiple_encoding_score_per_factor": multiple.tolist(),
+        "association_matrix": association.tolist(),
+        "num_active_codes": int(active.sum()),
+        "num_train": len(firsts[0]),
+        "alpha": alpha,
+        "pooling": pooling,
+        "prune_threshold": prune_threshold,
+    }
+
+
+def _association(first, second):
+    """1 - |correlation| of each column of one array with that of the other."""
+    first = first - first.mean(axis=0)
+    second = second - second.mean(axis=0)
+    scale = np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0))
+    # A code that does not vary over the pairs does not change, either.
+    correlation = np.divide(
+        (first * second).sum(axis=0), scale, out=np.ones(len(scale)), where=scale > 0
+    )
+    return np.clip(1.0 - np.abs(correlation), 0.0, 1.0)
+
+
+def _pool(association, pooling, axis=1):
+    """Scores of the factors, from OS if axis is 1 and from MES if it is 0."""
+    # |A - [entry]| is A everywhere else and 1 - A at the entry.
+    others = association.sum(axis=axis, keepdims=True) - association
+    weighted = association * (
+        1.0 - (others + 1.0 - association) / association.shape[axis]
+    )
+    if pooling == "max":
+        return weighted.max(axis=0)
+    total = association.sum(axis=0)
+    return np.divide(
+        (association * weighted).sum(axis=0),
+        total,
+        out=np.zeros(len(total)),
+        where=total > 0,
+    )

@@ -1,0 +1,92 @@
+"""Votes: how the BetaVAE and FactorVAE scores sample a data set.
+
+A vote is a few batches of observations that have one factor in common. Both metrics
+take thousands of them.
+"""
+
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+# Few enough that the codes of so many votes stay in the processor's cache, many enough
+# that encoders work on thousands of images.
+VOTES_AT_ONCE = 1024
+
+
+def sample_votes(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    num_votes,
+    num_batches,
+    batch_size,
+    fix,
+    summarize,
+):
+    """Samples votes and summarises the codes of each.
+
+    The draws of a vote are those of disentanglement_lib: which factor is fixed, then
+    the factors of variation of each batch, then the observations of each batch.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      num_votes: Number of votes.
+      num_batches: Batches per vote.
+      batch_size: Samples per batch.
+      fix: Function of factors (n, num_batches, batch_size, num_factors) and the fixed
+        factor (n,) of each of n votes that changes the factors in place.
+      summarize: Maps codes (n, num_batches, batch_size, num_codes) to an array
+        (n, ...).
+
+    Returns:
+      The fixed factor of each vote, int64 array of shape (num_votes,), and the
+      summaries, array of shape (num_votes, ...).
+    """
+    fixed = np.empty(num_votes, dtype=np.int64)
+    summaries = []
+    at_once = getattr(ground_truth_data, "has_grid_draws", False)
+    draw = _draw_at_once if at_once else _draw_one_by_one
+    for start in range(0, num_votes, VOTES_AT_ONCE):
+        some = fixed[start : start + VOTES_AT_ONCE]
+        observations = draw(
+            ground_truth_data, random_state, some, num_batches, batch_size, fix
+        )
+        codes = utils.encode(observations, representation_function)
+        summaries.append(
+            summarize(codes.reshape(len(some), num_batches, batch_size, -1))
+        )
+    return fixed, np.concatenate(summaries)
+
+
+def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
+    """Yields the observations of each batch, fills in the fixed factors."""
+    for vote in range(len(fixed)):
+        fixed[vote] = random_state.randint(data.num_factors)
+        factors = [
+            data.sample_factors(batch_size, random_state) for _ in range(num_batches)
+        ]
+        factors = np.stack(factors)
+        fix(factors[None], fixed[vote : vote + 1])
+        for batch in factors:
+            yield data.sample_observations_from_factors(batch, random_state)
+
+
+def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
+    """The same for data with `has_grid_draws`, except that batches are joined."""
+    from dmt.data.ground_truth import draws
+
+    batch = [(num_values, batch_size) for num_values in data.factors_num_values]
+    calls = [(data.num_factors, 1)] + num_batches * batch
+    numbers = draws.randints(random_state, calls, len(fixed))
+    fixed[:] = numbers[:, 0]
+    factors = numbers[:, 1:].reshape(-1, num_batches, data.num_factors, batch_size)
+    factors = factors.swapaxes(2, 3)
+    fix(factors, fixed)
+    factors = factors.reshape(-1, data.num_factors)
+    # Images of float32 in memory, unless the data's observations are mere indices.
+    size = max(1, utils.CHUNK_BYTES // 4 // (4 * int(np.prod(data.observation_shape))))
+    for start in range(0, len(factors), size):
+        some = factors[start : start + size]
+        yield data.sample_observations_from_factors(some, random_state)

@@ -1,0 +1,232 @@
+"""Z-max variance: does the code that varies most tell which factor was varied?
+
+Kim, Wang, Sahu, Pavlovic: Relevance Factor VAE: Learning and Identifying Disentangled
+Factors, 2019 (https://arxiv.org/abs/1902.01568). Named as in Carbonneau, Zaidi,
+Boilard, Gagnon: Measuring Disentanglement: A Review of Metrics, 2020
+(https://arxiv.org/abs/2012.09276). What the review names Z-min variance is the
+FactorVAE score, `factor_vae`.
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils, votes
+
+
+def z_max_variance(
+    factors,
+    codes,
+    *,
+    batch_size=200,
+    num_train=800,
+    num_eval=800,
+    prune_threshold=0.0,
+    seed=0,
+):
+    """Z-max variance score of a table of samples.
+
+    One vote: choose a factor k, draw a batch of samples that share the values of all
+    other factors, and take the code d with the largest Var_batch(z_d) / Var_all(z_d).
+    The classifier is the majority vote, d -> argmax_k votes[d, k].
+
+    The batches are drawn with replacement from the given samples, so the table must
+    hold samples that differ in one factor only: all of a data set, or nearly all.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), discrete values.
+      codes: Array-like of shape (n, num_codes).
+      batch_size: Samples per vote, at least 2.
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      prune_threshold: A code is active, and can win votes, if it is not constant and
+        its standard deviation over all samples is at least this.
+      seed: Integer seed of all draws.
+
+    Returns:
+      Dictionary:
+        train_accuracy: Share of the training votes that are classified correctly, in
+          [0, 1], 1 is best; 0 if no code is active.
+        eval_accuracy: The same for the evaluation votes. (The review reports
+          (eval_accuracy - c) / (1 - c) with chance c = 1 / num_factors.)
+        votes_train, votes_eval: Nested lists (num_codes, num_factors), how often a
+          code won when a factor was varied.
+        global_variances: Variance of each code over all samples, list (num_codes,).
+        num_active_codes, num_train, num_eval, batch_size, num_variance_estimate,
+          prune_threshold: Number of active codes, and the settings;
+          num_variance_estimate samples gave the global variances.
+
+    Raises:
+      ValueError: If the shapes do not fit, or for some factor no two samples differ in
+        it and agree in all others.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
+      >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
+      1.0
+    """
+    factors, codes = utils.check_samples(factors, codes)
+    random_state = np.random.RandomState(seed)
+    num_samples, num_factors = factors.shape
+    varying = [rows_that_vary(factors, factor) for factor in range(num_factors)]
+
+    def draw_batches(num_votes):
+        varied = random_state.randint(num_factors, size=num_votes)
+        rows = np.empty((num_votes, batch_size), dtype=np.int64)
+        for vote, factor in enumerate(varied):
+            groups, group_of_row = varying[factor]
+            group = groups[group_of_row[random_state.randint(len(group_of_row))]]
+            rows[vote] = random_state.choice(group, batch_size)
+        return varied, codes[rows]
+
+    return _score(
+        draw_batches,
+        num_train,
+        num_eval,
+        codes.var(axis=0, ddof=1),
+        prune_threshold,
+        num_factors,
+    ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
+
+
+@gin.configurable("z_max_variance", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_z_max_variance(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    batch_size=gin.REQUIRED,
+    num_train=gin.REQUIRED,
+    num_eval=gin.REQUIRED,
+    num_variance_estimate=gin.REQUIRED,
+    prune_threshold=0.0,
+):
+    """Z-max variance score on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      batch_size: Samples per vote, at least 2.
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      num_variance_estimate: Samples for the global variance of each code.
+      prune_threshold: See `z_max_variance`.
+
+    Returns:
+      Dictionary, see `z_max_variance`.
+    """
+    del artifact_dir
+
+    def hold_others(factors, varied):
+        rows = np.arange(len(varied))
+        values = factors[rows, 0, :, varied]
+        factors[:] = factors[:, :, :1]
+        factors[rows, 0, :, varied] = values
+
+    def draw_batches(num_votes):
+        varied, codes = votes.codes_of_votes(
+            ground_truth_data,
+            representation_function,
+            random_state,
+            num_votes,
+            1,
+            batch_size,
+            hold_others,
+        )
+        return varied, codes[:, 0]
+
+    observations = ground_truth_data.sample_observations(
+        num_variance_estimate, random_state
+    )
+    codes = utils.obtain_representation(observations, representation_function)
+    return _score(
+        draw_batches,
+        num_train,
+        num_eval,
+        codes.var(axis=1, ddof=1),
+        prune_threshold,
+        ground_truth_data.num_factors,
+    ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
+
+
+def rows_that_vary(factors, factor):
+    """Groups of rows that agree in all factors but one, which varies in the group.
+
+    Args:
+      factors: Array of shape (n, num_factors).
+      factor: Index of the factor that varies.
+
+    Returns:
+      List of groups, arrays of row numbers; and for every row in a group the index of
+      its group.
+
+    Raises:
+      ValueError: If there is no group.
+    """
+    _, labels = np.unique(
+        np.delete(factors, factor, axis=1), axis=0, return_inverse=True
+    )
+    order = np.argsort(labels, kind="stable")
+    groups = [
+        rows
+        for rows in np.split(order, np.cumsum(np.bincount(labels))[:-1])
+        if np.any(factors[rows, factor] != factors[rows[0], factor])
+    ]
+    if not groups:
+        raise ValueError(
+            "Give samples that differ in one factor and agree in all others: all of a "
+            "data set, or nearly all. The gin configurable draws such samples itself. "
+            f"Received: none in {len(factors)} samples for factors[:, {factor}]"
+        )
+    return groups, np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+
+
+def _score(draw_batches, num_train, num_eval, variances, prune_threshold, num_factors):
+    """Collects the votes and classifies them.
+
+    Args:
+      draw_batches: Maps a number of votes to the varied factors (num_votes,) and the
+        codes (num_votes, batch_size, num_codes).
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      variances: Global variance of each code, shape (num_codes,).
+      prune_threshold: Least standard deviation of a code that can win.
+      num_factors: Number of factors.
+
+    Returns:
+      The scores, votes and number of votes of `z_max_variance`.
+    """
+    active = np.flatnonzero((variances > 0) & (np.sqrt(variances) >= prune_threshold))
+
+    def draw_votes(num_votes):
+        varied, codes = draw_batches(num_votes)
+        local = codes[:, :, active].var(axis=1, ddof=1)
+        return active[(local / variances[active]).argmax(axis=1)], varied
+
+    def classify(train_winners, train_varied, eval_winners, eval_varied):
+        votes_train, votes_eval = np.zeros((2, len(variances), num_factors), np.int64)
+        np.add.at(votes_train, (train_winners, train_varied), 1)
+        np.add.at(votes_eval, (eval_winners, eval_varied), 1)
+        classifier = (np.arange(len(variances)), votes_train.argmax(axis=1))
+        return {
+            "train_accuracy": float(votes_train[classifier].sum() / num_train),
+            "eval_accuracy": float(votes_eval[classifier].sum() / num_eval),
+            "votes_train": votes_train.tolist(),
+            "votes_eval": votes_eval.tolist(),
+        }
+
+    if active.size:
+        scores = utils.bootstrap(
+            classify, [draw_votes(num_train), draw_votes(num_eval)]
+        )
+    else:
+        scores = classify(*np.zeros((4, 0), np.int64))
+    return scores | {
+        "num_active_codes": len(active),
+        "global_variances": variances.tolist(),
+        "num_train": num_train,
+        "num_eval": num_eval,
+        "prune_threshold": prune_threshold,
+    }

@@ -1,0 +1,302 @@
+"""Unsupervised Disentanglement Ranking: do models agree on their codes?
+
+Duan, Matthey, Saraiva, Watters, Burgess, Lerchner, Higgins: Unsupervised Model
+Selection for Variational Disentangled Representation Learning, 2020
+(https://arxiv.org/abs/1905.12614). Models trained with other seeds learn the same
+codes, but for order and sign, only where they disentangle: so a model is scored by its
+likeness to the others, and no factors are needed.
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+# Below this KL a code is taken for noise, and correlates with nothing.
+NOISE_KL = 0.01
+
+
+def udr(
+    codes,
+    kl,
+    *,
+    correlation_matrix="lasso",
+    filter_low_kl=True,
+    include_raw_correlations=True,
+    kl_filter_threshold=0.01,
+):
+    """Unsupervised Disentanglement Ranking of models that encode the same observations.
+
+    The score of a pair is the `relative_strength_disentanglement` of the correlations
+    of their codes, the score of a model the median over its pairs. Codes with a KL of
+    at most 0.01 are set to 0 first.
+
+    Args:
+      codes: List of arrays of shape (n, num_codes), one per model; the numbers of
+        codes may differ.
+      kl: List of arrays of shape (num_codes,), each code's KL divergence from its
+        prior, mean over observations, in nats.
+      correlation_matrix: "lasso", weights of the first model's codes in a Lasso
+        (alpha = 0.1) that predicts the codes of the second; or "spearman", rank
+        correlations.
+      filter_low_kl: Whether codes with low KL are left out of the scores.
+      include_raw_correlations: Whether to return the correlations.
+      kl_filter_threshold: KL up to which codes are left out, in nats.
+
+    Returns:
+      Dictionary:
+        model_scores: List of the models' scores, in [0, 1], 1 is best.
+        pairwise_disentanglement_scores: Nested list (num_models, num_models, 1); a
+          model's pairs are its column. 0 on the diagonal, and for a pair with a model
+          that has no code left.
+        raw_correlations: On request, nested list (num_models, num_models, num_codes of
+          the first, num_codes of the second), absolute values, 0 on the diagonal. The
+          rank correlation of a constant code is nan, and a code that is compared with
+          one counts as 0 in the score: keep `filter_low_kl` with "spearman".
+        mean_kl: `kl` as lists.
+        num_data_points, correlation_matrix: n, and as given.
+
+    Raises:
+      ValueError: If there are fewer than 2 models, the shapes do not fit, a value is
+        not finite, or the correlation matrix is neither of the two.
+
+    Example:
+      >>> import numpy as np
+      >>> codes = np.random.RandomState(0).standard_normal((1000, 3))
+      >>> mixture = codes @ [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
+      >>> models = [codes, -codes[:, ::-1], mixture]
+      >>> scores = udr(models, np.ones((3, 3)), correlation_matrix="spearman")
+      >>> np.round(scores["model_scores"], 1).tolist()
+      [0.7, 0.7, 0.3]
+    """
+    codes, kl = _check(codes, kl)
+    if correlation_matrix not in ("lasso", "spearman"):
+        raise ValueError(
+            'The correlation matrices of UDR are "lasso" and "spearman". Received: '
+            f"correlation_matrix={correlation_matrix!r}"
+        )
+    from sklearn import preprocessing
+
+    stacked = np.hstack(
+        [
+            preprocessing.StandardScaler().fit_transform(model) * (model_kl > NOISE_KL)
+            for model, model_kl in zip(codes, kl, strict=True)
+        ]
+    )
+    ends = np.cumsum([len(model_kl) for model_kl in kl])
+    blocks = [
+        slice(end - len(model_kl), end) for end, model_kl in zip(ends, kl, strict=True)
+    ]
+    if correlation_matrix == "lasso":
+        samples = _fewer_samples(stacked)
+        correlations = np.vstack([_lasso(samples[:, b], samples) for b in blocks])
+    else:
+        ranks = _unit_ranks(stacked)
+        correlations = _absolute_products(ranks, ranks)
+    raw = [[correlations[rows, columns] for columns in blocks] for rows in blocks]
+    used = [(model_kl > kl_filter_threshold) | (not filter_low_kl) for model_kl in kl]
+    num_models = len(codes)
+    pairwise = np.zeros((num_models, num_models))
+    for i in range(num_models):
+        raw[i][i] = np.zeros_like(raw[i][i])
+        for j in range(num_models):
+            pairwise[i, j] = relative_strength_disentanglement(
+                raw[i][j][used[i]][:, used[j]]
+            )
+    others = ~np.eye(num_models, dtype=bool)
+    results = {
+        "pairwise_disentanglement_scores": pairwise[:, :, None].tolist(),
+        "model_scores": [
+            float(np.median(column[other]))
+            for column, other in zip(pairwise.T, others, strict=True)
+        ],
+        "mean_kl": [model_kl.tolist() for model_kl in kl],
+        "num_data_points": len(stacked),
+        "correlation_matrix": correlation_matrix,
+    }
+    if include_raw_correlations:
+        results["raw_correlations"] = [[m.tolist() for m in row] for row in raw]
+    return results
+
+
+@gin.configurable(
+    "udr_sklearn",
+    denylist=["ground_truth_data", "representation_functions", "random_state"],
+)
+def compute_udr_sklearn(
+    ground_truth_data,
+    representation_functions,
+    random_state,
+    batch_size,
+    num_data_points,
+    correlation_matrix="lasso",
+    filter_low_kl=True,
+    include_raw_correlations=True,
+    kl_filter_threshold=0.01,
+):
+    """Unsupervised Disentanglement Ranking on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_functions: List of functions, one per model, that map observations
+        (n, ...) to codes (n, num_codes) and the mean KL of each code (num_codes,).
+      random_state: numpy RandomState, source of all draws.
+      batch_size: Observations per draw. It decides which are drawn; it does not limit
+        the encoders.
+      num_data_points: Number of observations.
+      correlation_matrix: See `udr`.
+      filter_low_kl: See `udr`.
+      include_raw_correlations: See `udr`.
+      kl_filter_threshold: See `udr`.
+
+    Returns:
+      Dictionary, see `udr`, and batch_size.
+
+    Raises:
+      ValueError: See `udr`; or if there is one function instead of a list, or fewer
+        than 1 observation.
+    """
+    if callable(representation_functions):
+        raise ValueError(
+            "udr_sklearn compares the codes of several models, and there is one: give "
+            "the directories of the trained models to dmt_udr."
+        )
+    if num_data_points < 1:
+        raise ValueError(
+            f"Sample at least 1 point. Received: num_data_points={num_data_points}"
+        )
+    batches = (
+        ground_truth_data.sample_observations(
+            min(batch_size, num_data_points - start), random_state
+        )
+        for start in range(0, num_data_points, batch_size)
+    )
+    codes = [[] for _ in representation_functions]
+    kl = [0.0] * len(codes)
+    for observations in utils.chunks(batches):
+        for model, function in enumerate(representation_functions):
+            chunk_codes, chunk_kl = function(observations)
+            codes[model].append(np.asarray(chunk_codes))
+            kl[model] += len(observations) / num_data_points * np.asarray(chunk_kl)
+    scores = udr(
+        [np.concatenate(chunks) for chunks in codes],
+        kl,
+        correlation_matrix=correlation_matrix,
+        filter_low_kl=filter_low_kl,
+        include_raw_correlations=include_raw_correlations,
+        kl_filter_threshold=kl_filter_threshold,
+    )
+    return scores | {"batch_size": batch_size}
+
+
+def relative_strength_disentanglement(corr_matrix):
+    """How close correlations of codes are to those of codes that match one to one.
+
+    The mean over rows and the mean over columns of max_k r_k^2 / sum_k r_k, averaged
+    (Duan et al., 2020). A row or column without correlations, or with nan, counts as 0.
+
+    Args:
+      corr_matrix: Array of shape (num_codes, num_other_codes), not negative.
+
+    Returns:
+      Float, in [0, 1] if the correlations are; 0 if there are no codes.
+    """
+    corr_matrix = np.asarray(corr_matrix)
+    if corr_matrix.size == 0:
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        strengths = [
+            np.nan_to_num(corr_matrix.max(axis=axis) ** 2 / corr_matrix.sum(axis=axis))
+            for axis in (0, 1)
+        ]
+    return float(np.mean([strength.mean() for strength in strengths]))
+
+
+def spearman_correlation_conv(vec1, vec2):
+    """Absolute rank correlations of all pairs of codes.
+
+    Args:
+      vec1: Array of shape (n, num_codes).
+      vec2: Array of shape (n, num_other_codes).
+
+    Returns:
+      Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
+    """
+    return _absolute_products(_unit_ranks(vec1), _unit_ranks(vec2))
+
+
+def lasso_correlation_matrix(vec1, vec2, random_state=None):
+    """Absolute weights of codes in a Lasso that predicts other codes.
+
+    Args:
+      vec1: Array of shape (n, num_codes), what predicts.
+      vec2: Array of shape (n, num_other_codes), what is predicted.
+      random_state: Accepted for code written for disentanglement_lib; not used.
+
+    Returns:
+      Array of shape (num_codes, num_other_codes).
+    """
+    del random_state
+    samples = _fewer_samples(np.hstack([vec1, vec2]))
+    num_codes = np.shape(vec1)[1]
+    return _lasso(samples[:, :num_codes], samples[:, num_codes:])
+
+
+def _check(codes, kl):
+    codes = [np.asarray(model, dtype=np.float64) for model in codes]
+    kl = [np.asarray(model_kl, dtype=np.float64) for model_kl in kl]
+    shapes = [model.shape for model in codes]
+    kl_shapes = [model_kl.shape for model_kl in kl]
+    if len(codes) < 2:
+        raise ValueError(
+            f"UDR compares models, give 2 at least. Received: {len(codes)} models"
+        )
+    if (
+        any(model.ndim != 2 or model.size == 0 for model in codes)
+        or len({len(model) for model in codes}) > 1
+        or [shape[1:] for shape in shapes] != kl_shapes
+    ):
+        raise ValueError(
+            "Give codes (n, num_codes) of the same n observations and their KL "
+            f"(num_codes,) for each model. Received: shapes of codes {shapes}, of KL "
+            f"{kl_shapes}"
+        )
+    for index, arrays in enumerate(zip(codes, kl, strict=True)):
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(
+                "Give finite codes and KL. Received: values of the model with index "
+                f"{index} that are not"
+            )
+    return codes, kl
+
+
+def _unit_ranks(vectors):
+    """Ranks of each column, centred and of length 1; nan if the column is constant."""
+    from scipy import stats
+
+    ranks = stats.rankdata(vectors, axis=0)
+    ranks -= ranks.mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        return ranks / np.linalg.norm(ranks, axis=0)
+
+
+def _absolute_products(ranks, other_ranks):
+    return np.minimum(np.abs(ranks.T @ other_ranks), 1.0)
+
+
+def _fewer_samples(vectors):
+    """No more rows than columns, for which Lasso has the weights of all n rows.
+
+    Lasso sees the data in inner products only, which those of R in vectors = QR equal.
+    It divides them by the number of rows, hence the factor.
+    """
+    rows = np.linalg.qr(vectors - np.mean(vectors, axis=0), mode="r")
+    return np.asfortranarray(rows * np.sqrt(len(rows) / len(vectors)))
+
+
+def _lasso(samples, other_samples):
+    from sklearn import linear_model
+
+    lasso = linear_model.Lasso(alpha=0.1, fit_intercept=False)
+    weights = lasso.fit(samples, other_samples).coef_
+    return np.abs(weights.reshape(other_samples.shape[1], samples.shape[1])).T
