@@ -12,18 +12,26 @@ from collections.abc import Callable
 
 from dmt.evaluation.metrics.beta_vae import beta_vae
 from dmt.evaluation.metrics.dci import dci
+from dmt.evaluation.metrics.dci_es import dci_es
+from dmt.evaluation.metrics.dcimig import dcimig
 from dmt.evaluation.metrics.downstream_task import downstream_task
+from dmt.evaluation.metrics.edi import edi
 from dmt.evaluation.metrics.factor_vae import factor_vae
 from dmt.evaluation.metrics.fairness import fairness
+from dmt.evaluation.metrics.infomec import infomec
 from dmt.evaluation.metrics.irs import irs
+from dmt.evaluation.metrics.jemmig import jemmig
 from dmt.evaluation.metrics.mig import mig
+from dmt.evaluation.metrics.mig_sup import mig_sup
 from dmt.evaluation.metrics.modularity_explicitness import modularity_explicitness
+from dmt.evaluation.metrics.omes import omes
 from dmt.evaluation.metrics.reduced_downstream_task import reduced_downstream_task
 from dmt.evaluation.metrics.sap_score import sap_score
 from dmt.evaluation.metrics.strong_downstream_task import strong_downstream_task
 from dmt.evaluation.metrics.unified_scores import unified_scores
 from dmt.evaluation.metrics.unsupervised_metrics import unsupervised_scores
 from dmt.evaluation.metrics.utils import bootstrap, histogram_discretize
+from dmt.evaluation.metrics.z_max_variance import z_max_variance
 from dmt.evaluation.udr.metrics.udr import udr
 
 __all__ = [
@@ -196,4 +204,38 @@ METRICS = {
         ],
         EVERYTHING - {"scale codes", "duplicate samples"},
     ),
+    "mig_sup": _metric(mig_sup, "mig_sup", ["mig_sup"], EVERYTHING),
+    "jemmig": _metric(jemmig, "jemmig", ["jemmig_normalized"], EVERYTHING),
+    "dcimig": _metric(dcimig, "dcimig", ["dcimig"], EVERYTHING),
+    "z_max_variance": _metric(
+        z_max_variance, "z_max_variance", ["eval_accuracy"], EVERYTHING
+    ),
+    "dci_es": _metric(
+        dci_es,
+        "dci_es",
+        [
+            "disentanglement",
+            "completeness",
+            "informativeness_test",
+            "explicitness",
+            "size",
+        ],
+        # Size counts codes; trees grow deeper on repeated samples.
+        EVERYTHING - {"add dead code", "duplicate samples"},
+    ),
+    "infomec": _metric(
+        infomec,
+        "infomec",
+        ["infom", "infoe", "infoc"],
+        # Codes of a small range are left out; repeated samples are near neighbours.
+        EVERYTHING - {"scale codes", "duplicate samples"},
+    ),
+    "edi": _metric(
+        edi,
+        "edi",
+        ["modularity", "compactness", "explicitness"],
+        # Compactness is a mean over codes; repeated samples are near neighbours.
+        EVERYTHING - {"add dead code", "duplicate samples"},
+    ),
+    "omes": _metric(omes, "omes", ["omes"], EVERYTHING),
 }

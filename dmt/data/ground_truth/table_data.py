@@ -48,6 +48,11 @@ class TableData(ground_truth_data.GroundTruthData):
         """Number of values of each factor in the table."""
         return self._sizes
 
+    @property
+    def has_grid_draws(self):
+        """Whether the table has every combination of factor values once."""
+        return self._is_complete and self._is_unique
+
     def _atoms(self, factors):
         return np.asarray(factors) @ np.array(self._strides, dtype=np.int64)
 

@@ -60,7 +60,8 @@ def dci_es(
 
     Returns:
       Dictionary:
-        disentanglement, completeness: In [0, 1], 1 is best.
+        disentanglement, completeness: In [0, 1], 1 is best. The former is nan with one
+          factor, the latter with one code, as neither has a choice.
         informativeness_test: Mean test accuracy over factors, in [0, 1], 1 is best; or
           R^2, at most 1.
         explicitness: Mean over factors, at most 1, which is best; about -1 if the loss

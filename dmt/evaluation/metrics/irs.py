@@ -10,9 +10,7 @@ import numpy as np
 from dmt.evaluation.metrics import utils
 
 
-def irs(
-    factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=False
-):
+def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=False):
     """Interventional Robustness Score, with histogram bins for the factors.
 
     While factor k keeps one value, code d moves from its mean by at most q(d, k): the

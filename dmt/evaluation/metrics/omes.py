@@ -99,7 +99,7 @@ def omes(
         alpha=alpha,
         pooling=pooling,
         prune_threshold=prune_threshold,
-    )
+    ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
 
 
 @gin.configurable("omes", denylist=utils.SAMPLING_ARGUMENTS)
@@ -150,7 +150,7 @@ def compute_omes(
             _omes, alpha=alpha, pooling=pooling, prune_threshold=prune_threshold
         ),
         pairs,
-    )
+    ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
 
 
 def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
@@ -182,7 +182,10 @@ def _omes(*ends, alpha, pooling, prune_threshold):
       prune_threshold: See `omes`.
 
     Returns:
-      Dictionary, see `omes`.
+      The scores and numbers of `omes`, without the other settings.
+
+    Raises:
+      ValueError: If pooling is neither "avg" nor "max".
     """
     if pooling not in ("avg", "max"):
         raise ValueError(f'Pool by "avg" or "max". Received: pooling={pooling!r}')
@@ -209,9 +212,6 @@ def _omes(*ends, alpha, pooling, prune_threshold):
         "association_matrix": association.tolist(),
         "num_active_codes": int(active.sum()),
         "num_train": len(firsts[0]),
-        "alpha": alpha,
-        "pooling": pooling,
-        "prune_threshold": prune_threshold,
     }
 
 

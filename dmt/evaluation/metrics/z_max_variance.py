@@ -10,7 +10,7 @@ FactorVAE score, `factor_vae`.
 import gin
 import numpy as np
 
-from dmt.evaluation.metrics import utils, votes
+from dmt.evaluation.metrics import utils
 
 
 def z_max_variance(
@@ -119,23 +119,20 @@ def compute_z_max_variance(
     """
     del artifact_dir
 
-    def hold_others(factors, varied):
-        rows = np.arange(len(varied))
-        values = factors[rows, 0, :, varied]
-        factors[:] = factors[:, :, :1]
-        factors[rows, 0, :, varied] = values
-
     def draw_batches(num_votes):
-        varied, codes = votes.codes_of_votes(
-            ground_truth_data,
-            representation_function,
-            random_state,
-            num_votes,
-            1,
-            batch_size,
-            hold_others,
-        )
-        return varied, codes[:, 0]
+        varied = random_state.randint(ground_truth_data.num_factors, size=num_votes)
+
+        def draw_observations():
+            for factor in varied:
+                sample = ground_truth_data.sample_factors(batch_size, random_state)
+                factors = np.repeat(sample[:1], batch_size, axis=0)
+                factors[:, factor] = sample[:, factor]
+                yield ground_truth_data.sample_observations_from_factors(
+                    factors, random_state
+                )
+
+        codes = utils.encode(draw_observations(), representation_function)
+        return varied, codes.reshape(num_votes, batch_size, -1)
 
     observations = ground_truth_data.sample_observations(
         num_variance_estimate, random_state

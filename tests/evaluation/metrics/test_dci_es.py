@@ -49,7 +49,7 @@ def test_explicitness_of_known_curves():
 
 def test_explicitness_of_one_tree():
     """A tree of depth d tells at most 2^d of 8 values; one leaf each is enough."""
-    factors = np.repeat(np.arange(8), 50)[:, None]
+    factors = np.repeat(np.arange(8), 50)[:, None] * [1, 0]
     samples = (factors, factors.astype(float)) * 2
     scores = dci_es.dci_es(*samples, max_depth=9, num_trees=1)
     curve = np.array(scores["loss_capacity_curves"][0])
@@ -58,7 +58,7 @@ def test_explicitness_of_one_tree():
     assert np.all(curve * 8 % 1 == 0)
     # The area by trapezoids, under the line from (1, 7/8) to (9, 0): 8 * 7/8 / 2.
     area = curve.sum() - curve[0] / 2
-    assert scores["explicitness"] == pytest.approx(1 - area / 3.5)
+    assert scores["explicitness_per_factor"] == pytest.approx([1 - area / 3.5, 1])
 
 
 def test_codes_that_are_harder_to_use_are_less_explicit():

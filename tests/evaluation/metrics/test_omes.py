@@ -172,8 +172,9 @@ def test_bootstrap_resamples_pairs():
     scores = omes.compute_omes(
         recipes.Grid([3, 4]), lambda x: x, np.random.RandomState(0), num_train=100
     )
-    low, high = scores["confidence_intervals"]["omes"]
-    assert 0 < low < high < 1
+    intervals = scores["confidence_intervals"]
+    assert 0 < intervals["omes"][0] < intervals["omes"][1] < 1
+    assert intervals.keys() == {"omes", "overlap_score", "multiple_encoding_score"}
 
 
 def test_errors():
