@@ -71,6 +71,19 @@ def test_own_model_dataset_and_metric(folder):
     assert found["evaluation_results.origin"] == "user"
 
 
+def test_scores_of_arrays():
+    (code,) = re.findall(r"```python\n(import numpy.*?)```", README, re.S)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    disentanglement, completeness = process.stdout.split(" ", 1)
+    assert float(disentanglement) > 0.99
+    assert [float(x) for x in completeness.strip(" []\n").split(",")][:2] == [
+        pytest.approx(1, abs=0.01)
+    ] * 2
+
+
 def test_commands_and_files_exist():
     for command in re.findall(r"^ +(dmt_\w+|bin/\w+)", README, re.M):
         assert (ROOT / "bin" / command.removeprefix("bin/")).exists(), command

@@ -1,7 +1,7 @@
 """DCI-ES: DCI with explicitness, how easy the codes are to use, and size.
 
 Eastwood, Nicolicioiu, von Kügelgen, Kekić, Träuble, Dittadi, Schölkopf: DCI-ES: An
-Extended Disentanglement Framework with Connections to Identifiability, 2023, section 4
+Extended Disentanglement Framework with Connections to Identifiability, 2023
 (https://arxiv.org/abs/2210.00364).
 """
 

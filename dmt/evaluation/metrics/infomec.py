@@ -1,7 +1,7 @@
 """InfoMEC: modularity, explicitness and compactness in units of information.
 
-Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 2023,
-section 4 (https://arxiv.org/abs/2305.18378).
+Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 2023
+(https://arxiv.org/abs/2305.18378).
 """
 
 import functools

@@ -1,7 +1,7 @@
 """JEMMIG: is each factor known to one code only, and the code to no other factor?
 
-Do, Tran: Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,
-section 4.3 (https://arxiv.org/abs/1908.09961).
+Do, Tran: Theory and Evaluation Metrics for Learning Disentangled Representations, 2020
+(https://arxiv.org/abs/1908.09961).
 """
 
 import gin

@@ -1,7 +1,7 @@
 """MIG-sup: does each code know one factor only?
 
 Li, Murkute, Gyawali, Wang: Progressive Learning and Disentanglement of Hierarchical
-Representations, 2020, section 4 (https://arxiv.org/abs/2002.10549).
+Representations, 2020 (https://arxiv.org/abs/2002.10549).
 """
 
 import gin

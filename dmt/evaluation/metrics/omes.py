@@ -1,7 +1,7 @@
 """OMES: which codes change when one factor changes?
 
 Dapueto, Noceti, Odone: Transferring Disentangled Representations: Bridging the Gap
-between Synthetic and Real Images, 2024, section 3 (https://arxiv.org/abs/2409.18017).
+between Synthetic and Real Images, 2024 (https://arxiv.org/abs/2409.18017).
 """
 
 import functools
