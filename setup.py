@@ -45,6 +45,7 @@ setup(
         "tensorboard",
         "tensorflow>=2.20",
         "tensorflow-datasets",
+        "threadpoolctl",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]"],

@@ -104,7 +104,7 @@ class MomentTable:
             chunk = missing[start : start + 16 * BATCH_SIZE]
             self._moments[chunk] = self._encode(self._dataset.images_at(chunk))
         self._known[missing] = True
-        return self._moments[indices]
+        return self._moments.take(indices, axis=0)
 
 
 class Codes:

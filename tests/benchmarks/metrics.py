@@ -20,11 +20,12 @@ rounds in which the two take turns; a row of minutes has one round. The first, u
 use compiles, or loads what was compiled before.
 
 With the encoder. The `study` rows are all metrics of the unsupervised study on one
-untrained conv_encoder (codes scaled to variance 1), on pictures that were drawn before. Ours is timed as it is, with
-the encoder in float32 and in bfloat16. Theirs is put together: its metrics are timed on
-the same codes, looked up (those with boosted trees on the codes of the rows above,
-which are run for this), and its encoder calls, 16 or 64 images each, are counted; a
-stated share of them is timed, with the same compiled encoder, and scaled.
+untrained conv_encoder (codes scaled to variance 1), on pictures that were drawn before.
+Ours is timed as it is, with the encoder in float32 and in bfloat16. Theirs is put
+together: its metrics are timed on the same codes, looked up (those with boosted trees
+on the codes of the rows above, which are run for this), and its encoder calls, 16 or 64
+images each, are counted; a stated share of them is timed, with the same compiled
+encoder, and scaled.
 
 `--memory` scores a data set of the size of MPI3D in a process of its own and prints the
 largest memory that this process ever had.

@@ -29,9 +29,9 @@ def edi(factors, codes, *, num_neighbors=3):
     Mutual information is estimated from the k nearest neighbours of the codes, see
     `nearest_neighbor_information`. The authors estimate I(z; v_k) of four codes and
     more with a neural network instead. The exclusivity is that of a program by one of
-    them, other programs may give other values. Of a factor about which the codes know next to
-    nothing, the shares are those of noise: read modularity and compactness together
-    with explicitness.
+    them, other programs may give other values. Of a factor about which the codes know
+    next to nothing, the shares are those of noise: read modularity and compactness
+    together with explicitness.
 
     Args:
       factors: Array-like of shape (n, num_factors), discrete values.

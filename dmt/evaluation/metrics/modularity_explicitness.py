@@ -178,7 +178,7 @@ def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
     if np.all(y_train == y_train[0]):
         return np.nan, np.nan
     mus_train, mus_test = np.transpose(mus_train), np.transpose(mus_test)
-    model = linear_model.LogisticRegression().fit(mus_train, y_train)
+    (model,) = utils.fit(linear_model.LogisticRegression, mus_train, y_train[:, None])
     return tuple(
         _mean_of_defined(
             _areas_under_roc(y[:, None] == model.classes_, model.predict_proba(codes))

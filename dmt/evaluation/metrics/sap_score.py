@@ -167,12 +167,12 @@ def compute_score_matrix(mus, ys, mus_test, ys_test, continuous_factors):
     classifier = functools.partial(svm.LinearSVC, C=0.01, class_weight="balanced")
     return np.array(
         [
-            utils.accuracies(
-                classifier, np.transpose(ys), mu[:, None], np.transpose(ys_test), test
-            )[1]
-            for mu, test in zip(
-                np.asarray(mus), np.asarray(mus_test)[:, :, None], strict=True
+            utils.scores(
+                utils.fit(classifier, np.asarray(mu)[:, None], np.transpose(ys)),
+                np.asarray(mu_test)[:, None],
+                np.transpose(ys_test),
             )
+            for mu, mu_test in zip(mus, mus_test, strict=True)
         ]
     )
 

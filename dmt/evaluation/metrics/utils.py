@@ -490,12 +490,29 @@ def fit(predictor, codes, factors):
         fitted = iter(boosting.fit_all(codes, varied))
     else:
         fitted = (_fit_quietly(predictor(), codes, target) for target in varied)
-    return [
-        next(fitted)
-        if np.any(target != target[0])
-        else dummy.DummyClassifier(strategy="most_frequent").fit(codes, target)
-        for target in targets
-    ]
+    with _one_blas_thread():
+        return [
+            next(fitted)
+            if np.any(target != target[0])
+            else dummy.DummyClassifier(strategy="most_frequent").fit(codes, target)
+            for target in targets
+        ]
+
+
+def _one_blas_thread():
+    """Context in which BLAS has one thread.
+
+    The solvers of scikit-learn multiply matrices with few columns thousands of times.
+    Threads that wait for each other there cost several times what they save.
+    """
+    return _thread_pools().limit(limits=1, user_api="blas")
+
+
+@functools.cache
+def _thread_pools():
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
 
 
 def _fit_quietly(model, codes, target):
