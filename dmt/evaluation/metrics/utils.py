@@ -14,8 +14,8 @@ import numpy as np
 # holds them twice, so sampling needs about twice this much memory.
 CHUNK_BYTES = 128 * 2**20
 
-# Samples times classes up to which scikit-learn's own trees take about a second. In such
-# data many splits are equally good, and in scikit-learn rounding chooses among them.
+# Samples times classes up to which scikit-learn's own trees take about a second. With
+# so few, many splits are equally good, and in scikit-learn rounding chooses.
 FEW_SAMPLES_TIMES_CLASSES = 2500
 
 # What the caller of a metric passes, so that gin cannot: when a data set is sampled,
