@@ -41,7 +41,7 @@ setup(
         "numpy>=2.0",
         "pillow>=10",
         "scikit-learn>=1.9",
-        "scipy",
+        "scipy>=1.15",
         "tensorboard",
         "tensorflow>=2.20",
         "tensorflow-datasets",

@@ -157,7 +157,7 @@ def score():
                 "Pattern of gin files as for dmt_evaluate: samples are drawn from the "
                 "rows, which must hold each combination of factors.",
             ),
-            "seed": (flags.DEFINE_integer, 0, "Seed of the functions of all rows."),
+            "seed": (flags.DEFINE_integer, 0, "Seed of all draws."),
             "output_path": (
                 flags.DEFINE_string,
                 None,
@@ -180,18 +180,19 @@ def _score():
     output_path = FLAGS.output_path
     if output_path and os.path.exists(output_path) and not FLAGS.overwrite:
         raise ValueError(f"The file {output_path} exists. Give --overwrite.")
-    samples = [
-        arrays.load_table(FLAGS[name].value, name.partition("_")[0])
-        for name in ("factors", "codes", "factors_test", "codes_test")
-        if FLAGS[name].value
-    ]
+    with_gin = FLAGS.gin_evaluation_config_glob or FLAGS.gin_config
+    if with_gin:
+        for name in ("metrics", "codes_test", "continuous_factors", "seed"):
+            if FLAGS[name].present:
+                raise ValueError(
+                    "Gin files choose the metric, its samples and its seed: leave out "
+                    f"--{name}."
+                )
+    factors = arrays.load_tables([FLAGS.factors, FLAGS.factors_test], "factors")
+    codes = arrays.load_tables([FLAGS.codes, FLAGS.codes_test], "codes")
+    samples = [table for pair in zip(factors, codes, strict=True) for table in pair]
     rows = []
-    if FLAGS.gin_evaluation_config_glob or FLAGS.gin_config:
-        if FLAGS.metrics or len(samples) > 2:
-            raise ValueError(
-                "Gin files choose the metric and draw test samples: leave out "
-                "--metrics, --codes_test and --factors_test."
-            )
+    if with_gin:
         _import_keras()
         for name, gin_files in _evaluation_configs().items():
             rows.append(
@@ -199,6 +200,7 @@ def _score():
             )
     else:
         with configuration.gin_configuration([], FLAGS.gin_bindings):
+            score.check_bindings()
             for name in FLAGS.metrics or metrics.METRICS:
                 try:
                     scores = score.score_arrays(
@@ -210,12 +212,15 @@ def _score():
                 except ValueError as error:
                     if FLAGS.metrics:
                         raise
-                    print(f"Without {name}: {error}", file=sys.stderr)
+                    print(f"Without {name}: {_one_line(error)}", file=sys.stderr)
                 else:
                     rows.append((name, name, scores))
-    if output_path:
-        score.write_scores({label: scores for label, _, scores in rows}, output_path)
+    if not rows:
+        raise ValueError("No metric can score these arrays.")
     print(metrics.table(rows))
+    if output_path:
+        scores = {label: scores for label, _, scores in rows}
+        score.write_scores(scores, output_path, FLAGS.seed)
 
 
 def udr():
@@ -282,10 +287,16 @@ def _evaluation_configs():
     paths = sorted(glob.glob(pattern))
     if not paths:
         raise ValueError(f"--gin_evaluation_config_glob={pattern} matches no file.")
-    return {
+    configs = {
         os.path.basename(path).removesuffix(".gin"): [*FLAGS.gin_config, path]
         for path in paths
     }
+    if len(configs) < len(paths):
+        raise ValueError(
+            f"--gin_evaluation_config_glob={pattern} matches files of the same "
+            "name, and results go to directories of these names."
+        )
+    return configs
 
 
 def visualize_model():
@@ -381,6 +392,12 @@ def _import_keras():
         os.close(stderr)
 
 
+def _one_line(error):
+    # Gin appends the call chain on lines of their own.
+    message = str(error).split("\n  In call to configurable")[0]
+    return " ".join(message.split())
+
+
 def _run(step, usage, definitions, required=()):
     """Parses flags and runs a step; a user's mistake is one line and status 2."""
     program = os.path.basename(sys.argv[0])
@@ -391,9 +408,7 @@ def _run(step, usage, definitions, required=()):
     sys.modules["__main__"].__doc__ = f"{usage}\n\nUSAGE: {program} [flags]"
 
     def fail(error, hint=""):
-        # Gin appends the call chain on lines of their own.
-        message = str(error).split("\n  In call to configurable")[0]
-        print(f"{program}: {' '.join(message.split())}{hint}", file=sys.stderr)
+        print(f"{program}: {_one_line(error)}{hint}", file=sys.stderr)
         sys.exit(2)
 
     def parse(argv):

@@ -36,11 +36,32 @@ from dmt.evaluation.udr.metrics.udr import udr
 
 __all__ = [
     "METRICS",
+    "beta_vae",
     "bootstrap",
+    "dci",
+    "dci_es",
+    "dcimig",
+    "downstream_task",
+    "edi",
+    "factor_vae",
+    "fairness",
     "headline",
     "histogram_discretize",
+    "infomec",
+    "irs",
+    "jemmig",
+    "mig",
+    "mig_sup",
+    "modularity_explicitness",
+    "omes",
+    "reduced_downstream_task",
+    "sap_score",
+    "strong_downstream_task",
     "table",
     "udr",
+    "unified_scores",
+    "unsupervised_scores",
+    "z_max_variance",
 ]
 
 
@@ -52,6 +73,8 @@ class Metric:
       function: Of `factors, codes` and perhaps `factors_test, codes_test`.
       gin_name: Name of its gin configurable.
       scores: The keys that tables show.
+      resampling: Whether rows may be resampled for confidence intervals: not if the
+        function draws samples of its own, or repeated rows are near neighbours.
       invariances: What leaves these scores as they are, up to chance: "permute codes",
         "flip codes" (signs), "scale codes" (each by its own positive number), "relabel
         factors" (their values), "duplicate samples", "add dead code" (a constant one).
@@ -61,6 +84,7 @@ class Metric:
     gin_name: str
     scores: tuple
     invariances: frozenset
+    resampling: bool
 
 
 EVERYTHING = frozenset(
@@ -118,8 +142,8 @@ def table(rows):
     )
 
 
-def _metric(function, gin_name, scores, invariances):
-    return Metric(function, gin_name, tuple(scores), frozenset(invariances))
+def _metric(function, gin_name, scores, invariances, resampling=True):
+    return Metric(function, gin_name, tuple(scores), frozenset(invariances), resampling)
 
 
 METRICS = {
@@ -129,6 +153,7 @@ METRICS = {
         ["eval_accuracy"],
         # The regression is regularised.
         EVERYTHING - {"scale codes"},
+        resampling=False,
     ),
     "factor_vae": _metric(
         factor_vae,
@@ -136,6 +161,7 @@ METRICS = {
         ["eval_accuracy"],
         # A code that never varies wins all votes, unless it is pruned.
         EVERYTHING - {"add dead code"},
+        resampling=False,
     ),
     "mig": _metric(mig, "mig", ["discrete_mig"], EVERYTHING),
     "dci": _metric(
@@ -190,9 +216,14 @@ METRICS = {
         "strong_downstream_task",
         ["mean_strong_test_accuracy", "strong_generalization_gap"],
         EVERYTHING,
+        resampling=False,
     ),
     "fairness": _metric(
-        fairness, "fairness", ["mean_fairness:mean_pred:mean_sens"], EVERYTHING
+        fairness,
+        "fairness",
+        ["mean_fairness:mean_pred:mean_sens"],
+        EVERYTHING,
+        resampling=False,
     ),
     "unified_scores": _metric(
         unified_scores,
@@ -208,7 +239,11 @@ METRICS = {
     "jemmig": _metric(jemmig, "jemmig", ["jemmig_normalized"], EVERYTHING),
     "dcimig": _metric(dcimig, "dcimig", ["dcimig"], EVERYTHING),
     "z_max_variance": _metric(
-        z_max_variance, "z_max_variance", ["eval_accuracy"], EVERYTHING
+        z_max_variance,
+        "z_max_variance",
+        ["eval_accuracy"],
+        EVERYTHING,
+        resampling=False,
     ),
     "dci_es": _metric(
         dci_es,
@@ -229,6 +264,7 @@ METRICS = {
         ["infom", "infoe", "infoc"],
         # Codes of a small range are left out; repeated samples are near neighbours.
         EVERYTHING - {"scale codes", "duplicate samples"},
+        resampling=False,
     ),
     "edi": _metric(
         edi,
@@ -236,6 +272,7 @@ METRICS = {
         ["modularity", "compactness", "explicitness"],
         # Compactness is a mean over codes; repeated samples are near neighbours.
         EVERYTHING - {"add dead code", "duplicate samples"},
+        resampling=False,
     ),
-    "omes": _metric(omes, "omes", ["omes"], EVERYTHING),
+    "omes": _metric(omes, "omes", ["omes"], EVERYTHING, resampling=False),
 }

@@ -1,6 +1,7 @@
 """From a representation to scores."""
 
 import logging
+import math
 import os
 import time
 
@@ -72,6 +73,11 @@ def evaluate(
     if isinstance(model_dir, list):
         from dmt.evaluation.udr.evaluate import evaluate_models
 
+        if dtype_policy is not None:
+            raise ValueError(
+                "Several models are encoded as they were saved. Received: "
+                f"evaluation.dtype_policy={dtype_policy!r}"
+            )
         evaluate_models(
             model_dir, output_dir, overwrite, evaluation_fn, random_seed, name, resume
         )
@@ -142,9 +148,13 @@ def score_table(output_dirs):
     """
     rows = []
     for output_dir in output_dirs:
-        folder = os.path.join(output_dir, "results", "json")
-        config = results.load_json(os.path.join(folder, "evaluation_config.json"))
-        scores = results.load_json(os.path.join(folder, "evaluation_results.json"))
+        folder = os.path.join(output_dir, "results")
+        config = results.bindings_of(os.path.join(folder, "gin", "evaluation.gin"))
+        scores = results.load_json(
+            os.path.join(folder, "json", "evaluation_results.json")
+        )
         metric = config["evaluation.evaluation_fn"].lstrip("@").rpartition("/")[2]
+        # JSON has no nan.
+        scores = {k: math.nan if v is None else v for k, v in scores.items()}
         rows.append((os.path.basename(os.path.normpath(output_dir)), metric, scores))
     return metrics.table(rows)

@@ -32,7 +32,7 @@ def score_arrays(
         factors_test: array (n_test, num_factors), or None.
         codes_test: array (n_test, num_codes), or None.
         continuous_factors: whether factors are numbers that need not repeat.
-        seed: integer, for metrics that break ties at random.
+        seed: integer, of all draws: held-out samples, metrics that sample, ties.
 
     Returns:
         Results of the metric, with confidence intervals if gin asks for them.
@@ -46,20 +46,40 @@ def score_arrays(
             f"The metrics are {', '.join(metrics.METRICS)}. Received: {name}"
         )
     np.random.seed(seed)
-    function = metrics.METRICS[name].function
-    parameters = inspect.signature(function).parameters
+    entry = metrics.METRICS[name]
+    function, parameters = entry.function, inspect.signature(entry.function).parameters
     if continuous_factors and "factors" in parameters:
         if "continuous_factors" not in parameters:
             raise ValueError(f"{name} needs factors with discrete values.")
         function = functools.partial(function, continuous_factors=True)
+    if "seed" in parameters:
+        function = functools.partial(function, seed=seed)
     if "factors_test" in parameters:
         samples = utils.train_and_test(
-            factors, codes, factors_test, codes_test, continuous_factors
+            factors, codes, factors_test, codes_test, continuous_factors, seed
         )
         tables = [samples[:2], samples[2:]]
     else:
         tables = [(factors, codes) if "factors" in parameters else (codes,)]
-    return utils.bootstrap(function, tables)
+    if entry.resampling:
+        return utils.bootstrap(function, tables)
+    return function(*(array for table in tables for array in table))
+
+
+def check_bindings():
+    """Refuses bindings that `score_arrays` would ignore.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    known = ("bootstrap.", "gradient_boosting_classifier.")
+    for name in results.parse_bindings(gin.config_str()):
+        if not name.startswith(known):
+            raise ValueError(
+                f"The binding {name} needs a gin file that chooses the metric "
+                "(--gin_config). Without one, bootstrap.* and "
+                "gradient_boosting_classifier.engine can be bound."
+            )
 
 
 def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
@@ -85,21 +105,34 @@ def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
 
     factors, codes = utils.check_samples(factors, codes)
     with configuration.gin_configuration(gin_config_files, gin_bindings):
-        settings = results.parse_bindings(gin.config_str())
+        settings = gin.get_bindings("evaluation")
         for setting in ("evaluation_fn", "random_seed"):
-            if f"evaluation.{setting}" not in settings:
+            if setting not in settings:
                 raise ValueError(
                     f"Required gin bindings are missing: evaluation.{setting}."
                 )
-        metric = gin.query_parameter("evaluation.evaluation_fn")
+        metric = settings["evaluation_fn"]
+        if not callable(metric):
+            raise ValueError(
+                "evaluation.evaluation_fn is a metric, for example @mig. Received: "
+                f"{metric!r}"
+            )
+        gin_name = next(
+            (m.gin_name for m in metrics.METRICS.values() if _is_bound_to(metric, m)),
+            metric.__name__,
+        )
         scores = run_metric(
-            metric.scoped_configurable_fn,
+            metric,
             TableData(factors),
             lambda rows: codes[rows],
-            gin.query_parameter("evaluation.random_seed"),
+            settings["random_seed"],
         )
-    metric = settings["evaluation.evaluation_fn"].lstrip("@").rpartition("/")[2]
-    return name or metric, metric, scores
+    return name or gin_name, gin_name, scores
+
+
+def _is_bound_to(function, metric):
+    bound = gin.get_configurable(metric.gin_name)
+    return inspect.unwrap(function) is inspect.unwrap(bound)
 
 
 def run_metric(evaluation_fn, data, codes, random_seed, artifact_dir=None):
@@ -132,11 +165,12 @@ def versions():
     }
 
 
-def write_scores(scores, path):
+def write_scores(scores, path, seed):
     """Writes the results of several metrics as one JSON file.
 
     Args:
         scores: dictionary from labels to results.
         path: the file to write or to replace.
+        seed: the seed of `score_arrays`, for the record.
     """
-    results.save_dict({**scores, "versions": versions()}, path)
+    results.save_dict({**scores, "seed": seed, "versions": versions()}, path)

@@ -6,23 +6,41 @@ import os
 import numpy as np
 
 
-def load_table(path, name):
-    """Reads a table of samples.
+def load_tables(paths, name):
+    """Reads tables of samples that have the same columns.
 
     Args:
-        path: a .npy, .npz, .csv or .parquet file. Of an .npz file the array `name` is
-            read, or the only one, or in "file.npz:key" the array of this key. A .csv
-            file may start with a line of column names.
-        name: what the table holds, "codes" or "factors". Columns of words are factors
-            whose values are the words.
+        paths: .npy, .npz, .csv or .parquet files; None is left out. Of an .npz file the
+            array `name` is read, or the only one, or in "file.npz:key" the array of
+            this key. A .csv file may start with a line of column names.
+        name: what the tables hold, "codes" or "factors". Columns of words are factors,
+            whose words are numbered in alphabetical order over all tables.
 
     Returns:
-        Array of shape (n, num_columns).
+        List of arrays of shape (n, num_columns).
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, of another kind, or holds something else.
+        ValueError: if a file is damaged, of another kind, or holds something else.
     """
+    paths = [path for path in paths if path]
+    tables = [_read(path, name) for path in paths]
+    if len({len(columns) for columns in tables}) > 1:
+        raise ValueError(
+            f"{' and '.join(paths)} have different numbers of columns: "
+            f"{', '.join(str(len(columns)) for columns in tables)}."
+        )
+    joined = [[] for _ in tables]
+    for index, columns in enumerate(zip(*tables, strict=True)):
+        if any(column.dtype.kind not in "biuf" for column in columns):
+            columns = _number_words(columns, index, paths, name)
+        for table, column in zip(joined, columns, strict=True):
+            table.append(column)
+    return [np.stack(columns, axis=1) for columns in joined]
+
+
+def _read(path, name):
+    """The columns of a file, each of numbers or of words."""
     path, _, key = path.partition(".npz:")
     path += ".npz" if key else ""
     if not os.path.isfile(path):
@@ -39,27 +57,28 @@ def load_table(path, name):
             f"Give {name} as .npy, .npz, .csv or .parquet. Received: {path}"
         )
     try:
-        table = readers[kind](path)
+        return readers[kind](path)
     except ImportError:
         raise
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as a table of numbers: {error}"
         ) from error
-    if isinstance(table, list):
-        table = _join(table, path, name)
+
+
+def _columns(table):
     if table.ndim == 1:
         table = table[:, None]
-    if table.ndim != 2 or table.dtype.kind not in "biuf":
+    if table.ndim != 2 or not table.size or table.dtype.kind not in "biuf":
         raise ValueError(
-            f"Give {name} of shape (n, num_{name}), numbers. Received: {path} of shape "
-            f"{table.shape}, dtype {table.dtype}"
+            f"it is not two-dimensional numbers but {table.dtype} of shape "
+            f"{table.shape}"
         )
-    return table
+    return list(table.T)
 
 
 def _read_npy(path):
-    return np.load(path, allow_pickle=False)
+    return _columns(np.load(path, allow_pickle=False))
 
 
 def _read_npz(path, key, name):
@@ -70,7 +89,7 @@ def _read_npz(path, key, name):
             raise ValueError(
                 f"choose an array by {path}:KEY, the keys are {', '.join(names)}"
             )
-        return file[key]
+        return _columns(file[key])
 
 
 def _read_csv(path):
@@ -78,14 +97,24 @@ def _read_csv(path):
         rows = [row for row in csv.reader(file) if row]
     if not rows:
         raise ValueError("it is empty")
-    if len(rows) > 1 and not all(_is_number(cell) for cell in rows[0]):
-        # Names, unless a column holds words below too and no cell is a number.
-        numbers_below = [_is_number(cell) for cell in rows[1]]
-        if any(numbers_below) or len(set(rows[0])) == len(rows[0]):
-            rows = rows[1:]
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its lines have different numbers of cells")
+    if len(rows[0]) == 1 and any(mark in rows[0][0] for mark in ";\t"):
+        raise ValueError("its cells must be separated by commas")
+    if len(rows) > 1 and not any(_is_number(cell) for cell in rows[0]):
+        below = list(zip(*rows[1:], strict=True))
+        if not any(cell in column for cell, column in zip(rows[0], below, strict=True)):
+            _check_names(rows[0])
+            rows = rows[1:]
     return [np.array(column) for column in zip(*rows, strict=True)]
+
+
+def _check_names(names):
+    # What pandas writes unasked.
+    if "" in names or "__index_level_0__" in names:
+        raise ValueError(
+            "a column without a name looks like an index, write the file without it"
+        )
 
 
 def _is_number(text):
@@ -103,22 +132,22 @@ def _read_parquet(path):
         raise ImportError(
             f"Reading {path} needs pyarrow: pip install 'dmt[parquet]'"
         ) from error
-    return [column.to_numpy() for column in parquet.read_table(path).columns]
+    table = parquet.read_table(path)
+    _check_names(table.column_names)
+    return [column.to_numpy() for column in table.columns]
 
 
-def _join(columns, path, name):
-    """Columns side by side; a column of words becomes the numbers of its words."""
-    joined = []
-    for index, column in enumerate(columns):
-        if column.dtype.kind not in "biuf":
-            try:
-                column = column.astype(np.float64)
-            except (TypeError, ValueError) as error:
-                if name == "codes":
-                    raise ValueError(
-                        f"Codes are numbers. Received: column {index + 1} of {path} "
-                        f"with {column[0]!r}"
-                    ) from error
-                column = np.unique(column.astype(str), return_inverse=True)[1]
-        joined.append(column)
-    return np.stack(joined, axis=1)
+def _number_words(columns, index, paths, name):
+    """Numbers of the words of one column of all tables, or the numbers in it."""
+    cells = [column.astype(str) for column in columns]
+    are_numbers = [_is_number(cell) for column in cells for cell in column]
+    if all(are_numbers):
+        return [column.astype(np.float64) for column in cells]
+    if name == "codes" or any(are_numbers):
+        wrong = next(c for column in cells for c in column if not _is_number(c))
+        raise ValueError(
+            f"Column {index + 1} of {' and '.join(paths)} must hold numbers"
+            f"{' or words, not both' if name == 'factors' else ''}. Received: {wrong!r}"
+        )
+    words = np.unique(np.concatenate(cells))
+    return [np.searchsorted(words, column) for column in cells]

@@ -2,6 +2,7 @@
 
 import json
 
+import gin
 import numpy as np
 import pytest
 
@@ -10,9 +11,9 @@ from dmt.data.ground_truth import named_data
 from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.evaluation.representation import compiled
-from dmt.evaluation.score import score_with_gin
+from dmt.evaluation.score import score_arrays, score_with_gin
 from dmt.postprocessing.representation import load_representation
-from dmt.utils.arrays import load_table
+from dmt.utils.arrays import load_tables
 from tests.evaluation.test_evaluate import results, run_dir  # noqa: F401 (a fixture)
 from tests.golden import recipes
 from tests.test_cli import call, check_mistake
@@ -71,7 +72,7 @@ def test_arrays_of_another_program_score_as_the_pipeline(run_dir, tmp_path):  # 
     )
     assert process.returncode == 0, process.stderr[-2000:]
     found = json.loads((tmp_path / "scores.json").read_text())
-    assert set(found) == {"versions", "mig", "dci", "factor_vae", *CONFIGS}
+    assert set(found) == {"seed", "versions", "mig", "dci", "factor_vae", *CONFIGS}
     for path in configs.glob("*.gin"):
         evaluate_with_gin(
             str(run_dir / "mean"),
@@ -111,9 +112,47 @@ def test_every_kind_of_file_gives_the_same_scores(grid, tmp_path):
         assert process.returncode == 0, process.stderr
         outputs.add(process.stdout)
     assert len(outputs) == 1 and "discrete_mig" in outputs.pop()
-    np.testing.assert_array_equal(load_table(f"{tmp_path}/plain.csv", "codes"), factors)
+    np.testing.assert_array_equal(
+        load_tables([f"{tmp_path}/plain.csv"], "codes")[0], factors
+    )
     expected = metrics.mig(factors, codes)["discrete_mig"]
     assert f"{expected:.4f}" in process.stdout.splitlines()[0]
+
+
+def test_words_are_numbered_over_training_and_test_samples(tmp_path):
+    random_state = np.random.RandomState(0)
+    words = np.array(["blue", "green", "red", "white"])
+    for name, values in (("train", range(4)), ("test", (1, 2, 3))):
+        shape = random_state.choice(list(values), 300)
+        np.save(tmp_path / f"{name}.npy", shape[:, None] + np.zeros(2))
+        lines = "\n".join(words[shape])
+        (tmp_path / f"{name}.csv").write_text(f"{lines}\n")
+    process = call(
+        "dmt_score",
+        *(f"--codes={tmp_path}/train.npy", f"--codes_test={tmp_path}/test.npy"),
+        *(f"--factors={tmp_path}/train.csv", f"--factors_test={tmp_path}/test.csv"),
+        "--metrics=downstream_task",
+    )
+    assert process.returncode == 0, process.stderr
+    assert float(process.stdout.split()[-1]) == 1.0
+
+
+def test_seed_and_bootstrap(grid):
+    factors, codes = grid
+    scores = {
+        seed: score_arrays("factor_vae", factors, codes, seed=seed) for seed in (0, 1)
+    }
+    assert scores[0]["votes_eval"] != scores[1]["votes_eval"]
+    dci = [
+        score_arrays("dci", factors, codes, seed=seed)["informativeness_test"]
+        for seed in (0, 0, 1)
+    ]
+    assert dci[0] == dci[1] != dci[2]
+    with gin.unlock_config():
+        gin.bind_parameter("bootstrap.num_resamples", 10)
+    found = score_arrays("mig", factors, codes)
+    assert set(found["confidence_intervals"]) == {"discrete_mig"}
+    assert "confidence_intervals" not in score_arrays("edi", factors, codes)
 
 
 def test_parquet(grid, tmp_path):
@@ -122,7 +161,7 @@ def test_parquet(grid, tmp_path):
 
     columns = {f"code {i}": column for i, column in enumerate(grid[1].T)}
     parquet.write_table(pyarrow.table(columns), tmp_path / "codes.parquet")
-    table = load_table(f"{tmp_path}/codes.parquet", "codes")
+    table = load_tables([f"{tmp_path}/codes.parquet"], "codes")[0]
     np.testing.assert_array_equal(table, grid[1])
 
 
@@ -137,6 +176,9 @@ def test_mistakes(grid, tmp_path):
     (tmp_path / "ragged.csv").write_text("1,2\n3\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "text.txt").write_text("1 2")
+    (tmp_path / "semicolons.csv").write_text("1;2\n3;4\n")
+    (tmp_path / "index.csv").write_text(",a\n0,1\n1,2\n")
+    (tmp_path / "hole.csv").write_text("1,2\n,4\n")
     for name, words in {
         "none.npy": ["no file"],
         "short.npy": ["(239, 2)", "(240, 3)"],
@@ -146,6 +188,9 @@ def test_mistakes(grid, tmp_path):
         "ragged.csv": ["ragged.csv", "cells"],
         "empty.csv": ["empty.csv"],
         "text.txt": [".parquet", "text.txt"],
+        "semicolons.csv": ["semicolons.csv", "commas"],
+        "index.csv": ["index.csv", "index"],
+        "hole.csv": ["hole.csv", "numbers or words", "''"],
     }.items():
         process = score(tmp_path, "--factors", tmp_path / name)
         assert len(check_mistake(process, "dmt_score:", *words)) == 1, process.stderr

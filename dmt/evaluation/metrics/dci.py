@@ -53,7 +53,8 @@ def dci(
       Dictionary:
         informativeness_train, informativeness_test: Mean accuracy over factors, in
           [0, 1], 1 is best.
-        disentanglement, completeness: In [0, 1], 1 is best.
+        disentanglement, completeness: In [0, 1], 1 is best; nan if there is one factor,
+          or one code.
         informativeness_train_per_factor, informativeness_test_per_factor,
           completeness_per_factor: Lists (num_factors,).
         disentanglement_per_code: List (num_codes,).

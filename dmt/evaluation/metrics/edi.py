@@ -4,8 +4,6 @@ Julka, Wang, Granitzer: Towards an Improved Metric for Evaluating Disentangled
 Representations, 2024 (https://arxiv.org/abs/2410.03056).
 """
 
-import functools
-
 import gin
 import numpy as np
 
@@ -127,9 +125,7 @@ def compute_edi(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    return utils.bootstrap(
-        functools.partial(edi, num_neighbors=num_neighbors), [(factors.T, codes.T)]
-    )
+    return edi(factors.T, codes.T, num_neighbors=num_neighbors)
 
 
 def nearest_neighbor_information(codes, classes, num_neighbors):
@@ -157,6 +153,8 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
     deviations = codes.std(axis=0)
     class_sizes = np.bincount(classes)[classes]
     rows = class_sizes > 1
+    if len(np.unique(classes[rows])) < 2:
+        return 0.0
     codes, deviations = codes[:, deviations > 0], deviations[deviations > 0]
     if not rows.any() or not codes.size:
         return 0.0

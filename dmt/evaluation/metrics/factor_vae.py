@@ -119,8 +119,17 @@ def compute_factor_vae(
 
     Returns:
       Dictionary, see `factor_vae`.
+
+    Raises:
+      ValueError: If a number is too small.
     """
     del artifact_dir
+    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
+        raise ValueError(
+            "Variances need 2 samples and accuracies a vote. Received: "
+            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
+            f"num_train={num_train}, num_eval={num_eval}"
+        )
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))

@@ -4,7 +4,6 @@ Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 20
 (https://arxiv.org/abs/2305.18378).
 """
 
-import functools
 import warnings
 
 import gin
@@ -147,15 +146,13 @@ def compute_infomec(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    return utils.bootstrap(
-        functools.partial(
-            infomec,
-            estimator=estimator,
-            num_neighbors=num_neighbors,
-            num_bins=num_bins,
-            continuous_factors=continuous_factors,
-        ),
-        [(factors.T, codes.T)],
+    return infomec(
+        factors.T,
+        codes.T,
+        estimator=estimator,
+        num_neighbors=num_neighbors,
+        num_bins=num_bins,
+        continuous_factors=continuous_factors,
     )
 
 

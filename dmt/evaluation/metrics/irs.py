@@ -22,7 +22,8 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=F
       factors: Array-like of shape (n, num_factors).
       codes: Array-like of shape (n, num_codes).
       diff_quantile: Quantile of the distances, in [0, 1]; 1 is the maximum.
-      num_bins: Number of bins of equal width per factor.
+      num_bins: Number of bins of equal width per factor, of which discrete values give
+        their ranks.
       continuous_factors: Whether factors are numbers that need not repeat.
 
     Returns:
@@ -47,6 +48,8 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=F
       1.0
     """
     factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    if not continuous_factors:
+        factors = np.stack(utils.class_indices(factors.T), axis=1)
     discretized = utils.histogram_discretize(factors.T, num_bins)
     return _irs(discretized.T, codes, diff_quantile) | {
         "num_bins": num_bins,

@@ -191,8 +191,9 @@ def _omes(*ends, alpha, pooling, prune_threshold):
         raise ValueError(f'Pool by "avg" or "max". Received: pooling={pooling!r}')
     firsts, seconds = ends[::2], ends[1::2]
     # All first members together are a random sample of the data.
-    deviations = np.concatenate(firsts).std(axis=0, ddof=1)
-    active = (deviations > 0) & (deviations >= prune_threshold)
+    sample = np.concatenate(firsts)
+    varies = sample.max(axis=0) > sample.min(axis=0)
+    active = varies & (sample.std(axis=0, ddof=1) >= prune_threshold)
     association = np.stack(
         [_association(x, y) for x, y in zip(firsts, seconds, strict=True)], axis=1
     )

@@ -20,8 +20,8 @@ def unsupervised_scores(codes, *, num_bins=20):
     Returns:
       Dictionary:
         gaussian_total_correlation: See the function of this name, in nats. It is
-          without meaning, though finite, where the covariance is singular: with more
-          codes than factors, for example, if they depend on them linearly.
+          without meaning, and may be infinite, where the covariance is singular: with
+          more codes than factors, for example, if they depend on them linearly.
         gaussian_wasserstein_correlation: See the function of this name.
         gaussian_wasserstein_correlation_norm: The same over the total variance; nan
           if all codes are constant.
@@ -40,7 +40,7 @@ def unsupervised_scores(codes, *, num_bins=20):
       >>> round(unsupervised_scores(codes)["gaussian_total_correlation"], 9)
       0.0
     """
-    codes = np.asarray(codes)
+    codes = utils.as_codes(codes)
     if codes.ndim != 2 or len(codes) < 2 or not np.isfinite(codes).all():
         raise ValueError(
             "Give finite codes (n, num_codes) of at least 2 samples. Received: "

@@ -45,7 +45,7 @@ def check_samples(factors, codes, continuous_factors=False):
         or a factor is not finite, or a factor that must have discrete values has
         fractions and as many values as half the samples.
     """
-    factors, codes = np.asarray(factors), np.asarray(codes)
+    factors, codes = np.asarray(factors), as_codes(codes)
     if factors.ndim != 2 or codes.ndim != 2 or not 0 < len(factors) == len(codes):
         raise ValueError(
             "Give factors (n, num_factors) and codes (n, num_codes) of the same n "
@@ -71,8 +71,22 @@ def check_samples(factors, codes, continuous_factors=False):
     return factors, codes
 
 
+def as_codes(codes):
+    """Codes as an array of float32 if they are that, else of float64.
+
+    Integers of few bits wrap around in differences, and half precision overflows.
+    """
+    codes = np.asarray(codes)
+    return codes if codes.dtype == np.float32 else codes.astype(np.float64, copy=False)
+
+
 def train_and_test(
-    factors, codes, factors_test=None, codes_test=None, continuous_factors=False
+    factors,
+    codes,
+    factors_test=None,
+    codes_test=None,
+    continuous_factors=False,
+    seed=0,
 ):
     """Returns training and test samples as arrays.
 
@@ -80,9 +94,10 @@ def train_and_test(
       factors: Array-like of shape (n, num_factors).
       codes: Array-like of shape (n, num_codes).
       factors_test: Array-like of shape (n_test, num_factors). If None, n // 3 of the
-        samples are test samples, chosen at random, in the same way at every call.
+        samples are test samples, chosen at random.
       codes_test: Array-like of shape (n_test, num_codes).
       continuous_factors: See `check_samples`.
+      seed: Integer seed of the choice of test samples.
 
     Returns:
       factors_train (n_train, num_factors), codes_train (n_train, num_codes),
@@ -98,7 +113,7 @@ def train_and_test(
             raise ValueError(
                 f"Holding out a third needs 3 samples. Received: {len(factors)}"
             )
-        order = np.random.RandomState(0).permutation(len(factors))
+        order = np.random.RandomState(seed).permutation(len(factors))
         test, train = np.split(order, [len(factors) // 3])
         return factors[train], codes[train], factors[test], codes[test]
     # Whether values are discrete shows in the larger sample.
@@ -173,10 +188,13 @@ def generate_batch_factor_code(
       Codes of shape (num_codes, n) and factors of shape (num_factors, n).
 
     Raises:
-      ValueError: If num_points is less than 1.
+      ValueError: If num_points or batch_size is less than 1.
     """
-    if num_points < 1:
-        raise ValueError(f"Sample at least 1 point. Received: num_points={num_points}")
+    if num_points < 1 or batch_size < 1:
+        raise ValueError(
+            "Sample at least 1 point in batches of at least 1. Received: "
+            f"num_points={num_points}, batch_size={batch_size}"
+        )
     factors = []
 
     def draw_batches():
@@ -333,8 +351,11 @@ def histogram_discretize(target, num_bins=gin.REQUIRED):
       num_bins: Number of bins per row.
 
     Returns:
-      Array of the shape and dtype of target, with bins from 1 to num_bins.
+      Array of the shape of target, with bins from 1 to num_bins.
     """
+    target = np.asarray(target)
+    if target.dtype.kind not in "fc":
+        target = target.astype(np.int64)
     discretized = np.zeros_like(target)
     for row, bins in zip(target, discretized, strict=True):
         edges = np.histogram_bin_edges(row, num_bins)
@@ -343,7 +364,7 @@ def histogram_discretize(target, num_bins=gin.REQUIRED):
     return discretized
 
 
-# The name in disentanglement_lib.
+# The name in disentanglement_lib, which its users' code imports.
 _histogram_discretize = histogram_discretize
 
 
@@ -365,7 +386,7 @@ def discrete_mutual_info(mus, ys):
 
 
 def discrete_entropy(ys):
-    """Entropy of each discrete variable, as its mutual information with itself.
+    """Entropy of each discrete variable.
 
     Args:
       ys: Array of shape (num_factors, n), discrete values.
@@ -373,7 +394,8 @@ def discrete_entropy(ys):
     Returns:
       Array of shape (num_factors,), at least 0, in nats.
     """
-    return np.array([_mutual_info(y, y) for y in class_indices(ys)])
+    shares = [np.bincount(y) / len(y) for y in class_indices(ys)]
+    return np.array([max(0.0, -(p @ np.log(p))) for p in shares])
 
 
 def class_indices(rows):
@@ -488,7 +510,7 @@ def fit(predictor, codes, factors):
         compiled = False
         predictor = functools.partial(gradient_boosting_classifier, "scikit-learn")
     if compiled and varied:
-        fitted = iter(boosting.fit_all(codes, varied))
+        fitted = iter(boosting.fit_all(codes, varied, predictor().random_state))
     else:
         fitted = (_fit_quietly(predictor(), codes, target) for target in varied)
     with _one_blas_thread():
@@ -611,6 +633,12 @@ def bootstrap(metric, tables, num_resamples=0, confidence_level=0.95, seed=0):
       >>> bool(0 < low < high < 0.5)
       True
     """
+    if num_resamples < 0 or num_resamples == 1 or not 0 < confidence_level < 1:
+        raise ValueError(
+            "A bootstrap needs 2 resamples at least and a confidence level in (0, 1). "
+            f"Received: num_resamples={num_resamples}, "
+            f"confidence_level={confidence_level}"
+        )
     results = metric(*(array for table in tables for array in table))
     if not num_resamples or any(len(table[0]) < 2 for table in tables):
         return results

@@ -83,7 +83,7 @@ def z_max_variance(
         draw_batches,
         num_train,
         num_eval,
-        codes.var(axis=0, ddof=1),
+        _variances(codes),
         prune_threshold,
         num_factors,
     ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
@@ -116,8 +116,17 @@ def compute_z_max_variance(
 
     Returns:
       Dictionary, see `z_max_variance`.
+
+    Raises:
+      ValueError: If a number is too small.
     """
     del artifact_dir
+    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
+        raise ValueError(
+            "Variances need 2 samples and accuracies a vote. Received: "
+            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
+            f"num_train={num_train}, num_eval={num_eval}"
+        )
 
     def draw_batches(num_votes):
         varied = random_state.randint(ground_truth_data.num_factors, size=num_votes)
@@ -142,7 +151,7 @@ def compute_z_max_variance(
         draw_batches,
         num_train,
         num_eval,
-        codes.var(axis=1, ddof=1),
+        _variances(codes.T),
         prune_threshold,
         ground_truth_data.num_factors,
     ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
@@ -178,6 +187,12 @@ def rows_that_vary(factors, factor):
             f"Received: none in {len(factors)} samples for factors[:, {factor}]"
         )
     return groups, np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
+
+
+def _variances(codes):
+    """Variance of each code, exactly 0 for a constant one."""
+    varies = codes.max(axis=0) > codes.min(axis=0)
+    return np.where(varies, codes.var(axis=0, ddof=1), 0.0)
 
 
 def _score(draw_batches, num_train, num_eval, variances, prune_threshold, num_factors):

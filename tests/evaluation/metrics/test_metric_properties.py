@@ -36,7 +36,7 @@ TRANSFORMATIONS = {
     "flip codes": lambda factors, codes: (factors, codes * [-1, 1, -1, -1]),
     "scale codes": lambda factors, codes: (factors, codes * [3, 0.2, 1, 10]),
     "relabel factors": lambda factors, codes: (
-        np.array([7, 2, 9, 4, 0])[factors],
+        np.array([7, 2, 1000, 4, -3])[factors],
         codes,
     ),
     "duplicate samples": lambda factors, codes: (
@@ -45,7 +45,7 @@ TRANSFORMATIONS = {
     ),
     "add dead code": lambda factors, codes: (
         factors,
-        np.insert(codes, 4, 0.5, axis=1),
+        np.insert(codes, 4, 1 / 3, axis=1),
     ),
 }
 
@@ -133,6 +133,16 @@ def test_shapes_must_fit(name):
             run(name, (TRAIN[0][:300], TRAIN[1]))
     with pytest.raises(ValueError, match="Received"):
         run(name, (TRAIN[0], TRAIN[1][:, 0]))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float16, np.bool_])
+def test_type_of_codes_does_not_matter(name, dtype):
+    narrow = [
+        (factors, (30 * (codes - codes.min())).astype(dtype))
+        for factors, codes in (TRAIN, TEST)
+    ]
+    wide = [(factors, codes.astype(np.float64)) for factors, codes in narrow]
+    np.testing.assert_allclose(headline(name, *narrow), headline(name, *wide))
 
 
 def test_codes_must_be_finite(name):
