@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmt.data.ground_truth import ground_truth_data, state_space
+from dmt.data.ground_truth import grid_data, ground_truth_data
 from dmt.utils import files
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _PREPARED_FORMAT = 1
 _CHUNK = 4096
 
 
-class DSprites(ground_truth_data.GroundTruthData):
+class DSprites(grid_data.GridData):
     """dSprites from the official file.
 
     The state space has the factors
@@ -45,6 +45,14 @@ class DSprites(ground_truth_data.GroundTruthData):
 
     origin = "official"
     factor_sizes = [1, 3, 6, 40, 32, 32]
+    state_space_names = [
+        "color",
+        "shape",
+        "scale",
+        "orientation",
+        "position x",
+        "position y",
+    ]
     observation_shape = [64, 64, 1]
 
     def __init__(self, latent_factor_indices=None, name="dsprites"):
@@ -59,72 +67,15 @@ class DSprites(ground_truth_data.GroundTruthData):
           DatasetNotFound: if there is no official file.
           ValueError: if the official file is damaged.
         """
-        if latent_factor_indices is None:
-            latent_factor_indices = range(len(self.factor_sizes))
-        self._name = name
-        self.state_space = state_space.SplitDiscreteStateSpace(
-            self.factor_sizes, latent_factor_indices
-        )
+        super().__init__(name, latent_factor_indices)
         self._packed_images = self._open_images()
 
     def _open_images(self):
-        return open_official_images(math.prod(self.factor_sizes))
-
-    @property
-    def name(self):
-        """Name of the data set."""
-        return self._name
-
-    @property
-    def size(self):
-        """Number of pictures."""
-        return math.prod(self.factor_sizes)
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each ground-truth factor."""
-        return [self.factor_sizes[i] for i in self.state_space.latent_factor_indices]
-
-    @property
-    def factor_names(self):
-        """Names of the ground-truth factors."""
-        names = ["color", "shape", "scale", "orientation", "position x", "position y"]
-        return [names[i] for i in self.state_space.latent_factor_indices]
-
-    @property
-    def is_grid(self):
-        """Whether the ground-truth factors alone determine the picture."""
-        return math.prod(self.factors_num_values) == self.size
-
-    @property
-    def has_grid_draws(self):
-        """Whether the factors are drawn in turn and nothing else is drawn."""
-        plain = type(self).sample_factors is DSprites.sample_factors
-        return plain and self.is_grid
-
-    def sample_factors(self, num, random_state):
-        """Draws factors: int64, shape (num, num_factors)."""
-        return self.state_space.sample_latent_factors(num, random_state)
-
-    def factors_at(self, indices):
-        """Factors of the pictures at the indices: int64, shape (n, num_factors)."""
-        all_factors = state_space.index_to_factors(indices, self.factor_sizes)
-        return all_factors[:, self.state_space.latent_factor_indices]
-
-    def indices_of(self, factors, random_state=None):
-        """Indices of pictures that show the factors: int64, shape (n,)."""
-        all_factors = self.state_space.sample_all_factors(factors, random_state)
-        return state_space.factors_to_index(all_factors, self.factor_sizes)
+        return open_official_images(self.size)
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, 0 or 255, shape (n, 64, 64, 1)."""
-        indices = np.asarray(indices)
-        if indices.size and not (0 <= indices.min() and indices.max() < self.size):
-            raise ValueError(
-                f"Indices must be in [0, {self.size}). "
-                f"Received: from {indices.min()} to {indices.max()}"
-            )
-        pixels = np.unpackbits(self._packed_images[indices], axis=1)
+        pixels = np.unpackbits(self._packed_images[self.checked(indices)], axis=1)
         pixels *= 255
         return pixels.reshape(-1, *self.observation_shape)
 
