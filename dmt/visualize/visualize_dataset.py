@@ -61,11 +61,20 @@ def visualize_dataset(
                 fps,
             )
         visualize_util.save_image(
-            _factors_picture(data, random_state), os.path.join(directory, "factors.png")
+            factors_picture(data, random_state), os.path.join(directory, "factors.png")
         )
 
 
-def _factors_picture(data, random_state):
+def factors_picture(data, random_state):
+    """The values of each factor of variation from one base image, a row for each.
+
+    Args:
+        data: a GroundTruthData with an image of every combination of its factors.
+        random_state: numpy RandomState, used where the factors leave something open.
+
+    Returns:
+        One image (height, width, channels) in [0, 1].
+    """
     # A middle value shows every factor at work: no smallest, no outermost object.
     base = np.array([[num_values // 2 for num_values in data.factors_num_values]])
     rows, labels = [], []

@@ -1,14 +1,36 @@
-"""Data sets by name, the names that configs and result files use."""
+"""Data sets by name, the names that configs and result files use.
+
+An installed package adds data sets by entry points of the group "dmt.datasets", in its
+pyproject.toml:
+
+    [project.entry-points."dmt.datasets"]
+    my_data = "my_package.my_module:MyData"
+
+A module that is not installed calls `register`, and a gin file imports it.
+"""
 
 import difflib
 import importlib
+import importlib.metadata
 
 import gin
+
+# Their parameters are bound in gin files, which are parsed before a data set is asked
+# for.
+from dmt.data.ground_truth import (  # noqa: F401
+    celeba,
+    own_data,
+    splits,
+    tfds_data,
+    trifinger,
+)
 
 _PACKAGE = "dmt.data.ground_truth"
 
 # "module:callable", imported when the data set is asked for.
 _SHIPPED = {
+    "celeba": f"{_PACKAGE}.celeba:celeba",
+    "correlated": f"{_PACKAGE}.splits:correlated",
     "dummy_data": f"{_PACKAGE}.dummy_data:DummyData",
     "dsprites_full": f"{_PACKAGE}.dsprites:dsprites_full",
     "dsprites_noshape": f"{_PACKAGE}.dsprites:dsprites_noshape",
@@ -17,6 +39,16 @@ _SHIPPED = {
         f"{_PACKAGE}.dsprites_rendered:dsprites_rendered_noshape"
     ),
     "dsprites_rendered_small": f"{_PACKAGE}.dsprites_rendered:dsprites_rendered_small",
+    "image_folder": f"{_PACKAGE}.own_data:image_folder",
+    "npz_images": f"{_PACKAGE}.own_data:npz_images",
+    "split": f"{_PACKAGE}.splits:split",
+    "tfds/celeb_a": f"{_PACKAGE}.tfds_data:celeb_a",
+    "tfds/dsprites": f"{_PACKAGE}.tfds_data:dsprites",
+    "tfds/shapes3d": f"{_PACKAGE}.tfds_data:shapes3d",
+    "tfds/smallnorb": f"{_PACKAGE}.tfds_data:smallnorb",
+    "trifinger": f"{_PACKAGE}.trifinger:trifinger",
+    "trifinger_heldout_colors": f"{_PACKAGE}.trifinger:trifinger_heldout_colors",
+    "trifinger_real": f"{_PACKAGE}.trifinger:trifinger_real",
 }
 
 _NOT_IN_THIS_VERSION = (
@@ -58,26 +90,51 @@ def get_named_ground_truth_data(name=gin.REQUIRED):
     """Returns the data set of that name.
 
     Args:
-      name: a name of this package or one given to `register`.
+      name: a name of this package, one given to `register` or one of an entry point.
 
     Raises:
       ValueError: if there is no such data set.
       DatasetNotFound: if its files are not on this machine.
     """
+    return open_data_set(name)
+
+
+def open_data_set(name):
+    """`get_named_ground_truth_data` without a binding of its own, for wrappers."""
     if name in _NOT_IN_THIS_VERSION:
         raise ValueError(
             "This data set of disentanglement_lib is not in this version of dmt, which "
             f"knows {', '.join(sorted(_factories))}. Received: name={name!r}"
         )
-    if name not in _factories:
-        close = difflib.get_close_matches(str(name), _factories, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"Data sets are {', '.join(sorted(_factories))}.{hint} "
-            f"Received: name={name!r}"
-        )
-    factory = _factories[name]
+    factory = _factories.get(name)
+    if factory is None:
+        factory = _installed_factory(name)
     if isinstance(factory, str):
         module, attribute = factory.split(":")
         factory = getattr(importlib.import_module(module), attribute)
     return factory()
+
+
+def _installed_factory(name):
+    entry_points = importlib.metadata.entry_points(group="dmt.datasets")
+    known = sorted({*_factories, *entry_points.names})
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"Data sets are {', '.join(known)}.{hint} Received: name={name!r}"
+        )
+    (entry_point, *others) = entry_points.select(name=name)
+    if others:
+        raise ValueError(
+            f"Several installed packages have a data set named {name!r}: "
+            f"{', '.join(e.value for e in (entry_point, *others))}. Uninstall all but "
+            "one."
+        )
+    try:
+        return entry_point.load()
+    except Exception as error:
+        raise ValueError(
+            f"The data set {name!r} of an installed package cannot be loaded from "
+            f"{entry_point.value}: {error}"
+        ) from error
