@@ -52,7 +52,8 @@ setup(
         "gpu": ["tensorflow[and-cuda]"],
         "jax": ["jax"],
         "jax-gpu": ["jax[cuda13]"],
-        "test": ["jax", "pytest", "pytest-xdist", "ruff"],
+        "parquet": ["pyarrow"],
+        "test": ["jax", "pyarrow", "pytest", "pytest-xdist", "ruff"],
     },
     entry_points={
         "console_scripts": [

@@ -101,7 +101,7 @@ def _read_parquet(path):
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(
-            f"Reading {path} needs pyarrow: pip install pyarrow"
+            f"Reading {path} needs pyarrow: pip install 'dmt[parquet]'"
         ) from error
     return [column.to_numpy() for column in parquet.read_table(path).columns]
 

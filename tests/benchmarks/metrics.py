@@ -702,8 +702,15 @@ def their_udr(data, codes, sizes):
         for j in range(NUM_MODELS):
             if i == j:
                 continue
-            both = stats.spearmanr(models[i], models[j], nan_policy="omit")[0]
-            matrix = np.abs(both[:NUM_CODES, NUM_CODES:])
+            matrix = np.array(
+                [
+                    [
+                        abs(stats.spearmanr(first, second, nan_policy="omit")[0])
+                        for second in models[j].T
+                    ]
+                    for first in models[i].T
+                ]
+            )
             strengths = [
                 np.mean(np.max(m**2, axis=0) / np.sum(m, axis=0))
                 for m in (matrix, matrix.T)

@@ -14,9 +14,9 @@ import numpy as np
 # holds them twice, so sampling needs about twice this much memory.
 CHUNK_BYTES = 128 * 2**20
 
-# With so few, many splits are equally good, and in scikit-learn rounding chooses among
-# them. Its own trees are used then, as they take little time.
-FEW_SAMPLES = 256
+# Samples times classes up to which scikit-learn's own trees take about a second. In such
+# data many splits are equally good, and in scikit-learn rounding chooses among them.
+FEW_SAMPLES_TIMES_CLASSES = 2500
 
 # What the caller of a metric passes, so that gin cannot: when a data set is sampled,
 # and when labelled observations are given.
@@ -442,8 +442,8 @@ def gradient_boosting_classifier(engine="compiled"):
 
     Args:
       engine: "compiled" for `boosting.GradientBoosting`, which has scikit-learn's
-        scores in a small part of its time (fewer than 256 samples are still left to
-        scikit-learn, see `FEW_SAMPLES`), or "scikit-learn".
+        scores in a small part of its time (very few samples are still left to
+        scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`), or "scikit-learn".
 
     Raises:
       ValueError: If the engine is neither.
@@ -483,7 +483,8 @@ def fit(predictor, codes, factors):
     targets = list(factors.T)
     varied = [target for target in targets if np.any(target != target[0])]
     compiled = isinstance(predictor(), boosting.GradientBoosting)
-    if compiled and len(codes) < FEW_SAMPLES:
+    num_classes = sum(len(np.unique(target)) for target in varied)
+    if compiled and len(codes) * num_classes <= FEW_SAMPLES_TIMES_CLASSES:
         compiled = False
         predictor = functools.partial(gradient_boosting_classifier, "scikit-learn")
     if compiled and varied:
