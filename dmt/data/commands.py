@@ -50,7 +50,7 @@ def _presence(dataset, root):
 
 def _names_without_files():
     installed = importlib.metadata.entry_points(group="dmt.datasets").names
-    names = [*named_data._factories, *installed]
+    names = [*named_data.factories(), *installed]
     return [name for name in names if name not in catalog.DATASETS]
 
 
@@ -58,9 +58,9 @@ def _description(name):
     """One line about a data set without published files."""
     if "_rendered" in name:  # Importing all renderers takes seconds.
         return "drawn on this machine"
-    if name not in named_data._factories:
+    if name not in named_data.factories():
         return "from another installed package"
-    factory = named_data._factories[name]
+    factory = named_data.factories()[name]
     if isinstance(factory, str):
         module, attribute = factory.split(":")
         factory = getattr(importlib.import_module(module), attribute)
@@ -97,7 +97,7 @@ def info(name):
         return
     root = ground_truth_data.data_root()
     size = "an unknown number" if not dataset.num_images else f"{dataset.num_images:,}"
-    twin = dataset.twin if dataset.twin in named_data._factories else ""
+    twin = dataset.twin if dataset.twin in named_data.factories() else ""
     print(f"{name}: {dataset.description}")
     _print_facts(
         ("origin", "official"),
@@ -340,10 +340,9 @@ def show(name, output_path=None, overwrite=False):
         raise ValueError(f"The file {output_path} exists. Give --overwrite.")
     data = _open(name)
     random_state = np.random.RandomState(0)
-    try:
+    if data.has_all_combinations:
         sheet = visualize_dataset.factors_picture(data, random_state)
-    except (NotImplementedError, ValueError):
-        # A data set says so when it has no image of some combination of factors.
+    else:
         images = data.sample_observations(_NUM_RANDOM_IMAGES, random_state)
         sheet = visualize_util.image_grid(images)
     visualize_util.save_image(sheet, output_path)

@@ -21,7 +21,8 @@ def visualize_dataset(
     `factors.png`, the values of each factor from one base image;
     `variations_of_factor<i>.png`, 16 random values of factor i;
     `animation<i>.gif`, each factor in turn running through its values, all factors side
-    by side. The images of the last two are those of disentanglement_lib.
+    by side. The images of the last two are those of disentanglement_lib. Where a data
+    set lacks combinations of its factors, there is only `samples.png`, random images.
 
     Args:
         dataset_name: name of the dataset.
@@ -37,6 +38,13 @@ def visualize_dataset(
     data = named_data.get_named_ground_truth_data(dataset_name)
     random_state = np.random.RandomState(0)
     with files.replacing(os.path.join(output_path, dataset_name)) as directory:
+        if not data.has_all_combinations:
+            images = data.sample_observations(8 * _NUM_PICTURES, random_state)
+            visualize_util.save_image(
+                visualize_util.image_grid(images),
+                os.path.join(directory, "samples.png"),
+            )
+            return
         for i in range(data.num_factors):
             factors = data.sample_factors(_NUM_PICTURES, random_state)
             varied = np.repeat(factors[:1], _NUM_PICTURES, axis=0)

@@ -482,6 +482,8 @@ def test_show(root, tmp_path):
 class Holes(dummy_data.DummyData):
     """Has images of few combinations of its factors, as photographs do."""
 
+    has_all_combinations = False
+
     def sample_observations_from_factors(self, factors, random_state):
         raise ValueError("There is no such image.")
 

@@ -149,6 +149,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
     the look: index i shows the same in all domains with the same hues.
     """
 
+    has_all_combinations = False
     origin = "rendered"
     renderer_version = "1"
     factor_names = _NAMES

@@ -17,23 +17,23 @@ class Shapes3D(grid_data.GridData):
     """Shapes3D from the official file.
 
     The factors of variation are
-      0 - floor color (10 values),
-      1 - wall color (10),
-      2 - object color (10),
-      3 - object size (8),
-      4 - object type (4: cube, cylinder, sphere, capsule),
-      5 - azimuth (15).
+      0 - floor hue (10 values),
+      1 - wall hue (10),
+      2 - object hue (10),
+      3 - scale (8),
+      4 - shape (4: cube, cylinder, sphere, capsule),
+      5 - orientation (15).
     """
 
     origin = "official"
     factor_sizes = [10, 10, 10, 8, 4, 15]
     state_space_names = [
-        "floor color",
-        "wall color",
-        "object color",
-        "object size",
-        "object type",
-        "azimuth",
+        "floor hue",
+        "wall hue",
+        "object hue",
+        "scale",
+        "shape",
+        "orientation",
     ]
     observation_shape = [64, 64, 3]
 

@@ -53,6 +53,11 @@ class FactorTable(ground_truth_data.GroundTruthData):
         return self._sizes
 
     @property
+    def has_all_combinations(self):
+        """Whether the table has every combination of factor values."""
+        return self._is_complete
+
+    @property
     def has_grid_draws(self):
         """Whether the table has every combination of factor values once."""
         return self._is_complete and self._is_unique

@@ -136,7 +136,7 @@ def test_rows_are_in_the_order_of_the_grid(folder, builder):
     number = np.arange(data.size)
     images = data.images_at(number)
     if builder is Shapes3d:
-        assert data.factor_names[0] == "floor color"
+        assert data.factor_names[0] == "floor hue"
         np.testing.assert_array_equal(images[:, 3, 5, 0], number)
         np.testing.assert_array_equal(images[:, 9, 0, 2], 255 - number)
     else:
