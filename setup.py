@@ -10,6 +10,7 @@ VERSION = re.search(
     r'__version__ = "(.*)"', (HERE / "dmt" / "__init__.py").read_text()
 ).group(1)
 COMMANDS = (
+    "data",
     "train",
     "postprocess",
     "evaluate",

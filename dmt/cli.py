@@ -372,6 +372,65 @@ def _report():
     print(f"The report is {path}")
 
 
+_DATA_VERBS = {
+    "list": ([], "all data sets and which are here"),
+    "info": (["NAME"], "factors, licence, files and where they come from"),
+    "fetch": (["NAME"], "downloads the files"),
+    "add": (["NAME", "PATH"], "takes files fetched elsewhere: file, folder, archive"),
+    "verify": (["NAME"], "checks the files"),
+    "prepare": (["NAME"], "does now what the first use would do"),
+    "compare": (["NAME", "NAME"], "how far the images of two data sets agree"),
+    "show": (["NAME"], "writes a sheet of images"),
+}
+
+
+def data():
+    """dmt_data."""
+    _run(
+        _data,
+        "Fetches, checks and shows data sets; their folder is $DMT_DATA, else the "
+        "current one.",
+        {
+            "accept_licence": (
+                flags.DEFINE_bool,
+                False,
+                "fetch: whether you accept the terms of the data set.",
+            ),
+            "link": (
+                flags.DEFINE_bool,
+                False,
+                "add: whether to link to the files instead of copying them.",
+            ),
+            "output_path": (
+                flags.DEFINE_string,
+                None,
+                "show: picture to write; by default NAME.png.",
+            ),
+            "overwrite": (
+                flags.DEFINE_bool,
+                False,
+                "show: whether to replace an existing picture.",
+            ),
+            **_GIN_FLAGS,
+        },
+        verbs=_DATA_VERBS,
+    )
+
+
+def _data(verb, *arguments):
+    from dmt.data import commands
+    from dmt.utils import configuration
+
+    options = {
+        "fetch": ["accept_licence"],
+        "add": ["link"],
+        "show": ["output_path", "overwrite"],
+    }.get(verb, [])
+    step = commands.list_datasets if verb == "list" else getattr(commands, verb)
+    with configuration.gin_configuration(FLAGS.gin_config, FLAGS.gin_bindings):
+        step(*arguments, **{name: FLAGS[name].value for name in options})
+
+
 def _import_keras():
     """Imports Keras without TensorFlow's greetings about processors and drivers.
 
@@ -398,14 +457,22 @@ def _one_line(error):
     return " ".join(message.split())
 
 
-def _run(step, usage, definitions, required=()):
-    """Parses flags and runs a step; a user's mistake is one line and status 2."""
+def _run(step, usage, definitions, required=(), verbs=None):
+    """Parses flags and runs a step; a user's mistake is one line and status 2.
+
+    With verbs, name -> (names of its arguments, text), the step gets the arguments.
+    """
     program = os.path.basename(sys.argv[0])
     for name, (define, default, text) in definitions.items():
         define(name, default, text)
         # Shown by --help as a flag of the program.
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
-    sys.modules["__main__"].__doc__ = f"{usage}\n\nUSAGE: {program} [flags]"
+    lines = [
+        f"  {program} {' '.join([verb, *names]):<18} {text}"
+        for verb, (names, text) in (verbs or {}).items()
+    ]
+    usage_line = f"USAGE: {program}{' VERB' if verbs else ''} [flags]"
+    sys.modules["__main__"].__doc__ = "\n".join([usage, "", usage_line, *lines])
 
     def fail(error, hint=""):
         print(f"{program}: {_one_line(error)}{hint}", file=sys.stderr)
@@ -417,7 +484,9 @@ def _run(step, usage, definitions, required=()):
             for name in required:
                 if not FLAGS[name].value:
                     raise ValueError(f"--{name} is missing. See --help.")
-            if len(rest) > 1:
+            if verbs:
+                _check_verb(rest[1:], verbs)
+            elif len(rest) > 1:
                 raise ValueError(f"Unexpected argument {rest[1]}. See --help.")
         except (flags.Error, ValueError) as error:
             if FLAGS.is_parsed() and FLAGS["help"].present:
@@ -426,11 +495,10 @@ def _run(step, usage, definitions, required=()):
         return rest
 
     def main(argv):
-        del argv
         absl_logging.set_verbosity(absl_logging.WARNING)
         logging.getLogger("dmt").setLevel(logging.INFO)
         try:
-            step()
+            step(*argv[1:])
         except Exception as error:
             if os.environ.get("DMT_TRACEBACK"):
                 raise
@@ -441,3 +509,21 @@ def _run(step, usage, definitions, required=()):
             fail(error, f" ({kind.__name__}; DMT_TRACEBACK=1 shows where)")
 
     app.run(main, flags_parser=parse)
+
+
+def _check_verb(arguments, verbs):
+    if not arguments:
+        raise ValueError(f"Say what to do: {', '.join(verbs)}. See --help.")
+    verb, *arguments = arguments
+    if verb not in verbs:
+        import difflib
+
+        close = difflib.get_close_matches(verb, verbs, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(verbs)}."
+        raise ValueError(f"There is no {verb}. {hint} See --help.")
+    wanted = verbs[verb][0]
+    if len(arguments) != len(wanted):
+        raise ValueError(
+            f"{' '.join([verb, *wanted])} is meant. "
+            f"Received: {' '.join([verb, *arguments])}"
+        )

@@ -81,7 +81,7 @@ def test_unknown_flag(command):
         ({"vae__gamma": "1.0"}, ["vae", "gamma"]),
         ({"no_such.thing": "1"}, ["no_such"]),
         ({"dataset__name": "'dsprite_full'"}, ["dsprite_full", "dsprites_full"]),
-        ({"dataset__name": "'cars3d'"}, ["cars3d", "not in this version"]),
+        ({"dataset__name": "'cars3d'"}, ["cars3d", "dmt_data fetch cars3d"]),
         (
             {"dataset__name": "'dsprites_full'"},
             ["dsprites_ndarray", "DMT_DATA", "dsprites_rendered"],

@@ -174,6 +174,33 @@ def resolve_auto_dataset(previous_gin_file):
         ) from error
     if name == "auto":
         name = results.bound_string(previous_gin_file, "dataset.name")
-        import_modules_of(previous_gin_file)
+        bind_dataset(previous_gin_file)
         with gin.unlock_config():
             gin.bind_parameter("dataset.name", name)
+
+
+def bind_dataset(gin_file):
+    """Binds the parameters of the data set that a step used, where none are bound.
+
+    Args:
+        gin_file: operative configuration of the step.
+
+    Raises:
+        ValueError: if a module that it imports cannot be imported.
+    """
+    import_modules_of(gin_file)
+    bound = results.parse_bindings(gin.config_str())
+    with open(gin_file, encoding="utf-8") as file:
+        packages = re.findall(r"^import (\w+)", file.read(), re.M)
+    bindings = results.bindings_of(gin_file)
+    for name, value in bindings.items():
+        selector = name.rpartition("/")[2].rpartition(".")[0]
+        if not selector or selector == "dataset" or name in bound:
+            continue
+        try:
+            module = gin.get_configurable(selector).__module__
+        except ValueError:
+            continue  # Of a later stage, which this step has not imported.
+        if module.startswith("dmt.data.") or module.split(".")[0] in packages:
+            with gin.unlock_config():
+                gin.parse_config(f"{name} = {value}")

@@ -220,8 +220,9 @@ def _shape(value):
 def _factor_names(run_dir, dataset):
     gin_file = os.path.join(run_dir, "model", "results", "gin", "train.gin")
     try:
-        configuration.import_modules_of(gin_file)
-        return named_data.get_named_ground_truth_data(dataset).factor_names
+        with configuration.gin_configuration([], []):
+            configuration.bind_dataset(gin_file)
+            return named_data.get_named_ground_truth_data(dataset).factor_names
     except (ValueError, OSError):
         return []  # A page can be written where the data is not.
 

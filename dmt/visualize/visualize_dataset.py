@@ -21,7 +21,8 @@ def visualize_dataset(
     `factors.png`, the values of each factor from one base image;
     `variations_of_factor<i>.png`, 16 random values of factor i;
     `animation<i>.gif`, each factor in turn running through its values, all factors side
-    by side. The images of the last two are those of disentanglement_lib.
+    by side. The images of the last two are those of disentanglement_lib. Where a data
+    set lacks combinations of its factors, there is only `samples.png`, random images.
 
     Args:
         dataset_name: name of the dataset.
@@ -37,6 +38,13 @@ def visualize_dataset(
     data = named_data.get_named_ground_truth_data(dataset_name)
     random_state = np.random.RandomState(0)
     with files.replacing(os.path.join(output_path, dataset_name)) as directory:
+        if not data.has_all_combinations:
+            images = data.sample_observations(8 * _NUM_PICTURES, random_state)
+            visualize_util.save_image(
+                visualize_util.image_grid(images),
+                os.path.join(directory, "samples.png"),
+            )
+            return
         for i in range(data.num_factors):
             factors = data.sample_factors(_NUM_PICTURES, random_state)
             varied = np.repeat(factors[:1], _NUM_PICTURES, axis=0)
@@ -61,11 +69,20 @@ def visualize_dataset(
                 fps,
             )
         visualize_util.save_image(
-            _factors_picture(data, random_state), os.path.join(directory, "factors.png")
+            factors_picture(data, random_state), os.path.join(directory, "factors.png")
         )
 
 
-def _factors_picture(data, random_state):
+def factors_picture(data, random_state):
+    """The values of each factor of variation from one base image, a row for each.
+
+    Args:
+        data: a GroundTruthData with an image of every combination of its factors.
+        random_state: numpy RandomState, used where the factors leave something open.
+
+    Returns:
+        One image (height, width, channels) in [0, 1].
+    """
     # A middle value shows every factor at work: no smallest, no outermost object.
     base = np.array([[num_values // 2 for num_values in data.factors_num_values]])
     rows, labels = [], []

@@ -52,11 +52,12 @@ def visualize(
         output_dir, "visualization", overwrite, resume=False, inputs=[model_dir]
     )
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
-    if os.path.exists(config_path):
-        configuration.import_modules_of(config_path)
-    data = named_data.get_named_ground_truth_data(
-        results.bound_string(config_path, "dataset.name")
-    )
+    with configuration.gin_configuration([], []):
+        if os.path.exists(config_path):
+            configuration.bind_dataset(config_path)
+        data = named_data.get_named_ground_truth_data(
+            results.bound_string(config_path, "dataset.name")
+        )
     activation = "logits"
     if "reconstruction_loss.activation" in results.gin_dict(config_path):
         activation = results.bound_string(config_path, "reconstruction_loss.activation")

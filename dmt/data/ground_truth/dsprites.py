@@ -5,33 +5,19 @@ Its pixels are 0 or 1, so a picture is kept as 512 bytes of bits: the first use 
 official file writes them to a folder of prepared files, later uses memory-map that.
 """
 
-import contextlib
-import hashlib
-import json
-import logging
-import math
-import os
-import zipfile
-import zlib
-from pathlib import Path
-
 import numpy as np
 
-from dmt.data.ground_truth import ground_truth_data, state_space
-from dmt.utils import files
-
-logger = logging.getLogger(__name__)
+from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 URL = (
     "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
 )
 _FILE_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
-_PREPARED_FORMAT = 1
-_CHUNK = 4096
+_FETCH = f"run `dmt_data fetch dsprites_full` or download {URL}"
 
 
-class DSprites(ground_truth_data.GroundTruthData):
+class DSprites(grid_data.GridData):
     """dSprites from the official file.
 
     The state space has the factors
@@ -45,6 +31,14 @@ class DSprites(ground_truth_data.GroundTruthData):
 
     origin = "official"
     factor_sizes = [1, 3, 6, 40, 32, 32]
+    state_space_names = [
+        "color",
+        "shape",
+        "scale",
+        "orientation",
+        "position x",
+        "position y",
+    ]
     observation_shape = [64, 64, 1]
 
     def __init__(self, latent_factor_indices=None, name="dsprites"):
@@ -59,72 +53,15 @@ class DSprites(ground_truth_data.GroundTruthData):
           DatasetNotFound: if there is no official file.
           ValueError: if the official file is damaged.
         """
-        if latent_factor_indices is None:
-            latent_factor_indices = range(len(self.factor_sizes))
-        self._name = name
-        self.state_space = state_space.SplitDiscreteStateSpace(
-            self.factor_sizes, latent_factor_indices
-        )
+        super().__init__(name, latent_factor_indices)
         self._packed_images = self._open_images()
 
     def _open_images(self):
-        return open_official_images(math.prod(self.factor_sizes))
-
-    @property
-    def name(self):
-        """Name of the data set."""
-        return self._name
-
-    @property
-    def size(self):
-        """Number of pictures."""
-        return math.prod(self.factor_sizes)
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each ground-truth factor."""
-        return [self.factor_sizes[i] for i in self.state_space.latent_factor_indices]
-
-    @property
-    def factor_names(self):
-        """Names of the ground-truth factors."""
-        names = ["color", "shape", "scale", "orientation", "position x", "position y"]
-        return [names[i] for i in self.state_space.latent_factor_indices]
-
-    @property
-    def is_grid(self):
-        """Whether the ground-truth factors alone determine the picture."""
-        return math.prod(self.factors_num_values) == self.size
-
-    @property
-    def has_grid_draws(self):
-        """Whether the factors are drawn in turn and nothing else is drawn."""
-        plain = type(self).sample_factors is DSprites.sample_factors
-        return plain and self.is_grid
-
-    def sample_factors(self, num, random_state):
-        """Draws factors: int64, shape (num, num_factors)."""
-        return self.state_space.sample_latent_factors(num, random_state)
-
-    def factors_at(self, indices):
-        """Factors of the pictures at the indices: int64, shape (n, num_factors)."""
-        all_factors = state_space.index_to_factors(indices, self.factor_sizes)
-        return all_factors[:, self.state_space.latent_factor_indices]
-
-    def indices_of(self, factors, random_state=None):
-        """Indices of pictures that show the factors: int64, shape (n,)."""
-        all_factors = self.state_space.sample_all_factors(factors, random_state)
-        return state_space.factors_to_index(all_factors, self.factor_sizes)
+        return open_official_images(self.size)
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, 0 or 255, shape (n, 64, 64, 1)."""
-        indices = np.asarray(indices)
-        if indices.size and not (0 <= indices.min() and indices.max() < self.size):
-            raise ValueError(
-                f"Indices must be in [0, {self.size}). "
-                f"Received: from {indices.min()} to {indices.max()}"
-            )
-        pixels = np.unpackbits(self._packed_images[indices], axis=1)
+        pixels = np.unpackbits(self._packed_images[self.checked(indices)], axis=1)
         pixels *= 255
         return pixels.reshape(-1, *self.observation_shape)
 
@@ -140,37 +77,18 @@ def dsprites_noshape():
 
 
 def open_official_images(num_images):
-    """Memory-maps the bit-packed pictures, preparing them at the first use.
-
-    Prepared files lie in `prepared/dsprites` of the data root, or of ~/.cache/dmt when
-    the root cannot be written. They are prepared again when the official file changes.
+    """Opens the bit-packed pictures, preparing them at the first use.
 
     Args:
       num_images: number of pictures that the official file must hold.
 
     Returns:
-      uint8 memory map of shape (num_images, 512).
+      uint8 array or memory map of shape (num_images, 512).
     """
-    root = ground_truth_data.data_root()
-    source = _find_source(root / "dsprites")
-    status = source.stat()
-    key = {
-        "format": _PREPARED_FORMAT,
-        "source": source.name,
-        "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-    }
-    folders = [
-        base / "prepared" / "dsprites" for base in (root, Path.home() / ".cache/dmt")
-    ]
-    for folder in folders:
-        images = _open_prepared(folder, key, num_images)
-        if images is not None:
-            return images
-    folder = _first_writable(folders)
-    logger.info("Preparing %s in %s, this happens once.", source, folder)
-    _prepare(source, folder, key, num_images)
-    return np.load(folder / "images.npy", mmap_mode="r")
+    source = _find_source(ground_truth_data.data_root() / "dsprites")
+    return prepared.open_images(
+        "dsprites", [source], lambda: _read(source, num_images), (num_images, 512)
+    )
 
 
 def _find_source(folder):
@@ -178,116 +96,15 @@ def _find_source(folder):
         source = folder / f"{_FILE_STEM}{suffix}"
         if source.is_file():
             return source
-    raise ground_truth_data.DatasetNotFound(
-        f"dSprites is not at {(folder / _FILE_STEM).absolute()}.hdf5 (or .npz): "
-        f"download {URL} to that place, or set the environment variable DMT_DATA to "
-        "the folder that holds 'dsprites', or use its rendered twin "
-        "'dsprites_rendered', which needs no file."
-    )
+    missing = folder / f"{_FILE_STEM}.hdf5 (or .npz)"
+    raise prepared.not_found("dSprites", missing, _FETCH, "dsprites_rendered")
 
 
-def _open_prepared(folder, key, num_images):
-    """Returns the memory map, or None if it is missing or not of this source."""
-    try:
-        meta = json.loads((folder / "meta.json").read_text())
-        images = np.load(folder / "images.npy", mmap_mode="r")
-    except (OSError, EOFError, ValueError):
-        return None
-    is_current = key.items() <= meta.items() and images.shape == (num_images, 512)
-    return images if is_current else None
-
-
-def _first_writable(folders):
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                return folder
-    raise ValueError(
-        "No folder for the prepared dSprites can be written, set DMT_DATA to one that "
-        f"can. Received: {[str(folder) for folder in folders]}"
-    )
-
-
-def _prepare(source, folder, key, num_images):
-    """Writes the pictures of the source as bits, then meta.json as the seal."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (num_images, 512)}
-    with files.replacing(folder / "images.npy") as path, open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for images in _read_chunks(source, num_images):
-            file.write(np.packbits(images.reshape(len(images), -1), axis=1))
-        # Until the new seal is there, no reader may take new pictures for old ones.
-        (folder / "meta.json").unlink(missing_ok=True)
-    with open(source, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    files.write_text(
-        folder / "meta.json", json.dumps({**key, "sha256": sha256}, indent=2)
-    )
-
-
-def _read_chunks(source, num_images):
-    """Yields the checked pictures in order as uint8 arrays (n, 64, 64) of 0 and 1."""
-    read = _read_hdf5 if source.suffix == ".hdf5" else _read_npz
-    damages = (
-        OSError,
-        EOFError,
-        KeyError,
-        RuntimeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    )
-    try:
-        for images in read(source, (num_images, 64, 64)):
+def _read(source, num_images):
+    """Yields the checked pictures in order as bits, uint8 arrays (n, 512)."""
+    read = prepared.read_hdf5 if source.suffix == ".hdf5" else prepared.read_npz
+    with prepared.naming_damage(source, _FETCH):
+        for images in read(source, "imgs", (num_images, 64, 64)):
             if images.max() > 1:
                 raise ValueError(f"pixels must be 0 or 1, not {images.max()}")
-            yield images
-    except damages as e:
-        raise ValueError(
-            f"{source} is not the dSprites file or is damaged, delete it and download "
-            f"{URL} again. Received: {e}"
-        ) from e
-
-
-def _read_npz(source, shape):
-    with zipfile.ZipFile(source) as archive, archive.open("imgs.npy") as member:
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[np.lib.format.read_magic(member)]
-        found_shape, fortran_order, dtype = read_header(member)
-        if fortran_order:
-            raise ValueError("imgs in column-major order")
-        _check_layout(found_shape, dtype, shape)
-        for start in range(0, shape[0], _CHUNK):
-            count = min(_CHUNK, shape[0] - start)
-            pixels = np.frombuffer(member.read(count * 64 * 64), dtype=np.uint8)
-            yield pixels.reshape(count, 64, 64)
-        # The checksum of the member is compared at its end.
-        if member.read(1):
-            raise ValueError("imgs is longer than its header says")
-
-
-def _read_hdf5(source, shape):
-    try:
-        import h5py
-    except ImportError as e:
-        raise ImportError(
-            f"Reading {source} needs h5py: pip install h5py, or put the "
-            "npz file in its place."
-        ) from e
-    with h5py.File(source, "r") as file:
-        images = file["imgs"]
-        _check_layout(images.shape, images.dtype, shape)
-        # Whole storage chunks, so that none is decompressed twice.
-        stored = images.chunks[0] if images.chunks else 1
-        step = math.ceil(_CHUNK / stored) * stored
-        for start in range(0, shape[0], step):
-            yield images[start : start + step]
-
-
-def _check_layout(found_shape, dtype, shape):
-    if tuple(found_shape) != shape or dtype != np.uint8:
-        raise ValueError(
-            f"imgs must be uint8 of shape {shape}, not {dtype} of shape {found_shape}"
-        )
+            yield np.packbits(images.reshape(len(images), -1), axis=1)

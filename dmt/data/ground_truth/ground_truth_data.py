@@ -75,6 +75,11 @@ class GroundTruthData:
         return False
 
     @property
+    def has_all_combinations(self):
+        """Whether there are observations of every combination of factor values."""
+        return True
+
+    @property
     def has_grid_draws(self):
         """Whether many draws of factors may be made at once, with `draws.randints`.
 

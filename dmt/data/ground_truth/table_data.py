@@ -1,91 +1,192 @@
-"""A table of samples as a data set: metrics draw its rows like images."""
+"""Data sets that are a list of samples with known factors, not a grid of factors."""
+
+import math
 
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, state_space
 
 
-class TableData(ground_truth_data.GroundTruthData):
-    """Samples whose factors are known; an observation is the number of its row.
+class FactorTable(ground_truth_data.GroundTruthData):
+    """Samples whose factors are known, one row of a table each.
 
     If the table has every combination of factor values, factors are drawn as from any
-    other grid, with the same random numbers. Otherwise they are those of random rows.
+    other grid, with the same random numbers. Otherwise they are those of random rows:
+    combinations that the table lacks are never drawn, and asking for one is an error.
     """
 
-    observation_shape = []
-
-    def __init__(self, factors):
-        """Numbers the values of each factor in ascending order.
+    def __init__(self, factors, factors_num_values=None):
+        """Numbers the combinations of values that occur.
 
         Args:
-          factors: Array of shape (n, num_factors).
+          factors: array of shape (n, num_factors).
+          factors_num_values: number of values of each factor, if `factors` are numbers
+            of values already; None to number the values that occur in ascending order.
         """
-        columns = [np.unique(column, return_inverse=True) for column in factors.T]
-        self._sizes = [len(values) for values, _ in columns]
-        self._factors = np.stack([indices for _, indices in columns], axis=1)
+        factors = np.asarray(factors)
+        if factors_num_values is None:
+            columns = [np.unique(column, return_inverse=True) for column in factors.T]
+            factors_num_values = [len(values) for values, _ in columns]
+            factors = np.stack([numbers for _, numbers in columns], axis=1)
+        self._sizes = list(factors_num_values)
+        self._factors = factors.astype(np.int64, copy=False)
         self.size = len(factors)
-        # Python's integers: the grid of an incomplete table can be astronomic.
-        self._strides = [1]
-        for num_values in self._sizes[:0:-1]:
-            self._strides.insert(0, self._strides[0] * num_values)
-        if self._strides[0] * self._sizes[0] >= 2**63:
-            raise ValueError(
-                "The factors have too many values to number their combinations. "
-                f"Received: numbers of values {self._sizes}"
-            )
-        atoms = self._atoms(self._factors)
-        self._order = np.argsort(atoms, kind="stable")
-        self._sorted_atoms = atoms[self._order]
-        num_atoms = len(np.unique(atoms))
-        self._is_unique = num_atoms == self.size
-        self._is_complete = num_atoms == self._strides[0] * self._sizes[0]
+        self._known = []
+        ids, num_ids = np.zeros(self.size, dtype=np.int64), 1
+        for columns in _column_groups(self._sizes, self.size):
+            keys = self._keys(ids, self._factors, columns)
+            known, ids = np.unique(keys, return_inverse=True)
+            num_ids = len(known)
+            self._known.append((columns, known))
+        self._row_order = np.argsort(ids, kind="stable")
+        self._counts = np.bincount(ids, minlength=num_ids)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._is_unique = num_ids == self.size
+        self._is_complete = num_ids == math.prod(self._sizes)
         self._space = state_space.SplitDiscreteStateSpace(
             self._sizes, range(len(self._sizes))
         )
 
     @property
     def factors_num_values(self):
-        """Number of values of each factor in the table."""
+        """Number of values of each factor."""
         return self._sizes
+
+    @property
+    def has_all_combinations(self):
+        """Whether the table has every combination of factor values."""
+        return self._is_complete
 
     @property
     def has_grid_draws(self):
         """Whether the table has every combination of factor values once."""
         return self._is_complete and self._is_unique
 
-    def _atoms(self, factors):
-        return np.asarray(factors) @ np.array(self._strides, dtype=np.int64)
+    @property
+    def is_grid(self):
+        """Whether it has them in the order of a grid."""
+        in_order = np.array_equal(self._row_order, np.arange(self.size))
+        return self.has_grid_draws and in_order
+
+    def _keys(self, ids, factors, columns):
+        """Numbers combinations of `ids` with the values of some columns."""
+        sizes = self._sizes[columns]
+        index = state_space.factors_to_index(factors[:, columns], sizes)
+        return ids * math.prod(sizes) + index
 
     def sample_factors(self, num, random_state):
-        """Draws factors, int64 of shape (num, num_factors)."""
+        """Draws factors: int64, shape (num, num_factors)."""
         if self._is_complete:
             return self._space.sample_latent_factors(num, random_state)
         return self._factors[random_state.randint(self.size, size=num)]
 
     def factors_at(self, indices):
-        """Factors (n, num_factors) of the rows."""
+        """Factors of the rows: int64, shape (n, num_factors)."""
         return self._factors[indices]
 
     def indices_of(self, factors, random_state=None):
         """Numbers of rows that have these factors, drawn where there are several.
 
         Raises:
-          ValueError: If there is no such row.
+          ValueError: if there is no such row.
         """
-        atoms = self._atoms(factors)
-        first = np.searchsorted(self._sorted_atoms, atoms, side="left")
-        counts = np.searchsorted(self._sorted_atoms, atoms, side="right") - first
-        if not counts.all():
-            raise ValueError(
-                "The table has no row for a combination of factors that the metric "
-                "asks for: give all combinations, or use the metric's function of "
-                "arrays. Received: no row with the values number "
-                f"{np.asarray(factors)[counts == 0][0].tolist()}"
-            )
+        factors = np.asarray(factors)
+        ids = np.zeros(len(factors), dtype=np.int64)
+        found = np.ones(len(factors), dtype=bool)
+        for columns, known in self._known:
+            keys = self._keys(ids, factors, columns)
+            ids = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            found &= known[ids] == keys
+        if not found.all():
+            raise ValueError(self._missing(factors[~found][0].tolist()))
+        rows = self._starts[ids]
         if not self._is_unique:
-            first = first + random_state.randint(counts)
-        return self._order[first]
+            if random_state is None:
+                raise ValueError(
+                    "Several rows have the same factors and one has to be drawn: pass "
+                    "a numpy RandomState. Received: random_state=None"
+                )
+            rows = rows + random_state.randint(self._counts[ids])
+        return self._row_order[rows]
+
+    def _missing(self, factors):
+        """The message about a combination of factors that no row has."""
+        return (
+            f"{self.name} has no observation of a combination of factors that is asked "
+            "for; metrics that fix factors need all combinations, others, such as "
+            f"mig, dci and sap_score, do not. Received: the values number {factors}"
+        )
+
+
+class TableData(FactorTable):
+    """A table without images: an observation is the number of its row."""
+
+    observation_shape = []
+
+    def _missing(self, factors):
+        return (
+            "The table has no row for a combination of factors that the metric asks "
+            "for: give all combinations, or use the metric's function of arrays. "
+            f"Received: no row with the values number {factors}"
+        )
 
     def sample_observations_from_factors(self, factors, random_state):
         """Numbers (n,) of rows that have the factors."""
         return self.indices_of(factors, random_state)
+
+
+class ImageTable(FactorTable):
+    """A table of factors with an image for each row."""
+
+    def __init__(
+        self, name, images, factors, factor_names, factors_num_values=None, rows=None
+    ):
+        """Joins factors and images.
+
+        Args:
+          name: the name of the data set.
+          images: uint8 array or memory map of shape (num_images, height, width,
+            channels).
+          factors: array of shape (n, num_factors).
+          factor_names: names of the factors.
+          factors_num_values: see `FactorTable`.
+          rows: int array of shape (n,), the number of the image of each row of factors;
+            None if they are in the same order.
+        """
+        super().__init__(factors, factors_num_values)
+        self._name = name
+        self._images = images
+        self._factor_names = list(factor_names)
+        self._rows = rows
+
+    @property
+    def name(self):
+        """Name of the data set."""
+        return self._name
+
+    @property
+    def factor_names(self):
+        """Names of the factors."""
+        return self._factor_names
+
+    @property
+    def observation_shape(self):
+        """[height, width, channels]."""
+        return list(self._images.shape[1:])
+
+    def images_at(self, indices):
+        """Images at the indices: uint8, shape (n, *observation_shape)."""
+        indices = np.asarray(indices)
+        return self._images[indices if self._rows is None else self._rows[indices]]
+
+
+def _column_groups(sizes, num_rows):
+    """Slices of columns whose combinations can be numbered, for each row, in int64."""
+    groups, start, span = [], 0, 1
+    for stop, num_values in enumerate(sizes):
+        # Python's integers: the grid of an incomplete table can be astronomic.
+        if span * num_values * max(num_rows, 1) >= 2**63:
+            groups.append(slice(start, stop))
+            start, span = stop, 1
+        span *= num_values
+    return [*groups, slice(start, len(sizes))]

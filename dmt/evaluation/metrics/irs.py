@@ -114,6 +114,7 @@ def _active(ys):
     return ys.max(axis=1) > ys.min(axis=1)
 
 
+# Not used here: a name that users of disentanglement_lib import.
 def _drop_constant_dims(ys):
     """Returns the rows of ys (num_variables, n) that vary."""
     ys = np.asarray(ys)

@@ -191,6 +191,7 @@ def _squared_correlations(mus, ys):
     )
 
 
+# Not used here: a name that users of disentanglement_lib import.
 def compute_avg_diff_top_two(matrix):
     """Mean over columns of the difference between their two largest values.
 

@@ -1,7 +1,8 @@
 import gin
 import pytest
 
-from dmt.data.ground_truth import dummy_data, named_data
+from dmt.data import catalog
+from dmt.data.ground_truth import dummy_data, ground_truth_data, named_data
 
 
 def test_binding_names_the_data_set():
@@ -20,6 +21,15 @@ def test_binding_names_the_data_set():
         "dsprites_rendered",
         "dsprites_rendered_noshape",
         "dsprites_rendered_small",
+        "abstract_dsprites_rendered",
+        "armcube_rendered",
+        "armcube_rendered_heldout_colors_128",
+        "armcube_rendered_shifted",
+        "color_dsprites_rendered",
+        "noisy_dsprites_rendered",
+        "shapes3d_rendered",
+        "shapes3d_rendered_128",
+        "texture_dsprites_rendered",
     ],
 )
 def test_data_set_knows_its_name(name):
@@ -34,11 +44,16 @@ def test_unknown_name_suggests_the_closest():
         named_data.get_named_ground_truth_data(None)
 
 
-@pytest.mark.parametrize("name", ["shapes3d", "color_dsprites", "abstract_dsprites"])
-def test_data_sets_to_come_are_not_taken_for_typos(name):
-    with pytest.raises(ValueError, match="not in this version") as error:
+def test_every_published_data_set_is_registered():
+    assert set(catalog.DATASETS) <= set(named_data.factories())
+
+
+@pytest.mark.parametrize("name", catalog.DATASETS)
+def test_missing_files_are_named(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("DMT_DATA", str(tmp_path))
+    with pytest.raises(ground_truth_data.DatasetNotFound) as error:
         named_data.get_named_ground_truth_data(name)
-    assert "Did you mean" not in str(error.value)
+    assert str(tmp_path) in str(error.value) and "dmt_data" in str(error.value)
 
 
 def test_registered_data_set_is_found(monkeypatch):

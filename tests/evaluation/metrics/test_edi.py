@@ -103,6 +103,16 @@ def test_noise_is_not_explicit():
 
 
 def test_factor_with_one_value():
+    random_state = np.random.RandomState(0)
+    factors = random_state.randint(4, size=(1480, 2))
+    codes = factors + 0.2 * random_state.standard_normal((1480, 2))
+    alone = edi.edi(factors, codes)
+    factors = np.insert(factors, 1, 7, axis=1)
+    scores = edi.edi(factors, codes)
+    assert np.isnan(scores["explicitness"])
+    per_factor = scores["modularity_per_factor"]
+    assert [per_factor[0], per_factor[2]] == alone["modularity_per_factor"]
+    assert per_factor[1] == 0
     scores = edi.edi(np.column_stack([GRID[:, 2], np.zeros(512)]), GRID)
     assert np.isnan(scores["explicitness"])
     assert scores["explicitness_per_factor"][0] == pytest.approx(1, abs=0.01)

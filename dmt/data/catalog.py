@@ -1,0 +1,486 @@
+"""The published data sets: what they are, under which terms, and where their files are.
+
+Paths are relative to the data root and use the folders of disentanglement_lib, so that
+both packages can share one root. Nothing here reads a file or the network.
+"""
+
+import dataclasses
+import difflib
+import os
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpack:
+    """What to take out of an archive.
+
+    Attributes:
+      patterns: shell patterns of the wanted members' paths.
+      folder: where they go, relative to the data root, without folders of their own.
+      num_files: number of wanted members, None for any.
+    """
+
+    patterns: tuple[str, ...]
+    folder: str
+    num_files: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file of a data set.
+
+    Attributes:
+      path: where it lies, relative to the data root.
+      urls: addresses, tried in order; none if it has to be fetched by hand.
+      size: exact number of bytes, None if it is not known.
+      about: roughly the number of bytes, where the exact one is not known.
+      checksums: algorithm ("sha256", "md5", "git_blob") -> hexadecimal digest.
+      strictness: "strict" if a file with another checksum is refused; "warn" if the
+        checksum is of an older release, which may hold the same images in other bytes.
+      unpack: what to take out of it; the archive itself is then not kept.
+      or_else: other files with the same content, any of which does as well.
+    """
+
+    path: str
+    urls: tuple[str, ...] = ()
+    size: int | None = None
+    about: int | None = None
+    checksums: dict[str, str] = dataclasses.field(default_factory=dict)
+    strictness: str = "strict"
+    unpack: Unpack | None = None
+    or_else: tuple["File", ...] = ()
+
+    @property
+    def name(self):
+        """Name without its folder."""
+        return os.path.basename(self.path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A published data set.
+
+    Attributes:
+      name: the name of `dataset.name`.
+      description: what it shows, in one line.
+      factors: name of each ground-truth factor -> number of its values.
+      num_images: number of images in the files, None if it is not known.
+      image_shape: (height, width, channels) of the images in the files.
+      licence: its name, or what is known of it.
+      citation: whom to cite, with an address.
+      files: all files it needs.
+      terms: what one accepts by using it, empty if the licence says all.
+      needs_consent: whether the terms must be accepted before a download.
+      by_hand: how to get files that have no address, empty if all have one.
+      notes: what else to know about it.
+      twin: the rendered data set with the same factors, empty if there is none.
+    """
+
+    name: str
+    description: str
+    factors: dict[str, int]
+    num_images: int | None
+    image_shape: tuple[int, int, int]
+    licence: str
+    citation: str
+    files: tuple[File, ...]
+    terms: str = ""
+    needs_consent: bool = False
+    by_hand: str = ""
+    notes: str = ""
+    twin: str = ""
+
+
+def find(name, other_names=()):
+    """The published data set of that name.
+
+    Args:
+      name: its name.
+      other_names: names of data sets that are not published files.
+
+    Returns:
+      A Dataset, or None for one of the other names.
+
+    Raises:
+      ValueError: if there is no such data set.
+    """
+    if name in DATASETS or name in other_names:
+        return DATASETS.get(name)
+    close = difflib.get_close_matches(name, [*DATASETS, *other_names], n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}?" if close else "See dmt_data list."
+    raise ValueError(f"There is no data set of this name. {hint} Received: {name!r}")
+
+
+_DSPRITES_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
+_DSPRITES_REPOSITORY = "https://github.com/google-deepmind/dsprites-dataset/raw"
+_DSPRITES_COMMIT = "fa310c66517cfc1939d77fe17c725154efc97127"
+
+
+def _dsprites_file(suffix, **facts):
+    name = _DSPRITES_STEM + suffix
+    urls = tuple(
+        f"{_DSPRITES_REPOSITORY}/{version}/{name}"
+        for version in ("master", _DSPRITES_COMMIT)
+    )
+    return File(path=f"dsprites/{name}", urls=urls, **facts)
+
+
+_DSPRITES_NPZ = _dsprites_file(
+    ".npz",
+    about=26_700_000,
+    checksums={
+        "md5": "7da33b31b13a06f4b04a70402ce90c2e",
+        "git_blob": "d98996d3f8ee1550e06b9d4ed78d0beb478910d5",
+    },
+)
+_DSPRITES_FILE = _dsprites_file(
+    ".hdf5",
+    size=28_024_106,
+    checksums={
+        "sha256": "729fa22e884c9c500e1f17415d580746b4c5894fbbb780a1319bbcfa39a745bb",
+        "git_blob": "3c8de5d40afa425dfd9de811d71248449aae238b",
+    },
+    or_else=(_DSPRITES_NPZ,),
+)
+_SCREAM_FILE = File(
+    path="scream/scream.jpg",
+    urls=("https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg",),
+)
+_DSPRITES_FACTORS = {
+    "shape": 3,
+    "scale": 6,
+    "orientation": 40,
+    "position x": 32,
+    "position y": 32,
+}
+
+
+def _dsprites(name, description, channels, **changes):
+    facts = {
+        "factors": _DSPRITES_FACTORS,
+        "num_images": 737_280,
+        "image_shape": (64, 64, channels),
+        "licence": "Apache-2.0",
+        "citation": "Matthey, Higgins, Hassabis and Lerchner (2017), dSprites, "
+        "https://github.com/google-deepmind/dsprites-dataset",
+        "files": (_DSPRITES_FILE,),
+        "twin": "dsprites_rendered",
+        **changes,
+    }
+    return Dataset(name=name, description=description, **facts)
+
+
+def _mpi3d(mode, description, file, sizes=(6, 6), **changes):
+    facts = {
+        "factors": {
+            "object color": sizes[0],
+            "object shape": sizes[1],
+            "object size": 2,
+            "camera height": 3,
+            "background color": 3,
+            "first DOF": 40,
+            "second DOF": 40,
+        },
+        "num_images": sizes[0] * sizes[1] * 28_800,
+        "image_shape": (64, 64, 3),
+        "licence": "CC BY 4.0",
+        "citation": "Gondal et al. (2019), On the Transfer of Inductive Bias from "
+        "Simulation to the Real World, "
+        "https://github.com/rr-learning/disentanglement_dataset",
+        "files": (file,),
+        "twin": "armcube_rendered",
+        **changes,
+    }
+    return Dataset(name=f"mpi3d_{mode}", description=description, **facts)
+
+
+def _mpi3d_file(mode, md5):
+    name = f"mpi3d_{mode}"
+    return File(
+        path=f"{name}/{name}.npz",
+        urls=(
+            f"https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/{name}.npz",
+        ),
+        about=12_740_000_000,
+        checksums={"md5": md5},
+        strictness="warn",
+    )
+
+
+_MPI3D_COMPLEX_STEM = "real3d_complicated_shapes_ordered"
+_MPI3D_COMPLEX_FILE = File(
+    path=f"mpi3d_real_complex/{_MPI3D_COMPLEX_STEM}.npz",
+    urls=(
+        "https://huggingface.co/datasets/randall-lab/mpi3d-complex/resolve/main/"
+        f"{_MPI3D_COMPLEX_STEM}.npz",
+        "https://drive.usercontent.google.com/download?"
+        "id=1Tp8eTdHxgUMtsZv5uAoYAbJR1BOa_OQm&export=download&confirm=t",
+    ),
+    about=5_662_000_000,
+)
+
+
+def _smallnorb_file(part, size, unpacked_size, sha256):
+    split = {
+        "training": "5x46789x9x18x6x2x96x96",
+        "testing": "5x01235x9x18x6x2x96x96",
+    }[part.partition("-")[0]]
+    path = f"small_norb/smallnorb-{split}-{part}.mat"
+    name = os.path.basename(path)
+    return File(
+        path=f"{path}.gz",
+        urls=(f"https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/{name}.gz",),
+        size=size,
+        checksums={"sha256": sha256},
+        or_else=(File(path=path, size=unpacked_size),),
+    )
+
+
+def _trifinger(name, folder, description, colors, num_images, images):
+    return Dataset(
+        name=name,
+        description=description,
+        factors={
+            "color": colors,
+            "joint 0": 30,
+            "joint 1": 30,
+            "joint 2": 30,
+            "position x": 30,
+            "position y": 30,
+            "angle": 10,
+        },
+        num_images=num_images,
+        image_shape=(128, 128, 3),
+        licence="not stated",
+        citation="Dittadi et al. (2021), On the Transfer of Disentangled "
+        "Representations in Realistic Settings, https://arxiv.org/abs/2010.14407",
+        files=tuple(
+            File(path=f"robot_finger_datasets/{folder}/{folder}_{part}")
+            for part in (images, "labels.npz")
+        ),
+        terms="no licence is stated: ask the authors before you share the files",
+        needs_consent=True,
+        by_hand="ask the authors of the paper for robot_finger_datasets.tar",
+    )
+
+
+_ALL = (
+    _dsprites("dsprites_full", "a white square, ellipse or heart on black", 1),
+    _dsprites(
+        "dsprites_noshape",
+        "dsprites_full, the shape drawn at random and not a factor",
+        1,
+        factors={k: v for k, v in _DSPRITES_FACTORS.items() if k != "shape"},
+        twin="dsprites_rendered_noshape",
+    ),
+    _dsprites("color_dsprites", "dsprites_full in a random colour", 3),
+    _dsprites("noisy_dsprites", "dsprites_full on random noise", 3),
+    _dsprites(
+        "scream_dsprites",
+        "dsprites_full on a random part of The Scream",
+        3,
+        files=(_DSPRITES_FILE, _SCREAM_FILE),
+        licence="Apache-2.0; the painting is in the public domain in most countries",
+    ),
+    _dsprites(
+        "abstract_dsprites",
+        "dsprites_full in 6 colours on 5 greys, the orientation drawn at random",
+        3,
+        factors={
+            "background color": 5,
+            "object color": 6,
+            **{k: v for k, v in _DSPRITES_FACTORS.items() if k != "orientation"},
+        },
+        citation="van Steenkiste, Locatello, Schmidhuber and Bachem (2019), Are "
+        "Disentangled Representations Helpful for Abstract Visual Reasoning?, "
+        "https://arxiv.org/abs/1905.12506",
+    ),
+    Dataset(
+        name="shapes3d",
+        description="one of four objects in a room, seen from different sides",
+        factors={
+            "floor hue": 10,
+            "wall hue": 10,
+            "object hue": 10,
+            "scale": 8,
+            "shape": 4,
+            "orientation": 15,
+        },
+        num_images=480_000,
+        image_shape=(64, 64, 3),
+        licence="Apache-2.0",
+        citation="Burgess and Kim (2018), 3D Shapes Dataset, "
+        "https://github.com/google-deepmind/3d-shapes",
+        files=(
+            File(
+                path="3dshapes/3dshapes.h5",
+                urls=("https://storage.googleapis.com/3d-shapes/3dshapes.h5",),
+                size=267_573_662,
+                checksums={
+                    "sha256": "0a0f6ed98baff276a50f3a081a7434d7"
+                    "88da63cb135a98189b2a5b5769be1785"
+                },
+            ),
+        ),
+        notes="the npz file that disentanglement_lib reads was never published",
+        twin="shapes3d_rendered",
+    ),
+    _mpi3d(
+        "toy",
+        "a robot arm that holds an object, simple renderings",
+        _mpi3d_file("toy", "55889cb7c7dfc655d6e0277beee88868"),
+        notes="an older file with 460,800 images has 4 colours and 4 shapes",
+    ),
+    _mpi3d(
+        "realistic",
+        "a robot arm that holds an object, realistic renderings",
+        _mpi3d_file("realistic", "59a6225b88b635365f70c91b3e52f70f"),
+        notes="an older file with 460,800 images has 4 colours and 4 shapes",
+    ),
+    _mpi3d(
+        "real",
+        "a robot arm that holds an object, photographs",
+        _mpi3d_file("real", "0f33f609918fb5c97996692f91129802"),
+    ),
+    _mpi3d(
+        "real_complex",
+        "a robot arm that holds an everyday object, photographs",
+        _MPI3D_COMPLEX_FILE,
+        sizes=(4, 4),
+        notes="no checksum is published; the first address is a copy by third parties",
+    ),
+    Dataset(
+        name="cars3d",
+        description="183 models of cars, seen from different sides",
+        factors={"elevation": 4, "azimuth": 24, "object type": 183},
+        num_images=17_568,
+        image_shape=(128, 128, 3),
+        licence="not stated",
+        citation="Reed, Zhang, Zhang and Lee (2015), Deep Visual Analogy-Making; "
+        "models of Fidler, Dickinson and Urtasun (2012)",
+        files=(
+            File(
+                path="cars/nips2015-analogy-data.tar.gz",
+                urls=("http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",),
+                checksums={"md5": "4e866a7919c1beedf53964e6f7a23686"},
+                unpack=Unpack(("data/cars/*.mat", "data/cars/list.txt"), "cars", 184),
+            ),
+        ),
+        terms="no licence is stated: do not pass the files on",
+    ),
+    Dataset(
+        name="smallnorb",
+        description="50 toys of five categories, seen by two cameras",
+        factors={"category": 5, "elevation": 9, "azimuth": 18, "lighting": 6},
+        num_images=48_600,
+        image_shape=(96, 96, 1),
+        licence="for research, not for sale",
+        citation="LeCun, Huang and Bottou (2004), Learning Methods for Generic Object "
+        "Recognition, https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",
+        files=(
+            _smallnorb_file(
+                "training-dat",
+                131_896_188,
+                447_897_624,
+                "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
+            ),
+            _smallnorb_file(
+                "training-cat",
+                348,
+                97_220,
+                "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
+            ),
+            _smallnorb_file(
+                "training-info",
+                71_052,
+                388_820,
+                "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
+            ),
+            _smallnorb_file(
+                "testing-dat",
+                130_799_817,
+                447_897_624,
+                "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
+            ),
+            _smallnorb_file(
+                "testing-cat",
+                347,
+                97_220,
+                "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
+            ),
+            _smallnorb_file(
+                "testing-info",
+                10_428,
+                388_820,
+                "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
+            ),
+        ),
+        terms="for research purposes only, not to be sold, cite the paper",
+        needs_consent=True,
+    ),
+    _trifinger(
+        "trifinger",
+        "finger",
+        "a robot finger and a cube in 8 colours, rendered",
+        8,
+        1_000_000,
+        "images.tar",
+    ),
+    _trifinger(
+        "trifinger_heldout_colors",
+        "finger_heldout_colors",
+        "a robot finger and a cube in 4 other colours, rendered",
+        4,
+        None,
+        "images.tar",
+    ),
+    _trifinger(
+        "trifinger_real",
+        "finger_real",
+        "a robot finger and a cube, photographs",
+        8,
+        1_809,
+        "images.npz",
+    ),
+    Dataset(
+        name="celeba",
+        description="faces with 40 binary attributes, not a grid of factors",
+        factors={},
+        num_images=202_599,
+        image_shape=(218, 178, 3),
+        licence="for non-commercial research, not to be passed on",
+        citation="Liu, Luo, Wang and Tang (2015), Deep Learning Face Attributes in the "
+        "Wild, https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        files=(
+            File(
+                path="celeba/img_align_celeba.zip",
+                size=1_443_490_838,
+                checksums={
+                    "sha256": "46fb89443c578308acf364d7d379fe1b"
+                    "9efb793042c0af734b6112e4fd3a8c74"
+                },
+            ),
+            File(
+                path="celeba/list_attr_celeba.txt",
+                size=26_721_026,
+                checksums={
+                    "sha256": "f0e5da289d5ccf75ffe8811132694922"
+                    "b60f2af59256ed362afa03fefba324d0"
+                },
+            ),
+            File(
+                path="celeba/list_eval_partition.txt",
+                size=2_836_386,
+                checksums={
+                    "sha256": "fc955bcb3ef8fbdf7d5640d9a8693a84"
+                    "31b5f2ee291a5c1449a1549e7e073fe7"
+                },
+            ),
+        ),
+        terms="for non-commercial research only; do not pass the images on, not even "
+        "reduced or changed",
+        needs_consent=True,
+        by_hand="follow the links of https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    ),
+)
+
+DATASETS = {dataset.name: dataset for dataset in _ALL}

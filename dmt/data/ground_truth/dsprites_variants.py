@@ -1,0 +1,355 @@
+"""dSprites in colours, on noise and on a painting, from official or rendered sprites.
+
+The variants of Locatello et al. (2019), "Challenging Common Assumptions in the
+Unsupervised Learning of Disentangled Representations", and the coloured grid of van
+Steenkiste et al. (2019), "Are Disentangled Representations Helpful for Abstract Visual
+Reasoning?". They draw the random numbers of disentanglement_lib in its order.
+"""
+
+import functools
+
+import numba
+import numpy as np
+
+from dmt.data.ground_truth import (
+    dsprites,
+    dsprites_rendered,
+    grid_data,
+    ground_truth_data,
+)
+
+SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
+
+# Random numbers of this many pictures stay in the processor's cache.
+_BATCH = 8
+
+# Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)
+# of seaborn.
+_BACKGROUND_COLORS = np.repeat(np.linspace(0, 1, 5)[:, None], 3, axis=1)
+_OBJECT_COLORS = np.array(
+    [
+        [0.9096231780824386, 0.5883403686424795, 0.3657680693481871],
+        [0.6350181801577739, 0.6927729880940552, 0.3626904230371999],
+        [0.3764832455369271, 0.7283900430001952, 0.5963114605342514],
+        [0.39548987063404156, 0.7073922557810771, 0.7874577552076919],
+        [0.6963644829189117, 0.6220697032672371, 0.899716387820763],
+        [0.90815966835861, 0.5511103319168646, 0.7494337214212151],
+    ]
+)
+
+_TEXTURE_VERSION = "1"
+_TEXTURE_SHAPE = (274, 350)
+_TEXTURE_PALETTE = np.array(
+    [[204, 88, 34], [236, 172, 64], [88, 108, 76], [28, 44, 84], [120, 60, 44]]
+)
+
+
+class _RandomPixelSprites(ground_truth_data.GroundTruthData):
+    """Sprites of another data set, with pixels that are drawn for each observation."""
+
+    observation_shape = [64, 64, 3]
+
+    def __init__(self, name, sprites):
+        """Takes over the factors.
+
+        Args:
+          name: the name of the data set.
+          sprites: the `DSprites` that are drawn on.
+        """
+        self._name = name
+        self._sprites = sprites
+        self.origin = sprites.origin
+        self.renderer_version = getattr(sprites, "renderer_version", None)
+
+    @property
+    def name(self):
+        """Name of the data set."""
+        return self._name
+
+    @property
+    def factors_num_values(self):
+        """Number of values of each factor."""
+        return self._sprites.factors_num_values
+
+    @property
+    def factor_names(self):
+        """Names of the factors."""
+        return self._sprites.factor_names
+
+    def sample_factors(self, num, random_state):
+        """Draws factors: int64, shape (num, num_factors)."""
+        return self._sprites.sample_factors(num, random_state)
+
+    def sample_observations_from_factors(self, factors, random_state):
+        """Draws the sprites and their random pixels.
+
+        Args:
+          factors: int array of shape (n, num_factors).
+          random_state: numpy RandomState.
+
+        Returns:
+          float32 array of shape (n, 64, 64, 3), values in [0, 1].
+        """
+        masks = self._sprites.images_at(self._sprites.indices_of(factors, random_state))
+        observations = np.empty((len(masks), 64 * 64, 3), dtype=np.float32)
+        self._fill(observations, masks.reshape(-1, 64 * 64), random_state)
+        return observations.reshape(-1, *self.observation_shape)
+
+    def _fill(self, observations, masks, random_state):
+        raise NotImplementedError
+
+
+class ColorDSprites(_RandomPixelSprites):
+    """Sprites in a random light colour on black."""
+
+    def _fill(self, observations, masks, random_state):
+        colors = random_state.uniform(0.5, 1, size=(len(masks), 3))
+        _paint(masks, colors, np.zeros_like(colors), observations)
+
+
+class NoisyDSprites(_RandomPixelSprites):
+    """White sprites on coloured noise."""
+
+    def _fill(self, observations, masks, random_state):
+        for start in range(0, len(masks), _BATCH):
+            batch = slice(start, start + _BATCH)
+            noise = random_state.random_sample(observations[batch].shape)
+            _whiten(masks[batch], noise, observations[batch])
+
+
+class BackgroundDSprites(_RandomPixelSprites):
+    """Sprites that invert a random piece of a picture, tinted in a random colour."""
+
+    def __init__(self, name, sprites, background):
+        """Takes the picture.
+
+        Args:
+          name: the name of the data set.
+          sprites: the `DSprites` that are drawn on.
+          background: float array of shape (height, width, 3), values in [0, 1], height
+            and width greater than 64.
+        """
+        super().__init__(name, sprites)
+        self._background = np.asarray(background, dtype=np.float64)
+
+    def _fill(self, observations, masks, random_state):
+        height, width, _ = self._background.shape
+        corners = np.empty((len(masks), 2), dtype=np.int64)
+        colors = np.empty((len(masks), 3))
+        for corner, color in zip(corners, colors, strict=True):
+            corner[0] = random_state.randint(height - 64)
+            corner[1] = random_state.randint(width - 64)
+            color[:] = random_state.random_sample(3)
+        _invert(masks, self._background, corners, colors, observations)
+
+
+class AbstractDSprites(grid_data.GridData):
+    """Coloured sprites on grey, for abstract reasoning.
+
+    The state space has the factors
+      0 - background color (5 greys),
+      1 - object color (6 hues),
+      2 - shape (3),
+      3 - scale (6),
+      4 - orientation (40), not a ground-truth factor but drawn for each observation,
+      5 - position x (32),
+      6 - position y (32).
+    """
+
+    factor_sizes = [5, 6, 3, 6, 40, 32, 32]
+    state_space_names = [
+        "background color",
+        "object color",
+        "shape",
+        "scale",
+        "orientation",
+        "position x",
+        "position y",
+    ]
+    observation_shape = [64, 64, 3]
+
+    def __init__(self, name, sprites):
+        """Takes the sprites.
+
+        Args:
+          name: the name of the data set.
+          sprites: the `DSprites` that are coloured.
+        """
+        super().__init__(name, latent_factor_indices=[0, 1, 2, 3, 5, 6])
+        self._sprites = sprites
+        self.origin = sprites.origin
+        self.renderer_version = getattr(sprites, "renderer_version", None)
+
+    def sample_observations_from_factors(self, factors, random_state):
+        """Draws observations whose colours are not rounded to 8 bits.
+
+        Args:
+          factors: int array of shape (n, 6).
+          random_state: numpy RandomState that draws the orientations.
+
+        Returns:
+          float32 array of shape (n, 64, 64, 3), values in [0, 1].
+        """
+        indices = self.indices_of(factors, random_state)
+        return self._colored(
+            indices,
+            _OBJECT_COLORS.astype(np.float32),
+            _BACKGROUND_COLORS.astype(np.float32),
+        )
+
+    def images_at(self, indices):
+        """Pictures at the indices: uint8, shape (n, 64, 64, 3)."""
+        object_colors, background_colors = (
+            np.rint(255 * colors).astype(np.uint8)
+            for colors in (_OBJECT_COLORS, _BACKGROUND_COLORS)
+        )
+        return self._colored(self.checked(indices), object_colors, background_colors)
+
+    def _colored(self, indices, object_colors, background_colors):
+        colors, sprites = np.divmod(indices, self._sprites.size)
+        background, foreground = np.divmod(colors, len(object_colors))
+        masks = self._sprites.images_at(sprites).reshape(-1, 64 * 64)
+        images = np.empty((len(masks), 64 * 64, 3), dtype=object_colors.dtype)
+        _paint(masks, object_colors[foreground], background_colors[background], images)
+        return images.reshape(-1, *self.observation_shape)
+
+
+@numba.njit(cache=True, nogil=True)
+def _paint(masks, inside, outside, images):
+    """Gives each picture one colour inside the mask and one outside."""
+    for i in range(len(masks)):
+        for pixel in range(masks.shape[1]):
+            color = inside[i] if masks[i, pixel] else outside[i]
+            for channel in range(3):
+                images[i, pixel, channel] = color[channel]
+
+
+@numba.njit(cache=True, nogil=True)
+def _whiten(masks, pixels, images):
+    """Copies the pixels, white inside the mask."""
+    for i in range(len(masks)):
+        for pixel in range(masks.shape[1]):
+            for channel in range(3):
+                value = 1.0 if masks[i, pixel] else pixels[i, pixel, channel]
+                images[i, pixel, channel] = value
+
+
+@numba.njit(cache=True, nogil=True)
+def _invert(masks, background, corners, colors, images):
+    """Averages a 64x64 piece of the background with a colour, inverts the mask."""
+    for i in range(len(masks)):
+        for y in range(64):
+            for x in range(64):
+                source = background[corners[i, 0] + y, corners[i, 1] + x]
+                mask = masks[i, 64 * y + x]
+                for channel in range(3):
+                    value = (source[channel] + colors[i, channel]) / 2
+                    images[i, 64 * y + x, channel] = 1 - value if mask else value
+
+
+@functools.cache
+def texture():
+    """A picture of swirling bands in the place of a painting.
+
+    Returns:
+      float array of shape (274, 350, 3), values in [0, 1].
+    """
+    random_state = np.random.RandomState(0)
+    warp = sum(_smooth_noise(random_state, 3 * 2**k) / 2**k for k in range(4))
+    bands = 4 * np.linspace(0, 1, _TEXTURE_SHAPE[0])[:, None] + 5 * warp
+    grain = _smooth_noise(random_state, 96) - 0.5
+    # A triangle wave runs through the palette to and fro.
+    position = np.abs((bands + 0.3 * grain) % 2 - 1) * (len(_TEXTURE_PALETTE) - 1)
+    first = np.minimum(position.astype(int), len(_TEXTURE_PALETTE) - 2)
+    share = (position - first)[..., None]
+    color = (1 - share) * _TEXTURE_PALETTE[first] + share * _TEXTURE_PALETTE[first + 1]
+    return np.clip(np.rint(color + 40 * grain[..., None]), 0, 255) / 255
+
+
+def _smooth_noise(random_state, cells):
+    """Random numbers in [0, 1) on a lattice of cells x cells, blended in between."""
+    lattice = random_state.randint(256, size=(cells + 1, cells + 1)) / 256
+    height, width = (np.arange(n) * cells / n for n in _TEXTURE_SHAPE)
+    for axis, positions in enumerate((height, width)):
+        first = positions.astype(int)
+        share = positions - first
+        share = share * share * (3 - 2 * share)
+        share = share[:, None] if axis == 0 else share
+        below, above = (lattice.take(first + i, axis=axis) for i in (0, 1))
+        lattice = below + share * (above - below)
+    return lattice
+
+
+def load_scream():
+    """Edvard Munch's The Scream, reduced to fit 350x274 pixels.
+
+    Returns:
+      float array of shape (height, width, 3), values in [0, 1].
+
+    Raises:
+      DatasetNotFound: if there is no scream/scream.jpg in the data root.
+    """
+    import PIL.Image
+
+    path = ground_truth_data.data_root() / "scream" / "scream.jpg"
+    if not path.is_file():
+        raise ground_truth_data.DatasetNotFound(
+            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to that "
+            "place, or set the environment variable DMT_DATA to the folder that holds "
+            "'scream', or use 'texture_dsprites_rendered', which needs no file."
+        )
+    with PIL.Image.open(path) as image:
+        image.thumbnail((350, 274))
+        return np.asarray(image.convert("RGB")) / 255
+
+
+def color_dsprites():
+    """The official dSprites in random colours."""
+    return ColorDSprites("color_dsprites", dsprites.dsprites_full())
+
+
+def color_dsprites_rendered():
+    """The rendered dSprites in random colours."""
+    return ColorDSprites(
+        "color_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+    )
+
+
+def noisy_dsprites():
+    """The official dSprites on random noise."""
+    return NoisyDSprites("noisy_dsprites", dsprites.dsprites_full())
+
+
+def noisy_dsprites_rendered():
+    """The rendered dSprites on random noise."""
+    return NoisyDSprites(
+        "noisy_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+    )
+
+
+def scream_dsprites():
+    """The official dSprites on random pieces of The Scream."""
+    return BackgroundDSprites(
+        "scream_dsprites", dsprites.dsprites_full(), load_scream()
+    )
+
+
+def texture_dsprites_rendered():
+    """The rendered dSprites on random pieces of a texture, like `scream_dsprites`."""
+    data = BackgroundDSprites(
+        "texture_dsprites_rendered", dsprites_rendered.dsprites_rendered(), texture()
+    )
+    data.renderer_version += f"-{_TEXTURE_VERSION}"
+    return data
+
+
+def abstract_dsprites():
+    """The official dSprites in the colours of abstract reasoning."""
+    return AbstractDSprites("abstract_dsprites", dsprites.dsprites_full())
+
+
+def abstract_dsprites_rendered():
+    """The rendered dSprites in the colours of abstract reasoning."""
+    return AbstractDSprites(
+        "abstract_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+    )

@@ -1,0 +1,111 @@
+"""Data sets that have an image of every combination of their factors."""
+
+import math
+
+import numpy as np
+
+from dmt.data.ground_truth import ground_truth_data, state_space
+
+
+class GridData(ground_truth_data.GroundTruthData):
+    """Images of all combinations of the factors of a state space.
+
+    Some factors of the state space are ground truth, the others are drawn anew for each
+    observation. Index i is the i-th combination when counting with the last factor
+    fastest.
+
+    A subclass sets:
+      factor_sizes: number of values of each factor of the state space.
+      state_space_names: their names.
+      observation_shape: [height, width, channels].
+    and defines `images_at`, or passes an array of images.
+    """
+
+    factor_sizes = None
+    state_space_names = None
+
+    def __init__(self, name, latent_factor_indices=None, images=None, rows=None):
+        """Sets up the state space.
+
+        Args:
+          name: the name of the data set.
+          latent_factor_indices: the factors of the state space that are ground truth;
+            None for all.
+          images: uint8 array or memory map of shape (size, *observation_shape), or
+            None if the subclass defines `images_at`.
+          rows: int array of shape (size,), the row of the image of each index; None if
+            images are in the order of the indices.
+        """
+        if latent_factor_indices is None:
+            latent_factor_indices = range(len(self.factor_sizes))
+        self._name = name
+        self.state_space = state_space.SplitDiscreteStateSpace(
+            self.factor_sizes, latent_factor_indices
+        )
+        self._images = images
+        self._rows = rows
+
+    @property
+    def name(self):
+        """Name of the data set."""
+        return self._name
+
+    @property
+    def size(self):
+        """Number of images."""
+        return math.prod(self.factor_sizes)
+
+    @property
+    def factors_num_values(self):
+        """Number of values of each ground-truth factor."""
+        return [self.factor_sizes[i] for i in self.state_space.latent_factor_indices]
+
+    @property
+    def factor_names(self):
+        """Names of the ground-truth factors."""
+        latent_factor_indices = self.state_space.latent_factor_indices
+        return [self.state_space_names[i] for i in latent_factor_indices]
+
+    @property
+    def is_grid(self):
+        """Whether the ground-truth factors alone determine the image."""
+        return math.prod(self.factors_num_values) == self.size
+
+    @property
+    def has_grid_draws(self):
+        """Whether the factors are drawn in turn and nothing else is drawn."""
+        plain = type(self).sample_factors is GridData.sample_factors
+        return plain and self.is_grid
+
+    def sample_factors(self, num, random_state):
+        """Draws factors: int64, shape (num, num_factors)."""
+        return self.state_space.sample_latent_factors(num, random_state)
+
+    def factors_at(self, indices):
+        """Factors of the images at the indices: int64, shape (n, num_factors)."""
+        all_factors = state_space.index_to_factors(indices, self.factor_sizes)
+        return all_factors[:, self.state_space.latent_factor_indices]
+
+    def indices_of(self, factors, random_state=None):
+        """Indices of images that show the factors: int64, shape (n,)."""
+        all_factors = self.state_space.sample_all_factors(factors, random_state)
+        return state_space.factors_to_index(all_factors, self.factor_sizes)
+
+    def images_at(self, indices):
+        """Images at the indices: uint8, shape (n, *observation_shape)."""
+        indices = self.checked(indices)
+        return self._images[indices if self._rows is None else self._rows[indices]]
+
+    def checked(self, indices):
+        """The indices as an array.
+
+        Raises:
+          ValueError: if one is not in [0, size).
+        """
+        indices = np.asarray(indices)
+        if indices.size and not (0 <= indices.min() and indices.max() < self.size):
+            raise ValueError(
+                f"Indices must be in [0, {self.size}). "
+                f"Received: from {indices.min()} to {indices.max()}"
+            )
+        return indices

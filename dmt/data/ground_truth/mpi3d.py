@@ -1,0 +1,105 @@
+"""MPI3D: pictures of a robot arm that holds an object, drawn or photographed.
+
+The data sets of Gondal et al. (2019), https://arxiv.org/abs/1906.03292, files at
+https://github.com/rr-learning/disentanglement_dataset.
+"""
+
+import math
+
+from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
+
+_FILES = {
+    "mpi3d_toy": "mpi3d_toy.npz",
+    "mpi3d_realistic": "mpi3d_realistic.npz",
+    "mpi3d_real": "mpi3d_real.npz",
+    "mpi3d_real_complex": "real3d_complicated_shapes_ordered.npz",
+}
+
+
+class MPI3D(grid_data.GridData):
+    """MPI3D from an official file.
+
+    The factors of variation are
+      0 - object color (6 values),
+      1 - object shape (6),
+      2 - object size (2: small, large),
+      3 - camera height (3: top, center, bottom),
+      4 - background color (3),
+      5 - first DOF (40: horizontal axis),
+      6 - second DOF (40: vertical axis).
+
+    There are 4 object colors and 4 shapes in `mpi3d_real_complex`, and in older files
+    of `mpi3d_toy` and `mpi3d_realistic`, which disentanglement_lib reads. The number of
+    pictures in the file tells which it is.
+    """
+
+    origin = "official"
+    possible_factor_sizes = [[6, 6, 2, 3, 3, 40, 40], [4, 4, 2, 3, 3, 40, 40]]
+    state_space_names = [
+        "object color",
+        "object shape",
+        "object size",
+        "camera height",
+        "background color",
+        "first DOF",
+        "second DOF",
+    ]
+    observation_shape = [64, 64, 3]
+
+    def __init__(self, name):
+        """Opens the pictures, in the official file itself if it is not compressed.
+
+        Args:
+          name: the name of the data set, which tells the file.
+
+        Raises:
+          DatasetNotFound: if there is no official file.
+          ValueError: if the official file is damaged.
+        """
+        source = ground_truth_data.data_root() / name / _FILES[name]
+        fetch = f"run `dmt_data fetch {name}`"
+        if not source.is_file():
+            raise prepared.not_found(name, source, fetch, "armcube_rendered")
+        with prepared.naming_damage(source, fetch):
+            shape, dtype = prepared.npz_layout(source, "images")
+            self.factor_sizes = self._sizes(shape)
+            prepared.check_layout(
+                "images", shape, dtype, (self.size, *self.observation_shape)
+            )
+            mapped = prepared.map_npz(source, "images")
+
+        def read():
+            with prepared.naming_damage(source, fetch):
+                yield from prepared.read_npz(source, "images", shape)
+
+        images = prepared.open_images(name, [source], read, shape, mapped=mapped)
+        super().__init__(name, images=images)
+
+    def _sizes(self, shape):
+        possible = {math.prod(sizes): sizes for sizes in self.possible_factor_sizes}
+        if not shape or shape[0] not in possible:
+            raise ValueError(
+                f"images must be {' or '.join(map(str, possible))} pictures, not of "
+                f"shape {shape}"
+            )
+        return possible[shape[0]]
+
+
+def mpi3d_toy():
+    """MPI3D drawn in a simple way."""
+    return MPI3D("mpi3d_toy")
+
+
+def mpi3d_realistic():
+    """MPI3D drawn realistically."""
+    return MPI3D("mpi3d_realistic")
+
+
+def mpi3d_real():
+    """MPI3D photographed."""
+    return MPI3D("mpi3d_real")
+
+
+def mpi3d_real_complex():
+    """MPI3D photographed, with four everyday objects."""
+    return MPI3D("mpi3d_real_complex")

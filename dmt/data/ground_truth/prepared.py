@@ -1,0 +1,356 @@
+"""Official files as arrays that need no memory.
+
+The first use of an official file streams its images to `prepared/<name>/images.npy` in
+the data root, later uses memory-map that. The file `meta.json` beside it, written last,
+is the seal: images without it, or of another source than it names, are made again.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import os
+import shutil
+import struct
+import zipfile
+from pathlib import Path
+
+import gin
+import numpy as np
+
+from dmt.data.ground_truth import ground_truth_data
+from dmt.utils import files
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1
+# What is read of a source at once.
+_READ_BYTES = 1 << 24
+
+
+def not_found(name, path, fetch, rendered=None):
+    """The error for official files that are not there, which says what to do.
+
+    Args:
+      name: the name of the data set.
+      path: where its file or folder should be, in a folder of the data root.
+      fetch: how to get it, an instruction such as "run ...".
+      rendered: the name of the data set that may be used in its place, if any.
+    """
+    twin = f", or use {rendered!r}, which needs no file" if rendered else ""
+    folder = path.relative_to(ground_truth_data.data_root()).parts[0]
+    return ground_truth_data.DatasetNotFound(
+        f"{name} is not at {path.absolute()}: {fetch}, or set the environment variable "
+        f"DMT_DATA to the folder that holds {folder!r}{twin}."
+    )
+
+
+@contextlib.contextmanager
+def naming_damage(source, fetch):
+    """Turns whatever a reader raises on unexpected bytes into one line.
+
+    Args:
+      source: the file that is read.
+      fetch: how to get it anew, an instruction such as "run ...".
+
+    Raises:
+      ValueError: that names the file.
+    """
+    try:
+        yield
+    except Exception as e:
+        reason = " ".join(str(e).split()) or type(e).__name__
+        raise ValueError(
+            f"{source} is not the official file or is damaged, delete it and "
+            f"{fetch}. Received: {reason}"
+        ) from e
+
+
+def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
+    """Opens the images of official files, preparing them at the first use.
+
+    Prepared files lie in `prepared/<name>` of the data root, or of ~/.cache/dmt when
+    the root cannot be written. They are made again when a source changes.
+
+    Args:
+      name: the name of the folder of prepared files.
+      sources: paths of the official files, which exist.
+      read: callable without arguments, returns an iterator over the images in the order
+        of their rows, arrays of shape (n, *shape[1:]) with any n.
+      shape: shape of all images together.
+      dtype: their type.
+      mapped: memory map of all images in the official file itself. With it, nothing is
+        written but the seal, which says that the whole file was read once without an
+        error.
+
+    Returns:
+      Array or memory map of that shape and type, read-only.
+
+    Raises:
+      ValueError: if a source is damaged, or no folder can take the prepared files.
+    """
+    fingerprint = _fingerprint(sources)
+    folders = [
+        base / "prepared" / name
+        for base in (ground_truth_data.data_root(), Path.home() / ".cache/dmt")
+    ]
+    for folder in folders:
+        if _is_sealed(folder, fingerprint):
+            images = _map(folder, shape, dtype) if mapped is None else mapped
+            if images is not None:
+                return in_memory(images)
+    num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    folder = _folder_with_room(folders, num_bytes if mapped is None else 0)
+    logger.info("Preparing %s in %s, this happens once.", name, folder)
+    if mapped is None:
+        with files.replacing(folder / "images.npy") as path:
+            _write(path, read(), shape, dtype)
+            seal = _seal(sources, fingerprint)
+            # Until the new seal is there, no reader may take new images for old ones.
+            (folder / "meta.json").unlink(missing_ok=True)
+        mapped = _map(folder, shape, dtype)
+    else:
+        for _ in read():
+            pass
+        seal = _seal(sources, fingerprint)
+    files.write_text(folder / "meta.json", json.dumps(seal, indent=2))
+    return in_memory(mapped)
+
+
+def _fingerprint(sources):
+    """What tells a changed source, without reading it."""
+    status = [source.stat() for source in sources]
+    return {
+        "format": _FORMAT,
+        "source": _joined([source.name for source in sources]),
+        "size": _joined([s.st_size for s in status]),
+        "mtime_ns": _joined([s.st_mtime_ns for s in status]),
+    }
+
+
+def _joined(values):
+    return values[0] if len(values) == 1 else values
+
+
+def _is_sealed(folder, fingerprint):
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        return fingerprint.items() <= meta.items()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _map(folder, shape, dtype):
+    try:
+        images = np.load(folder / "images.npy", mmap_mode="r")
+    except (OSError, EOFError, ValueError):
+        return None
+    return images if images.shape == shape and images.dtype == dtype else None
+
+
+def _folder_with_room(folders, num_bytes):
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            has_room = shutil.disk_usage(folder).free >= num_bytes
+            if has_room and os.access(folder, os.W_OK):
+                return folder
+    raise ValueError(
+        f"No folder for prepared files can be written and has {num_bytes / 1e9:.1f} GB "
+        "of room, set DMT_DATA to one that has. Received: "
+        f"{[str(folder) for folder in folders]}"
+    )
+
+
+def _write(path, chunks, shape, dtype):
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        count = 0
+        for images in chunks:
+            file.write(np.ascontiguousarray(images, dtype))
+            count += len(images)
+    if count != shape[0]:
+        raise ValueError(
+            f"The official files must hold {shape[0]} images. Received: {count} images"
+        )
+
+
+def _seal(sources, fingerprint):
+    sha256 = []
+    for source in sources:
+        with open(source, "rb") as file:
+            sha256.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if _fingerprint(sources) != fingerprint:
+        raise ValueError(
+            "An official file changed while it was read, try again. "
+            f"Received: {[str(source) for source in sources]}"
+        )
+    return {**fingerprint, "sha256": _joined(sha256)}
+
+
+@gin.configurable("official_data", denylist=["images"])
+def in_memory(images, preload="auto"):
+    """Copies images to memory, or leaves them where they are.
+
+    Args:
+      images: memory map.
+      preload: True to copy, False to read from disk when images are asked for, "auto"
+        to copy if they take less than 40 % of the memory that is available.
+
+    Returns:
+      The memory map, or a read-only array of its values.
+    """
+    if preload not in ("auto", True, False):
+        raise ValueError(
+            f"preload must be 'auto', True or False. Received: preload={preload!r}"
+        )
+    if preload == "auto":
+        preload = images.nbytes < 0.4 * available_memory()
+    if not preload:
+        return images
+    images = np.array(images)
+    images.flags.writeable = False
+    return images
+
+
+def available_memory():
+    """Bytes of memory that this process can get; 0 where it is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
+        available = 1024 * int(kilobytes["MemAvailable"])
+    except (OSError, KeyError):
+        return 0
+    # A container or a batch job may get less than the machine has.
+    for folder in _control_groups():
+        with contextlib.suppress(OSError, ValueError):
+            limit = int((folder / "memory.max").read_text())
+            used = int((folder / "memory.current").read_text())
+            statistics = (folder / "memory.stat").read_text().split()
+            # Files in the cache give way to what a process asks for.
+            for kind in ("active_file", "inactive_file"):
+                used -= int(statistics[statistics.index(kind) + 1])
+            available = min(available, max(limit - used, 0))
+    return available
+
+
+def _control_groups():
+    """Folders of the control groups (version 2) of this process, on Linux."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    group = next((line[4:] for line in lines if line.startswith("0::/")), "")
+    folder = Path("/sys/fs/cgroup", group)
+    return [folder, *folder.parents]
+
+
+def rows_at_once(row_bytes):
+    """How many rows of that size to read at once, 1 or more."""
+    return max(1, _READ_BYTES // row_bytes)
+
+
+def npz_layout(path, key):
+    """Shape and dtype of an array of an npz file, as (shape, dtype)."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
+        return _read_npy_header(member)
+
+
+def map_npz(path, key):
+    """Memory-maps an array where it lies in an npz file.
+
+    Args:
+      path: the npz file.
+      key: name of the array.
+
+    Returns:
+      Read-only memory map, or None if the array is compressed.
+
+    Raises:
+      ValueError: if the places of the array in the file contradict each other.
+    """
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(f"{key}.npy")
+        if member.compress_type != zipfile.ZIP_STORED:
+            return None
+        with archive.open(member) as file:
+            shape, dtype = _read_npy_header(file)
+            header_size = file.tell()
+    if dtype.hasobject:
+        raise ValueError(f"{key} holds Python objects")
+    # The length of the name and of the extra field before the data may differ from
+    # those in the directory at the end of the file.
+    with open(path, "rb") as file:
+        file.seek(member.header_offset)
+        local = struct.unpack("<4s4xH16xHH", file.read(30))
+        start = file.tell() + sum(local[2:]) + header_size
+    num_bytes = math.prod(shape) * dtype.itemsize
+    if (
+        local[:2] != (b"PK\x03\x04", zipfile.ZIP_STORED)
+        or not member.compress_size == member.file_size == header_size + num_bytes
+    ):
+        raise ValueError(f"the headers of {key} contradict each other")
+    return np.memmap(path, dtype, mode="r", offset=start, shape=shape)
+
+
+def read_npz(path, key, shape):
+    """Yields the rows of a uint8 array of an npz file, some at a time.
+
+    Args:
+      path: the npz file.
+      key: name of the array.
+      shape: the shape that the array must have.
+
+    Yields:
+      uint8 arrays of shape (n, *shape[1:]).
+    """
+    row_bytes = math.prod(shape[1:])
+    step = rows_at_once(row_bytes)
+    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
+        check_layout(key, *_read_npy_header(member), shape)
+        for start in range(0, shape[0], step):
+            count = min(step, shape[0] - start)
+            rows = np.frombuffer(member.read(count * row_bytes), dtype=np.uint8)
+            yield rows.reshape(count, *shape[1:])
+        # The checksum of the member is compared at its end.
+        if member.read(1):
+            raise ValueError(f"{key} is longer than its header says")
+
+
+def read_hdf5(path, key, shape):
+    """Yields the rows of a uint8 array of an hdf5 file, like `read_npz`."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        rows = file[key]
+        check_layout(key, rows.shape, rows.dtype, shape)
+        # Whole storage chunks, so that none is decompressed twice.
+        stored = rows.chunks[0] if rows.chunks else 1
+        step = rows_at_once(stored * math.prod(shape[1:])) * stored
+        for start in range(0, shape[0], step):
+            yield rows[start : start + step]
+
+
+def check_layout(key, found_shape, dtype, shape):
+    """Raises ValueError unless the array is uint8 and of that shape."""
+    if tuple(found_shape) != tuple(shape) or dtype != np.uint8:
+        raise ValueError(
+            f"{key} must be uint8 of shape {shape}, not {dtype} of shape {found_shape}"
+        )
+
+
+def _read_npy_header(file):
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(file)]
+    shape, fortran_order, dtype = read_header(file)
+    if fortran_order:
+        raise ValueError("array in column-major order")
+    return shape, dtype

@@ -1,0 +1,158 @@
+"""SmallNORB: 48,600 grey pictures of 50 toys.
+
+The data set of LeCun, Huang and Bottou (2004),
+https://cs.nyu.edu/~ylclab/data/norb-v1.0-small.
+"""
+
+import gzip
+import itertools
+import math
+
+import gin
+import numpy as np
+
+from dmt.data.ground_truth import grid_data, ground_truth_data, prepared, state_space
+
+_FETCH = "run `dmt_data fetch smallnorb`"
+_PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
+# The first number of a file tells its type.
+_MAGIC = {np.dtype("u1"): 507333717, np.dtype("<i4"): 507333716}
+
+
+class SmallNORB(grid_data.GridData):
+    """SmallNORB from the official files: the left camera, scaled to 64x64.
+
+    The factors of variation are
+      0 - category (5 values),
+      1 - elevation (9),
+      2 - azimuth (18),
+      3 - lighting (6).
+    The state space has the instance (10 values) after the category, which is drawn for
+    each observation.
+    """
+
+    origin = "official"
+    factor_sizes = [5, 10, 9, 18, 6]
+    state_space_names = ["category", "instance", "elevation", "azimuth", "lighting"]
+    observation_shape = [64, 64, 1]
+    _folder, _pixel_type = "smallnorb", "uint8"
+
+    def __init__(self):
+        """Opens the pictures.
+
+        Raises:
+          DatasetNotFound: if an official file is missing.
+          ValueError: if one is damaged.
+        """
+        root = ground_truth_data.data_root() / "small_norb"
+        dat, cat, info = (
+            [_find(root, part, kind) for part in _PARTS]
+            for kind in ("dat", "cat", "info")
+        )
+        count = math.prod(self.factor_sizes) // len(_PARTS)
+        features = np.column_stack([_read(cat, (count,)), _read(info, (count, 4))])
+        # Azimuths are 0, 2, ..., 34.
+        features[:, 3] //= 2
+        with prepared.naming_damage(root, _FETCH):
+            atoms = state_space.StateSpaceAtomIndex(self.factor_sizes, features)
+        images = prepared.open_images(
+            self._folder,
+            [*dat, *cat, *info],
+            lambda: self._read_images(dat, count),
+            (len(features), *self.observation_shape),
+            self._pixel_type,
+        )
+        in_order = state_space.index_to_factors(
+            np.arange(len(features)), self.factor_sizes
+        )
+        rows = atoms.features_to_index(in_order)
+        super().__init__("smallnorb", [0, 2, 3, 4], images, rows)
+
+    def _read_images(self, dat, count):
+        for source in dat:
+            for pairs in _read_chunks(source, "uint8", (count, 2, 96, 96)):
+                yield np.stack([self._resized(left) for left in pairs[:, 0]])[..., None]
+
+    def _resized(self, image):
+        from PIL import Image
+
+        return Image.fromarray(image).resize((64, 64), Image.Resampling.LANCZOS)
+
+
+class UnclippedSmallNORB(SmallNORB):
+    """SmallNORB with the pixels of disentanglement_lib.
+
+    It takes bytes for signed numbers, which makes Pillow scale 32-bit integers, without
+    clipping: at strong edges, observations leave [0, 1]. As images of an index are
+    uint8, this data set has none.
+    """
+
+    size = None
+    images_at = ground_truth_data.GroundTruthData.images_at
+    _folder, _pixel_type = "smallnorb_unclipped", "int16"
+
+    def sample_observations_from_factors(self, factors, random_state):
+        """Observations, float32 of shape (n, 64, 64, 1), some outside of [0, 1]."""
+        indices = self.indices_of(factors, random_state)
+        return self._images[self._rows[indices]].astype(np.float32) / 255
+
+    def _resized(self, image):
+        return super()._resized(image.astype(np.int32))
+
+
+@gin.configurable("smallnorb")
+def smallnorb(unclipped=False):
+    """SmallNORB.
+
+    Args:
+      unclipped: whether to make the pixels of disentanglement_lib, see
+        `UnclippedSmallNORB`.
+    """
+    return UnclippedSmallNORB() if unclipped else SmallNORB()
+
+
+def _find(root, part, kind):
+    path = root / f"smallnorb-{part}-{kind}.mat"
+    for source in (path, path.with_name(f"{path.name}.gz")):
+        if source.is_file():
+            return source
+    missing = path.with_name(f"{path.name} (or .mat.gz)")
+    raise prepared.not_found("smallnorb", missing, _FETCH)
+
+
+def _read(sources, shape):
+    """The values of the parts together, int32."""
+    chunks = (_read_chunks(source, "<i4", shape) for source in sources)
+    return np.concatenate(list(itertools.chain.from_iterable(chunks)))
+
+
+def _read_chunks(source, dtype, shape):
+    """Yields the rows of a binary matrix, some at a time.
+
+    Args:
+      source: a file, compressed if its name ends in .gz. It holds a number for the
+        type, the number of dimensions, at least three dimensions, and the values.
+      dtype: the type that the values must have.
+      shape: the shape that the matrix must have.
+
+    Yields:
+      Arrays of shape (n, *shape[1:]).
+    """
+    dtype = np.dtype(dtype)
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    step = prepared.rows_at_once(row_bytes)
+    expected = [_MAGIC[dtype], len(shape), *shape]
+    with (
+        prepared.naming_damage(source, _FETCH),
+        (gzip.open if source.suffix == ".gz" else open)(source, "rb") as file,
+    ):
+        header = np.frombuffer(file.read(4 * max(5, len(expected))), "<i4").tolist()
+        if header[: len(expected)] != expected:
+            raise ValueError(f"the file must begin with {expected}, not {header}")
+        for start in range(0, shape[0], step):
+            count = min(step, shape[0] - start)
+            rows = np.frombuffer(file.read(count * row_bytes), dtype)
+            yield rows.reshape(count, *shape[1:])
+        # A checksum is compared at the end.
+        if file.read(1):
+            raise ValueError("the file is longer than its header says")

@@ -1,0 +1,207 @@
+"""Data sets that tensorflow-datasets has prepared, under names such as "tfds/shapes3d".
+
+The images and factors are those of the official files. tensorflow-datasets stores its
+examples in an order of its own: they are read once into `prepared/tfds` of the data
+root, and found there by their labels.
+"""
+
+import importlib
+from pathlib import Path
+
+import gin
+import numpy as np
+
+from dmt.data.ground_truth import celeba, grid_data, prepared, state_space
+from dmt.data.ground_truth import ground_truth_data as ground_truth
+
+_PACKAGE = "dmt.data.ground_truth"
+_CHUNK = 256
+
+
+def dsprites():
+    """The dSprites with all factors but the single colour."""
+    labels = ["shape", "scale", "orientation", "x_position", "y_position"]
+    labels = [f"label_{name}" for name in labels]
+    cls = _official("dsprites", "DSprites")
+    return _grid("dsprites", labels, cls.state_space_names[1:], lambda i: i * 255)
+
+
+def shapes3d():
+    """Shapes3D."""
+    labels = ["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"]
+    labels = [f"label_{name}" for name in labels]
+    cls = _official("shapes3d", "Shapes3D")
+    return _grid("shapes3d", labels, cls.state_space_names, lambda i: i)
+
+
+def smallnorb():
+    """SmallNORB: both splits, the left camera scaled to 64x64, the instance drawn."""
+    labels = [
+        "label_category",
+        "instance",
+        "label_elevation",
+        "label_azimuth",
+        "label_lighting",
+    ]
+    cls = _official("smallnorb", "SmallNORB")
+    names = cls.state_space_names
+    return _grid("smallnorb", labels, names, _scale_to_64, [0, 2, 3, 4])
+
+
+def celeb_a():
+    """CelebA; `celeba.split` chooses the split."""
+    source = _Source("celeb_a")
+    names = sorted(source.features["attributes"])
+
+    def labels_of(example):
+        return [example["attributes"][name] for name in names]
+
+    from PIL import Image
+
+    def scaled(images):
+        return np.stack([celeba.crop_and_scale(Image.fromarray(i)) for i in images])
+
+    sizes = [source.splits[split].num_examples for split in celeba.SPLITS]
+    rows = celeba.rows_of_split(np.repeat(np.arange(len(sizes)), sizes))
+    attributes = source.labels(labels_of, len(names))
+    images = source.images(scaled, (celeba.IMAGE_SIZE, celeba.IMAGE_SIZE, 3))
+    return celeba.make_table("tfds/celeb_a", images, attributes, names, rows)
+
+
+def _official(module, attribute):
+    return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
+
+
+def _scale_to_64(images):
+    from PIL import Image
+
+    scaled = [
+        Image.fromarray(image[..., 0]).resize((64, 64), Image.Resampling.LANCZOS)
+        for image in images
+    ]
+    return np.stack(scaled)[..., None]
+
+
+class _Grid(grid_data.GridData):
+    origin = "official"
+    observation_shape = None
+
+    def __init__(self, name, factor_sizes, names, latent, images, rows):
+        self.factor_sizes = factor_sizes
+        self.state_space_names = names
+        self.observation_shape = list(images.shape[1:])
+        super().__init__(name, latent, images, rows)
+
+
+def _grid(name, labels, names, convert, latent=None):
+    """A grid from the examples, whatever their order.
+
+    Args:
+      name: the name of the builder.
+      labels: the features that hold the factors.
+      names: the names of the factors.
+      convert: function from images as stored, uint8 (n, height, width, channels), to
+        those of the data set.
+      latent: see `GridData`.
+    """
+    source = _Source(name)
+    sizes = [source.features[label].num_classes for label in labels]
+    factors = source.labels(
+        lambda example: [example[label] for label in labels], len(labels)
+    )
+    with prepared.naming_damage(source.folder, source.fetch):
+        atoms = state_space.StateSpaceAtomIndex(sizes, factors)
+    grid = state_space.index_to_factors(np.arange(len(factors)), sizes)
+    shape = convert(np.zeros((1, *source.features["image"].shape), np.uint8)).shape[1:]
+    images = source.images(convert, shape)
+    rows = atoms.features_to_index(grid)
+    return _Grid(f"tfds/{name}", sizes, names, latent, images, rows)
+
+
+@gin.configurable("tfds", denylist=["name"])
+class _Source:
+    """The examples of a prepared builder, all splits, in the order of its files."""
+
+    def __init__(self, name, data_dir=None):
+        """Finds the files.
+
+        Args:
+          name: the name of the builder.
+          data_dir: the folder of tensorflow-datasets; None for its own default.
+
+        Raises:
+          DatasetNotFound: if the builder has not prepared the data set.
+        """
+        try:
+            import tensorflow_datasets as tfds
+        except ImportError as error:
+            raise ImportError(
+                f"tfds/{name} needs tensorflow-datasets: pip install "
+                "tensorflow-datasets importlib_resources"
+            ) from error
+        self._name = name
+        self._tfds = tfds
+        builder = tfds.builder(name, data_dir=data_dir)
+        self.folder = Path(builder.data_path)
+        argument = "" if data_dir is None else f", data_dir={data_dir!r}"
+        self.fetch = (
+            'run `python -c "import tensorflow_datasets as tfds; '
+            f"tfds.builder('{name}'{argument}).download_and_prepare()\"`"
+        )
+        suffix = builder.info.file_format.file_suffix
+        self._files = sorted(self.folder.glob(f"*.{suffix}*"))
+        if not self._files:
+            raise ground_truth.DatasetNotFound(
+                f"tensorflow-datasets has not prepared {name} in {self.folder}: "
+                f"{self.fetch}, or bind tfds.data_dir to the folder with {name!r}."
+            )
+        # Its features are those of the files, whatever release wrote them.
+        self._builder = tfds.builder_from_directory(self.folder)
+        self.features = self._builder.info.features
+        self.splits = self._builder.info.splits
+        known = celeba.SPLITS if name == "celeb_a" else ("train", "test")
+        self._order = [split for split in known if split in self.splits]
+        self._num_examples = sum(self.splits[s].num_examples for s in self._order)
+
+    def labels(self, labels_of, num_labels):
+        """Labels of all examples: int64, shape (n, num_labels)."""
+
+        def read():
+            for examples in self._batches(with_images=False):
+                columns = [np.asarray(c, np.int64) for c in labels_of(examples)]
+                yield np.stack(columns, axis=1)
+
+        return prepared.open_images(
+            f"tfds/{self._name}/labels",
+            self._files,
+            read,
+            (self._num_examples, num_labels),
+            "int64",
+        )
+
+    def images(self, convert, shape):
+        """Images of all examples: uint8, shape (n, *shape)."""
+
+        def read():
+            for examples in self._batches(with_images=True):
+                yield convert(examples["image"])
+
+        return prepared.open_images(
+            f"tfds/{self._name}/images",
+            self._files,
+            read,
+            (self._num_examples, *shape),
+        )
+
+    def _batches(self, with_images):
+        skip = self._tfds.decode.SkipDecoding()
+        images = [name for name in self.features if name.startswith("image")]
+        skipped = [i for i in images if not with_images or i != "image"]
+        with prepared.naming_damage(self.folder, self.fetch):
+            for split in self._order:
+                data = self._builder.as_dataset(
+                    split=split,
+                    shuffle_files=False,
+                    decoders={name: skip for name in skipped},
+                )
+                yield from self._tfds.as_numpy(data.batch(_CHUNK))

@@ -1,0 +1,218 @@
+"""TriFinger: a robot finger and a cube, rendered and photographed.
+
+The data sets of Dittadi et al. (2021, "On the transfer of disentangled representations
+in realistic settings"), about a million rendered images with 8 colours of the cube,
+others with 4 colours that are held out, and 1,809 photographs. States in which the
+finger would touch the cube or the floor do not exist: a table, not a grid.
+"""
+
+import tarfile
+from pathlib import PurePosixPath
+
+import gin
+import numpy as np
+
+from dmt.data.ground_truth import ground_truth_data, prepared, table_data
+
+# The stored factors, two of which are constant. The files keep the values as a pickle,
+# which is not opened.
+_STORED = {
+    "shape": [0],
+    "color": [0, 330, 300, 270, 210, 180, 150, 120],
+    "size": [0.065],
+    "joint 0": np.linspace(-0.65, 0.65, 30),
+    "joint 1": np.linspace(-0.5, 0.5, 30),
+    "joint 2": np.linspace(-0.8, 0.8, 30),
+    "position x": np.linspace(-0.11, 0.11, 30),
+    "position y": np.linspace(-0.11, 0.11, 30),
+    "angle": np.arange(10) * np.pi / 20,
+}
+_HELD_OUT_COLORS = [30, 60, 90, 240]
+_CONSTANT = ("shape", "size")
+_SIDE = 128
+_CHUNK = 64
+
+
+def trifinger():
+    """The rendered images with the cube in 8 colours."""
+    return open_trifinger("trifinger", "finger")
+
+
+def trifinger_heldout_colors():
+    """Rendered images with the cube in 4 other colours."""
+    return open_trifinger("trifinger_heldout_colors", "finger_heldout_colors")
+
+
+def trifinger_real():
+    """The photographs."""
+    return open_trifinger("trifinger_real", "finger_real")
+
+
+@gin.configurable("trifinger", denylist=["name", "folder"])
+def open_trifinger(name, folder, image_size=64):
+    """Opens one of the data sets, preparing its images at the first use.
+
+    The factors of variation are
+      0 - color of the cube (8 values, hues of 0, 330, 300, 270, 210, 180, 150 and 120
+          degrees; 4 for the held-out colours),
+      1 - joint 0, the upper one (30: -0.65 to 0.65 rad),
+      2 - joint 1, the middle one (30: -0.5 to 0.5 rad),
+      3 - joint 2, the lower one (30: -0.8 to 0.8 rad),
+      4 - position x of the cube (30: -0.11 to 0.11 m),
+      5 - position y (30: -0.11 to 0.11 m),
+      6 - angle of the cube (10: 0 to 81 degrees).
+
+    Args:
+      name: the name of the data set.
+      folder: its folder in robot_finger_datasets, and the beginning of its file names.
+      image_size: height and width of the images, 64 or 128 (as in the files).
+
+    Returns:
+      `ImageTable` in the order of the labels.
+
+    Raises:
+      DatasetNotFound: if a file is missing.
+      ValueError: if a file is damaged or image_size is another.
+    """
+    if image_size not in (64, _SIDE):
+        raise ValueError(
+            f"trifinger.image_size must be 64 or {_SIDE}. "
+            f"Received: image_size={image_size!r}"
+        )
+    fetch = (
+        f"run `dmt_data add {name} PATH` on the files that you got from the authors of "
+        "https://arxiv.org/abs/2010.14407"
+    )
+    root = ground_truth_data.data_root() / "robot_finger_datasets" / folder
+    is_real = folder == "finger_real"
+    labels_file = root / f"{folder}_labels.npz"
+    images_file = root / f"{folder}_images.{'npz' if is_real else 'tar'}"
+    for file in (labels_file, images_file):
+        if not file.is_file():
+            raise prepared.not_found(name, file, fetch)
+    stored = dict(_STORED)
+    if folder == "finger_heldout_colors":
+        stored["color"] = _HELD_OUT_COLORS
+    with prepared.naming_damage(labels_file, fetch):
+        numbers = _value_numbers(_labels(labels_file), stored)
+    num_images = len(numbers)
+
+    def read_stems():
+        with prepared.naming_damage(images_file, fetch):
+            stems = np.fromiter((stem for stem, _ in _members(images_file)), np.int64)
+            if len(stems) != num_images:
+                raise ValueError(f"{len(stems)} images for {num_images} labels")
+            if len(np.unique(stems)) != len(stems):
+                raise ValueError("several images have the same number")
+        yield stems
+
+    def read_images():
+        with prepared.naming_damage(images_file, fetch):
+            if is_real:
+                yield from _read_npz(images_file, num_images, image_size)
+            else:
+                yield from _read_tar(images_file, image_size)
+
+    rows = None
+    if not is_real:
+        # The archive is in the order of a folder listing, the labels in that of the
+        # numbers that are the names of its files.
+        stems = prepared.open_images(
+            f"{name}/numbers", [images_file], read_stems, (num_images,), "int64"
+        )
+        rows = np.argsort(stems)
+    images = prepared.open_images(
+        f"{name}/{image_size}",
+        [images_file],
+        read_images,
+        (num_images, image_size, image_size, 3),
+    )
+    kept = [i for i, factor in enumerate(stored) if factor not in _CONSTANT]
+    names = list(stored)
+    table = table_data.ImageTable(
+        name,
+        images,
+        numbers[:, kept],
+        [names[i] for i in kept],
+        [len(stored[names[i]]) for i in kept],
+        rows,
+    )
+    table.origin = "official"
+    return table
+
+
+def _labels(file):
+    with np.load(file, allow_pickle=False) as arrays:
+        labels = arrays["labels"]
+    if labels.ndim != 2 or labels.shape[1] != len(_STORED) or not len(labels):
+        raise ValueError(f"labels must have {len(_STORED)} columns, not {labels.shape}")
+    return labels
+
+
+def _value_numbers(labels, stored):
+    """Numbers of values: int64, shape (n, 9), of labels that are numbers or values."""
+    numbers = np.empty(labels.shape, dtype=np.int64)
+    for column, (name, values) in enumerate(stored.items()):
+        label, values = labels[:, column], np.asarray(values, dtype=float)
+        is_number = np.isin(label, np.arange(len(values)))
+        if is_number.all():
+            numbers[:, column] = label
+            continue
+        # Of the values that exist, which label says this one?
+        nearest = np.abs(label[:, None] - values).argmin(axis=1)
+        tolerance = np.diff(np.sort(values)).min() / 4 if len(values) > 1 else 0.01
+        far = np.abs(values[nearest] - label) > tolerance
+        if far.any():
+            odd = label[np.argmax(far + 1 - is_number)]
+            raise ValueError(
+                f"labels of {name} are neither numbers of values, 0 to "
+                f"{len(values) - 1}, nor values, from {values.min():.4g} to "
+                f"{values.max():.4g}, but {odd:.4g}"
+            )
+        numbers[:, column] = nearest
+    return numbers
+
+
+def _members(file):
+    """Yields the number of each image of the archive and a function that reads it."""
+    # Uncompressed, so that what is skipped is not read.
+    with tarfile.open(file, "r:") as archive:
+        while (member := archive.next()) is not None:
+            path = PurePosixPath(member.name)
+            if member.isfile() and path.suffix == ".png" and path.stem.isdigit():
+                yield int(path.stem), lambda member=member: archive.extractfile(member)
+            # Otherwise it remembers a million members.
+            archive.members.clear()
+
+
+def _read_tar(file, image_size):
+    from PIL import Image
+
+    images = np.empty((_CHUNK, image_size, image_size, 3), dtype=np.uint8)
+    count = 0
+    for _, open_member in _members(file):
+        with Image.open(open_member()) as image:
+            images[count] = _resized(image.convert("RGB"), image_size)
+        count += 1
+        if count == _CHUNK:
+            yield images
+            count = 0
+    yield images[:count]
+
+
+def _read_npz(file, num_images, image_size):
+    from PIL import Image
+
+    shape = (num_images, _SIDE, _SIDE, 3)
+    for images in prepared.read_npz(file, "images", shape):
+        yield np.stack([_resized(Image.fromarray(i), image_size) for i in images])
+
+
+def _resized(image, image_size):
+    from PIL import Image
+
+    if image.size != (_SIDE, _SIDE):
+        raise ValueError(f"images must be {_SIDE}x{_SIDE}, not {image.size}")
+    if image_size != _SIDE:
+        image = image.resize((image_size, image_size), Image.Resampling.LANCZOS)
+    return np.asarray(image)
