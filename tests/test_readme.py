@@ -71,6 +71,20 @@ def test_own_model_dataset_and_metric(folder):
     assert found["evaluation_results.origin"] == "user"
 
 
+def test_own_photos(folder):
+    subprocess.run([sys.executable, "make_photos.py"], cwd=folder, check=True)
+    (folder / "tiny.gin").write_text("\n".join(bindings(TINY)))
+    run(
+        "dmt_train",
+        folder,
+        "--model_dir=model",
+        "--gin_config=tiny.gin",
+        "--gin_config=photos.gin",
+    )
+    found = results.load_json(folder / "model/results/json/train_results.json")
+    assert found["origin"] == "user"
+
+
 def test_scores_of_arrays():
     (code,) = re.findall(r"```python\n(import numpy.*?)```", README, re.S)
     process = subprocess.run(
