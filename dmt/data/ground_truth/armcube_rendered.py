@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, state_space
+from dmt.data.ground_truth.rendered_images import RenderedImages
 
 # Degrees around the colour circle, in the order of the published data set.
 TRAINING_HUES = (0, 330, 300, 270, 210, 180, 150, 120)
@@ -191,6 +192,13 @@ class ArmCube(ground_truth_data.GroundTruthData):
         return [self._resolution, self._resolution, 3]
 
     @functools.cached_property
+    def _images(self):
+        return RenderedImages(
+            lambda indices: self._draw(self.factors_at(indices)),
+            (self.size, *self.observation_shape),
+        )
+
+    @functools.cached_property
     def _scenes(self):
         return _scenes(tuple(self._factor_sizes), self.size)
 
@@ -265,7 +273,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
                 f"Indices must be in [0, {self.size}). "
                 f"Received: from {indices.min()} to {indices.max()}"
             )
-        return self._draw(self.factors_at(indices))
+        return self._images[indices]
 
     def sample_observations_from_factors(self, factors, random_state=None):
         """Draws pictures of any feasible scenes, nothing about them is random.

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from dmt.data.ground_truth import dsprites
+from dmt.data.ground_truth.rendered_images import RenderedImages
 
 _GRID_SIZES = dsprites.DSprites.factor_sizes
 
@@ -98,28 +99,6 @@ def _in_heart(x, y):
     return np.abs(height - even) < odd
 
 
-class _RenderedImages:
-    """Bit-packed pictures, drawn when first asked for.
-
-    Threads may draw the same picture at the same time: both write the same bytes, and
-    a picture is marked as drawn only after it was written.
-    """
-
-    def __init__(self, grid_indices):
-        self._grid_indices = grid_indices
-        # The operating system hands out memory for zeros when they are written.
-        self._packed = np.zeros((len(grid_indices), 512), dtype=np.uint8)
-        self._drawn = np.zeros(len(grid_indices), dtype=bool)
-
-    def __getitem__(self, indices):
-        missing = np.unique(indices[~self._drawn[indices]])
-        for start in range(0, len(missing), 4096):
-            batch = missing[start : start + 4096]
-            self._packed[batch] = render(self._grid_indices[batch])
-            self._drawn[batch] = True
-        return self._packed[indices]
-
-
 class RenderedDSprites(dsprites.DSprites):
     """Rendered twin of dSprites with all its factors."""
 
@@ -129,7 +108,7 @@ class RenderedDSprites(dsprites.DSprites):
     @staticmethod
     @functools.cache
     def _open_images():
-        return _RenderedImages(np.arange(math.prod(_GRID_SIZES)))
+        return RenderedImages(render, (math.prod(_GRID_SIZES), 512))
 
 
 class SmallRenderedDSprites(RenderedDSprites):
@@ -144,7 +123,10 @@ class SmallRenderedDSprites(RenderedDSprites):
     @functools.cache
     def _open_images():
         grid = np.arange(math.prod(_GRID_SIZES)).reshape(_GRID_SIZES)
-        return _RenderedImages(grid[:, :, 1::2, :39:5, 2::4, 2::4].ravel())
+        grid_indices = grid[:, :, 1::2, :39:5, 2::4, 2::4].ravel()
+        return RenderedImages(
+            lambda indices: render(grid_indices[indices]), (len(grid_indices), 512)
+        )
 
 
 def dsprites_rendered():

@@ -1,6 +1,5 @@
 """The rendered twin: factors as recorded, pictures as published."""
 
-import concurrent.futures
 import json
 from pathlib import Path
 
@@ -135,15 +134,6 @@ def test_small_is_a_subset_of_the_grid():
     np.testing.assert_array_equal(
         SMALL.images_at(np.arange(SMALL.size)), FULL.images_at(FULL.indices_of(in_grid))
     )
-
-
-def test_threads_get_the_same_pictures():
-    data = dsprites_rendered._RenderedImages(np.arange(737280))
-    requests = np.random.RandomState(0).randint(2000, size=(32, 500))
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(data.__getitem__, requests))
-    for indices, packed in zip(requests, results, strict=True):
-        np.testing.assert_array_equal(packed, dsprites_rendered.render(indices))
 
 
 @pytest.mark.parametrize("index", [-1, 4608])
