@@ -107,15 +107,17 @@ def evaluate():
 
 def _evaluate():
     _import_keras()
-    from dmt.evaluation.evaluate import evaluate_with_gin, score_table
+    from dmt.evaluation.evaluate import evaluate_with_gin
+    from dmt.evaluation.score import score_table
 
     shared_codes = {}
-    output_dirs = []
+    output_dirs = {}
     for name, gin_files in _evaluation_configs().items():
-        output_dirs.append(os.path.join(FLAGS.output_dir, name))
+        output_dir = os.path.join(FLAGS.output_dir, name)
+        output_dirs[name or os.path.basename(os.path.normpath(output_dir))] = output_dir
         evaluate_with_gin(
             FLAGS.input_dir,
-            output_dirs[-1],
+            output_dir,
             FLAGS.overwrite,
             gin_files,
             FLAGS.gin_bindings + ([f"evaluation.name = '{name}'"] if name else []),

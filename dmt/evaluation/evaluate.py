@@ -1,13 +1,11 @@
 """From a representation to scores."""
 
 import logging
-import math
 import os
 import time
 
 import gin
 
-from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.representation import codes_of
 from dmt.evaluation.score import run_metric, versions
@@ -115,6 +113,7 @@ def evaluate(
                 **scores,
                 "elapsed_time": time.time() - start,
                 "origin": dataset.origin,
+                "renderer_version": dataset.renderer_version,
                 "versions": versions(),
             },
             os.path.join(model_dir, "results"),
@@ -138,23 +137,3 @@ def _data_bindings():
         for name, value in sorted(bindings.items())
         if not is_of_evaluation(name)
     )
-
-
-def score_table(output_dirs):
-    """The scores of several evaluations as lines of text.
-
-    Args:
-        output_dirs: directories that `evaluate` wrote.
-    """
-    rows = []
-    for output_dir in output_dirs:
-        folder = os.path.join(output_dir, "results")
-        config = results.bindings_of(os.path.join(folder, "gin", "evaluation.gin"))
-        scores = results.load_json(
-            os.path.join(folder, "json", "evaluation_results.json")
-        )
-        metric = config["evaluation.evaluation_fn"].lstrip("@").rpartition("/")[2]
-        # JSON has no nan.
-        scores = {k: math.nan if v is None else v for k, v in scores.items()}
-        rows.append((os.path.basename(os.path.normpath(output_dir)), metric, scores))
-    return metrics.table(rows)

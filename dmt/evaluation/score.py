@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+import math
+import os
 from importlib import metadata
 
 import gin
@@ -174,3 +176,23 @@ def write_scores(scores, path, seed):
         seed: the seed of `score_arrays`, for the record.
     """
     results.save_dict({**scores, "seed": seed, "versions": versions()}, path)
+
+
+def score_table(output_dirs):
+    """The scores of several evaluations as lines of text.
+
+    Args:
+        output_dirs: directories that `evaluate` wrote, by their labels.
+    """
+    rows = []
+    for label, output_dir in output_dirs.items():
+        folder = os.path.join(output_dir, "results")
+        config = results.bindings_of(os.path.join(folder, "gin", "evaluation.gin"))
+        scores = results.load_json(
+            os.path.join(folder, "json", "evaluation_results.json")
+        )
+        # JSON has no nan.
+        scores = {k: math.nan if v is None else v for k, v in scores.items()}
+        metric = config["evaluation.evaluation_fn"].lstrip("@").rpartition("/")[2]
+        rows.append((label, metric, scores))
+    return metrics.table(rows)

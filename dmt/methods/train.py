@@ -167,6 +167,7 @@ def train(
             "global_step": run.step(),
             "elapsed_time": run.elapsed(),
             "origin": dataset.origin,
+            "renderer_version": dataset.renderer_version,
         },
     )
 

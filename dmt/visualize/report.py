@@ -7,10 +7,12 @@ import base64
 import csv
 import glob
 import io
+import math
 import os
 
 import numpy as np
 
+from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.utils import configuration, files, results
 
@@ -53,7 +55,7 @@ _PICTURES = (
 
 # Results of a metric that say how it was measured, as do integers and names.
 _SETTINGS = ("prune_threshold",)
-_NOT_SHOWN = ("elapsed_time", "origin", "uuid")
+_NOT_SHOWN = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
 # Rows and columns of a table that a reader can take in.
 _MAX_TABLE = 64
 _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
@@ -111,15 +113,11 @@ def score_table(run_dir):
     Args:
         run_dir: as in `write_report`.
     """
-    config = results.bindings_of(
-        os.path.join(run_dir, "model", "results", "gin", "train.gin")
-    )
-    return "\n".join(
-        f"{metric['representation']:12} {metric['name']:20} {score:24} {value:.4f}"
-        for metric in _metrics(run_dir, config)
-        for score, value in metric["scores"].items()
-        if value is not None
-    )
+    rows = []
+    for path in _aggregates(run_dir):
+        representation, name = path.split(os.sep)[-5:-3]
+        rows.append((f"{representation}/{name}", *_scores(results.load_json(path))))
+    return metrics.table(rows)
 
 
 def _facts(model_dir, config):
@@ -161,21 +159,29 @@ def _metrics(run_dir, config):
             return codes
         return [str(i) for i in range(length)]
 
+    return [_metric(path, names) for path in _aggregates(run_dir)]
+
+
+def _aggregates(run_dir):
+    """Paths of what the evaluations found."""
     pattern = ("metrics", "*", "*", "results", "aggregate", "evaluation.json")
-    return [
-        _metric(path, names)
-        for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
-    ]
+    return sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
+
+
+def _scores(aggregate):
+    """Gin name of the metric, and its results; nan where JSON has null."""
+    name = aggregate.get("evaluation_config.evaluation.evaluation_fn", "")
+    prefix = "evaluation_results."
+    return name.lstrip("@").rpartition("/")[2], {
+        key.removeprefix(prefix): math.nan if value is None else value
+        for key, value in aggregate.items()
+        if key.startswith(prefix)
+    }
 
 
 def _metric(path, names):
     aggregate = results.load_json(path)
-    prefix = "evaluation_results."
-    found = {
-        key.removeprefix(prefix): value
-        for key, value in aggregate.items()
-        if key.startswith(prefix)
-    }
+    gin_name, found = _scores(aggregate)
     representation, name = path.split(os.sep)[-5:-3]
     metric = {
         "representation": representation,
@@ -200,11 +206,16 @@ def _metric(path, names):
                 numbers = [number for row in value for number in row]
                 highest = max(filter(None, numbers), default=1.0)
                 metric["matrices"].append((key, rows, columns, value, highest))
-        # A score that is not a number is stored as null.
-        elif isinstance(value, float | None) and key not in _SETTINGS:
-            metric["scores"][key] = value
-        else:
+        elif not isinstance(value, float | dict) or key in _SETTINGS:
             metric["settings"][key] = value
+    intervals = found.get("confidence_intervals", {})
+    for key, value in metrics.headline(found, gin_name).items():
+        if key not in _NOT_SHOWN + _SETTINGS:
+            metric["scores"][key] = None if math.isnan(value) else value
+    for key, interval in intervals.items():
+        if key in metric["scores"]:
+            low, high = (_number(bound) for bound in interval)
+            metric["settings"][f"{key}, interval"] = f"{low} to {high}"
     return metric
 
 

@@ -59,7 +59,7 @@ class _RandomPixelSprites(ground_truth_data.GroundTruthData):
         self._name = name
         self._sprites = sprites
         self.origin = sprites.origin
-        self.renderer_version = getattr(sprites, "renderer_version", None)
+        self.renderer_version = sprites.renderer_version
 
     @property
     def name(self):
@@ -178,7 +178,7 @@ class AbstractDSprites(grid_data.GridData):
         super().__init__(name, latent_factor_indices=[0, 1, 2, 3, 5, 6])
         self._sprites = sprites
         self.origin = sprites.origin
-        self.renderer_version = getattr(sprites, "renderer_version", None)
+        self.renderer_version = sprites.renderer_version
 
     def sample_observations_from_factors(self, factors, random_state):
         """Draws observations whose colours are not rounded to 8 bits.

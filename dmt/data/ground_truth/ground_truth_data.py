@@ -37,11 +37,14 @@ class GroundTruthData:
       name: the name under which the data set is registered.
       origin: "official" (the published files), "rendered" (our own pictures on the
         factors of a published set), "synthetic" (noise) or "user".
+      renderer_version: version of our pictures, which changes when a pixel does; None
+        for all other origins.
       size: number of observations that an index can address; None when observations
         hold random pixels and have no index.
     """
 
     origin = "user"
+    renderer_version = None
     size = None
 
     @property

@@ -43,6 +43,7 @@ class Subset(table_data.FactorTable):
         self._base = base
         self._rows = rows
         self.origin = base.origin
+        self.renderer_version = base.renderer_version
 
     @property
     def name(self):

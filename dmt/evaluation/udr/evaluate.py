@@ -102,6 +102,7 @@ def evaluate_models(
                 "model_dirs": model_dirs,
                 "elapsed_time": time.time() - start,
                 "origin": dataset.origin,
+                "renderer_version": dataset.renderer_version,
                 "versions": versions(),
             },
             os.path.join(model_dirs[0], "results"),
