@@ -501,7 +501,7 @@ def unpack(archive, wanted, root):
 def _extract(archive, pattern, folder):
     """Writes the members of that pattern into the folder and returns their names."""
     names = []
-    for path, opened in _members(archive, pattern, folder):
+    for path, opened in _members(archive, pattern):
         place = PurePosixPath(path)
         if place.is_absolute() or ".." in place.parts or "\\" in path:
             raise ValueError(f"{archive} has a member outside itself: {path!r}.")
@@ -511,14 +511,14 @@ def _extract(archive, pattern, folder):
     return names
 
 
-def _members(archive, pattern, folder):
+def _members(archive, pattern):
     """Yields path and open file of the members of that pattern."""
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as opened:
             for member in opened:
                 path = member.name.removeprefix("./")
                 if fnmatch.fnmatchcase(path, pattern) and not member.isdir():
-                    if not tarfile.data_filter(member, folder).isreg():
+                    if not member.isreg():
                         raise ValueError(f"{archive} has a link: {member.name!r}.")
                     yield path, opened.extractfile(member)
     elif zipfile.is_zipfile(archive):

@@ -256,7 +256,12 @@ def test_interrupt(root):
         }
         command = [sys.executable, BIN / "dmt_data", "fetch", "mpi3d_real"]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # Where tests run in the background, interrupts are ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         part = root / "mpi3d_real" / "mpi3d_real.npz.part"
         while not (part.exists() and part.stat().st_size):
