@@ -86,6 +86,10 @@ TRAINED = (
     "dsprites_rendered",
     "shapes3d_rendered",
     "armcube_rendered",
+    "color_dsprites_rendered",
+    "noisy_dsprites_rendered",
+    "texture_dsprites_rendered",
+    "abstract_dsprites_rendered",
     "shapes3d_mapped",
 )
 MPI3D = "mpi3d_toy"
