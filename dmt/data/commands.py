@@ -288,12 +288,13 @@ def verify(name):
 
 
 def prepare(name):
-    """Opens a data set once, so that the files that it prepares are there.
+    """Makes the files that a data set prepares at its first use or when asked to.
 
     Args:
       name: the data set.
     """
     data = _open(name)
+    data.prepare()
     data.sample(1, np.random.RandomState(0))
     print(f"{name} is ready: {_size_of(data)}, {data.origin}")
 

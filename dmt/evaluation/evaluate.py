@@ -1,5 +1,6 @@
 """From a representation to scores."""
 
+import functools
 import logging
 import os
 import time
@@ -97,26 +98,37 @@ def evaluate(
         shared_codes[key] = codes_of(dataset, representation)
     data, codes = shared_codes[key]
     codes.restart()
+    run = functools.partial(run_metric, evaluation_fn, data, codes, random_seed)
+    write_evaluation(run, model_dir, output_dir, name, dataset, start)
+
+
+def write_evaluation(run, input_dir, output_dir, name, dataset, start, **facts):
+    """Runs a metric and writes its results, whole or not at all.
+
+    Args:
+        run: function from the directory for what the metric draws to its scores.
+        input_dir: directory of the step before, whose results are carried forward.
+        output_dir: directory to write or to replace.
+        name: label of the evaluation.
+        dataset: the `GroundTruthData`.
+        start: `time.time()` when the evaluation began.
+        **facts: more to record.
+    """
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)
-        scores = run_metric(
-            evaluation_fn,
-            data,
-            codes,
-            random_seed,
-            os.path.join(directory, "artifacts", name),
-        )
+        scores = run(os.path.join(directory, "artifacts", name))
         results.update_result_directory(
             os.path.join(directory, "results"),
             "evaluation",
             {
                 **scores,
+                **facts,
                 "elapsed_time": time.time() - start,
                 "origin": dataset.origin,
                 "renderer_version": dataset.renderer_version,
                 "versions": versions(),
             },
-            os.path.join(model_dir, "results"),
+            os.path.join(input_dir, "results"),
         )
     logger.info("%s took %.1f s.", output_dir, time.time() - start)
 

@@ -178,6 +178,27 @@ def write_scores(scores, path, seed):
     results.save_dict({**scores, "seed": seed, "versions": versions()}, path)
 
 
+def scores_in(aggregate):
+    """The metric and the results in `aggregate/evaluation.json`.
+
+    Args:
+        aggregate: the file's dictionary.
+
+    Returns:
+        Gin name of the metric, "" if unknown, and its results; nan where JSON has null.
+    """
+    config = "evaluation_config."
+    name = aggregate.get(f"{config}evaluation.evaluation_fn", "")
+    if name.startswith("%"):
+        name = aggregate.get(f"{config}{name[1:]}", name)
+    prefix = "evaluation_results."
+    return name.lstrip("@").rpartition("/")[2], {
+        key.removeprefix(prefix): math.nan if value is None else value
+        for key, value in aggregate.items()
+        if key.startswith(prefix)
+    }
+
+
 def score_table(output_dirs):
     """The scores of several evaluations as lines of text.
 
@@ -186,13 +207,6 @@ def score_table(output_dirs):
     """
     rows = []
     for label, output_dir in output_dirs.items():
-        folder = os.path.join(output_dir, "results")
-        config = results.bindings_of(os.path.join(folder, "gin", "evaluation.gin"))
-        scores = results.load_json(
-            os.path.join(folder, "json", "evaluation_results.json")
-        )
-        # JSON has no nan.
-        scores = {k: math.nan if v is None else v for k, v in scores.items()}
-        metric = config["evaluation.evaluation_fn"].lstrip("@").rpartition("/")[2]
-        rows.append((label, metric, scores))
+        path = os.path.join(output_dir, "results", "aggregate", "evaluation.json")
+        rows.append((label, *scores_in(results.load_json(path))))
     return metrics.table(rows)

@@ -14,6 +14,7 @@ import numpy as np
 
 from dmt import metrics
 from dmt.data.ground_truth import named_data
+from dmt.evaluation import score
 from dmt.utils import configuration, files, results
 
 _ORIGINS = {
@@ -113,11 +114,10 @@ def score_table(run_dir):
     Args:
         run_dir: as in `write_report`.
     """
-    rows = []
-    for path in _aggregates(run_dir):
-        representation, name = path.split(os.sep)[-5:-3]
-        rows.append((f"{representation}/{name}", *_scores(results.load_json(path))))
-    return metrics.table(rows)
+    paths = (path.split(os.sep) for path in _aggregates(run_dir))
+    return score.score_table(
+        {"/".join(parts[-5:-3]): os.sep.join(parts[:-3]) for parts in paths}
+    )
 
 
 def _facts(model_dir, config):
@@ -168,20 +168,9 @@ def _aggregates(run_dir):
     return sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
 
 
-def _scores(aggregate):
-    """Gin name of the metric, and its results; nan where JSON has null."""
-    name = aggregate.get("evaluation_config.evaluation.evaluation_fn", "")
-    prefix = "evaluation_results."
-    return name.lstrip("@").rpartition("/")[2], {
-        key.removeprefix(prefix): math.nan if value is None else value
-        for key, value in aggregate.items()
-        if key.startswith(prefix)
-    }
-
-
 def _metric(path, names):
     aggregate = results.load_json(path)
-    gin_name, found = _scores(aggregate)
+    gin_name, found = score.scores_in(aggregate)
     representation, name = path.split(os.sep)[-5:-3]
     metric = {
         "representation": representation,

@@ -16,9 +16,9 @@ got: below their number, other programs had the rest (or Python's lock was waite
 and "idle", images per CPU-second times threads, tells what a quiet machine would do.
 
 - `dsprites_rendered_first_use` starts each round without any picture and draws them.
-  The other rendered rows are those of a later epoch: sprites and arms, or the scenes of
-  Shapes3D, were drawn before. Random pixels are drawn each time, and their batches are
-  float32.
+  The other rendered rows are those of a later epoch: sprites, or the scenes of
+  Shapes3D, were drawn before, and arms with `dmt_data prepare`. Random
+  pixels are drawn each time, and their batches are float32.
 - `_mapped` and `_preloaded` are files in the official formats, written on the spot with
   46,000 images or so (of dSprites, these are 24 MB of bits) and opened by the class of
   the data set. They are in the operating system's cache; a disk is not measured.
@@ -90,6 +90,8 @@ TRAINED = (
     "noisy_dsprites_rendered",
     "texture_dsprites_rendered",
     "abstract_dsprites_rendered",
+    "split",
+    "correlated",
     "shapes3d_mapped",
 )
 MPI3D = "mpi3d_toy"
@@ -340,8 +342,8 @@ def measure_loading(args):
 def draw_ahead(name, data, quick):
     """Draws what a rendered data set keeps: pictures, or all scenes of Shapes3D."""
     if name.startswith("armcube_rendered"):
-        for start in range(0, 1024 if quick else data.size, 1000):
-            data.images_at(np.arange(start, min(start + 1000, data.size)))
+        if not quick:
+            data.prepare()
         return
     sprites = dsprites_rendered.dsprites_rendered()
     if name.startswith("shapes3d_rendered"):

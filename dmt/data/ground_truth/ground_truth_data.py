@@ -91,6 +91,9 @@ class GroundTruthData:
         """
         return False
 
+    def prepare(self):
+        """Writes files that later uses read, where drawing images anew takes long."""
+
     def sample_factors(self, num, random_state):
         """Draws factors.
 

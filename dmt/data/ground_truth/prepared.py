@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import struct
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -20,13 +21,15 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data
-from dmt.utils import files
+from dmt.utils import files, machine
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
 # What is read of a source at once.
 _READ_BYTES = 1 << 24
+# Copies in memory that are in use, so that data sets opened again share them.
+_copies = weakref.WeakValueDictionary()
 
 
 def not_found(name, path, fetch, rendered=None):
@@ -91,31 +94,77 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
       ValueError: if a source is damaged, or no folder can take the prepared files.
     """
     fingerprint = _fingerprint(sources)
-    folders = [
-        base / "prepared" / name
-        for base in (ground_truth_data.data_root(), Path.home() / ".cache/dmt")
-    ]
-    for folder in folders:
+    for folder in _folders(name):
         if _is_sealed(folder, fingerprint):
             images = _map(folder, shape, dtype) if mapped is None else mapped
             if images is not None:
                 return in_memory(images)
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    folder = _folder_with_room(folders, num_bytes if mapped is None else 0)
+    folder = _folder_with_room(name, num_bytes if mapped is None else 0)
     logger.info("Preparing %s in %s, this happens once.", name, folder)
     if mapped is None:
-        with files.replacing(folder / "images.npy") as path:
-            _write(path, read(), shape, dtype)
-            seal = _seal(sources, fingerprint)
-            # Until the new seal is there, no reader may take new images for old ones.
-            (folder / "meta.json").unlink(missing_ok=True)
+        _write_sealed(folder, read(), shape, dtype, lambda: _seal(sources, fingerprint))
         mapped = _map(folder, shape, dtype)
     else:
         for _ in read():
             pass
-        seal = _seal(sources, fingerprint)
-    files.write_text(folder / "meta.json", json.dumps(seal, indent=2))
+        _write_seal(folder, _seal(sources, fingerprint))
     return in_memory(mapped)
+
+
+def write_rendered(name, renderer_version, images, shape):
+    """Writes rendered images to `prepared/<name>`, for `open_rendered`.
+
+    Args:
+      name: the name of the folder of prepared files.
+      renderer_version: string, with another one the images are not the same.
+      images: iterable of uint8 arrays of shape (n, *shape[1:]) with any n.
+      shape: shape of all images together.
+
+    Raises:
+      ValueError: if no folder can take the prepared files.
+    """
+    folder = _folder_with_room(name, math.prod(shape))
+    seal = _seal_of_rendered(renderer_version)
+    _write_sealed(folder, images, shape, np.uint8, lambda: seal)
+
+
+def open_rendered(name, renderer_version, shape):
+    """Opens what `write_rendered` wrote.
+
+    Returns:
+      uint8 array or memory map of that shape, read-only; None if it is not there.
+    """
+    for folder in _folders(name):
+        if _is_sealed(folder, _seal_of_rendered(renderer_version)):
+            images = _map(folder, shape, np.uint8)
+            if images is not None:
+                return in_memory(images)
+    return None
+
+
+def _folders(name):
+    return [
+        base / "prepared" / name
+        for base in (ground_truth_data.data_root(), Path.home() / ".cache/dmt")
+    ]
+
+
+def _write_sealed(folder, images, shape, dtype, seal):
+    with files.replacing(folder / "images.npy") as path:
+        _write(path, images, shape, dtype)
+        facts = seal()
+        # Until the new seal is there, no reader may take new images for old ones.
+        (folder / "meta.json").unlink(missing_ok=True)
+    _write_seal(folder, facts)
+
+
+def _write_seal(folder, facts):
+    files.write_text(folder / "meta.json", json.dumps(facts, indent=2))
+
+
+def _seal_of_rendered(renderer_version):
+    return {"format": _FORMAT, "renderer_version": renderer_version}
 
 
 def _fingerprint(sources):
@@ -149,8 +198,8 @@ def _map(folder, shape, dtype):
     return images if images.shape == shape and images.dtype == dtype else None
 
 
-def _folder_with_room(folders, num_bytes):
-    for folder in folders:
+def _folder_with_room(name, num_bytes):
+    for folder in _folders(name):
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             has_room = shutil.disk_usage(folder).free >= num_bytes
@@ -159,7 +208,7 @@ def _folder_with_room(folders, num_bytes):
     raise ValueError(
         f"No folder for prepared files can be written and has {num_bytes / 1e9:.1f} GB "
         "of room, set DMT_DATA to one that has. Received: "
-        f"{[str(folder) for folder in folders]}"
+        f"{[str(folder) for folder in _folders(name)]}"
     )
 
 
@@ -211,44 +260,17 @@ def in_memory(images, preload="auto"):
             f"preload must be 'auto', True or False. Received: preload={preload!r}"
         )
     if preload == "auto":
-        preload = images.nbytes < 0.4 * available_memory()
+        preload = images.nbytes < 0.4 * machine.available_memory()
     if not preload:
         return images
-    images = np.array(images)
-    images.flags.writeable = False
-    return images
-
-
-def available_memory():
-    """Bytes of memory that this process can get; 0 where it is not known."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
-        available = 1024 * int(kilobytes["MemAvailable"])
-    except (OSError, KeyError):
-        return 0
-    # A container or a batch job may get less than the machine has.
-    for folder in _control_groups():
-        with contextlib.suppress(OSError, ValueError):
-            limit = int((folder / "memory.max").read_text())
-            used = int((folder / "memory.current").read_text())
-            statistics = (folder / "memory.stat").read_text().split()
-            # Files in the cache give way to what a process asks for.
-            for kind in ("active_file", "inactive_file"):
-                used -= int(statistics[statistics.index(kind) + 1])
-            available = min(available, max(limit - used, 0))
-    return available
-
-
-def _control_groups():
-    """Folders of the control groups (version 2) of this process, on Linux."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    group = next((line[4:] for line in lines if line.startswith("0::/")), "")
-    folder = Path("/sys/fs/cgroup", group)
-    return [folder, *folder.parents]
+    status = os.stat(images.filename)
+    key = (images.filename, images.offset, images.shape, images.dtype, status.st_ino)
+    key += (status.st_mtime_ns,)
+    copy = _copies.get(key)
+    if copy is None:
+        copy = _copies[key] = np.array(images)
+        copy.flags.writeable = False
+    return copy
 
 
 def rows_at_once(row_bytes):

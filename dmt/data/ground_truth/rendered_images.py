@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dmt.data.ground_truth import prepared
+from dmt.utils import machine
 
 _BATCH = 4096
 
@@ -25,7 +25,7 @@ class RenderedImages:
         """
         self._draw = draw
         self._drawn = None
-        if np.prod(shape) < 0.4 * prepared.available_memory():
+        if np.prod(shape) < 0.4 * machine.available_memory():
             # The operating system hands out memory for zeros when they are written.
             self._images = np.zeros(shape, dtype=np.uint8)
             self._drawn = np.zeros(shape[0], dtype=bool)

@@ -45,10 +45,10 @@ def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
       >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
       0.44
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
-    if continuous_factors:
-        factors = utils.histogram_discretize(factors.T, num_bins).T
-    return _dcimig(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    factors, discretized = utils.samples_in_bins(
+        factors, codes, num_bins, continuous_factors
+    )
+    return _dcimig(factors, discretized, num_bins)
 
 
 @gin.configurable("dcimig", denylist=utils.SAMPLING_ARGUMENTS)
@@ -79,22 +79,12 @@ def compute_dcimig(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    discretized = utils.make_discretizer(codes)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
-    return utils.bootstrap(
-        lambda factors, discretized: _dcimig(factors, discretized.T, num_bins),
-        [(factors.T, discretized.T)],
-    )
+    return utils.score_in_bins(_dcimig, factors.T, codes)
 
 
 def _dcimig(factors, discretized, num_bins):
-    if factors.shape[1] < 2:
-        raise ValueError(
-            "The gap between the best two factors needs at least 2 factors. Received: "
-            f"num_factors={factors.shape[1]}"
-        )
     information = utils.discrete_mutual_info(discretized, factors.T)
-    gaps = utils.top_two_gap(information.T)
+    gaps = utils.top_two_gap(information.T, rows="factors")
     best = np.zeros(factors.shape[1])
     np.maximum.at(best, information.argmax(axis=1), gaps)
     entropy = utils.discrete_entropy(factors.T).sum()

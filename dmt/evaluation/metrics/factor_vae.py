@@ -124,12 +124,7 @@ def compute_factor_vae(
       ValueError: If a number is too small.
     """
     del artifact_dir
-    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
-        raise ValueError(
-            "Variances need 2 samples and accuracies a vote. Received: "
-            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
-            f"num_train={num_train}, num_eval={num_eval}"
-        )
+    votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))
@@ -205,27 +200,9 @@ def _score(draw_variances, num_train, num_eval, variances, active, num_factors):
             ratios = local[:, active] / variances[active]
         return np.flatnonzero(active)[ratios.argmin(axis=1)], fixed
 
-    def classify(train_winners, train_fixed, eval_winners, eval_fixed):
-        votes_train, votes_eval = np.zeros((2, len(variances), num_factors), np.int64)
-        np.add.at(votes_train, (train_winners, train_fixed), 1)
-        np.add.at(votes_eval, (eval_winners, eval_fixed), 1)
-        classifier = (np.arange(len(variances)), votes_train.argmax(axis=1))
-        return {
-            "train_accuracy": float(votes_train[classifier].sum() / num_train),
-            "eval_accuracy": float(votes_eval[classifier].sum() / num_eval),
-            "votes_train": votes_train.tolist(),
-            "votes_eval": votes_eval.tolist(),
-        }
-
-    tables = [draw_votes(num_train), draw_votes(num_eval)]
-    scores = (
-        utils.bootstrap(classify, tables)
-        if active.any()
-        else classify(*tables[0], *tables[1])
-    )
-    return scores | {
+    return votes.classify(
+        draw_votes, num_train, num_eval, len(variances), num_factors
+    ) | {
         "num_active_dims": int(active.sum()),
         "global_variances": variances.tolist(),
-        "num_train": num_train,
-        "num_eval": num_eval,
     }

@@ -87,8 +87,7 @@ def compute_irs(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    discretized = utils.make_discretizer(factors)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
+    discretized, num_bins = utils.discretize(factors)
     return utils.bootstrap(
         lambda factors, codes: _irs(factors, codes, diff_quantile),
         [(discretized.T, codes.T)],

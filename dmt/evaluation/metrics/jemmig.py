@@ -48,10 +48,10 @@ def jemmig(factors, codes, *, num_bins=20, continuous_factors=False):
       >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
       (0.0, 1.0)
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
-    if continuous_factors:
-        factors = utils.histogram_discretize(factors.T, num_bins).T
-    return _jemmig(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    factors, discretized = utils.samples_in_bins(
+        factors, codes, num_bins, continuous_factors
+    )
+    return _jemmig(factors, discretized, num_bins)
 
 
 @gin.configurable("jemmig", denylist=utils.SAMPLING_ARGUMENTS)
@@ -82,12 +82,7 @@ def compute_jemmig(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    discretized = utils.make_discretizer(codes)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
-    return utils.bootstrap(
-        lambda factors, discretized: _jemmig(factors, discretized.T, num_bins),
-        [(factors.T, discretized.T)],
-    )
+    return utils.score_in_bins(_jemmig, factors.T, codes)
 
 
 def _jemmig(factors, discretized, num_bins):

@@ -41,10 +41,10 @@ def mig(factors, codes, *, num_bins=20, continuous_factors=False):
       >>> mig(factors, factors @ [[1, 1], [1, 1]])["discrete_mig"]
       0.0
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
-    if continuous_factors:
-        factors = utils.histogram_discretize(factors.T, num_bins).T
-    return _mig(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    factors, discretized = utils.samples_in_bins(
+        factors, codes, num_bins, continuous_factors
+    )
+    return _mig(factors, discretized, num_bins)
 
 
 @gin.configurable("mig", denylist=utils.SAMPLING_ARGUMENTS)
@@ -75,7 +75,7 @@ def compute_mig(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    return _mig_of_discretized(factors, codes)
+    return utils.score_in_bins(_mig, factors.T, codes)
 
 
 @gin.configurable("mig_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
@@ -98,16 +98,7 @@ def compute_mig_on_fixed_data(
     codes = utils.obtain_representation(
         observations, representation_function, batch_size
     )
-    return _mig_of_discretized(np.asarray(labels), codes)
-
-
-def _mig_of_discretized(factors, codes):
-    discretized = utils.make_discretizer(codes)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
-    return utils.bootstrap(
-        lambda factors, discretized: _mig(factors, discretized.T, num_bins),
-        [(factors.T, discretized.T)],
-    )
+    return utils.score_in_bins(_mig, np.transpose(labels), codes)
 
 
 def _mig(factors, discretized, num_bins):

@@ -47,10 +47,10 @@ def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
       >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
       0.0
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
-    if continuous_factors:
-        factors = utils.histogram_discretize(factors.T, num_bins).T
-    return _mig_sup(factors, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    factors, discretized = utils.samples_in_bins(
+        factors, codes, num_bins, continuous_factors
+    )
+    return _mig_sup(factors, discretized, num_bins)
 
 
 @gin.configurable("mig_sup", denylist=utils.SAMPLING_ARGUMENTS)
@@ -81,24 +81,14 @@ def compute_mig_sup(
     codes, factors = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    discretized = utils.make_discretizer(codes)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
-    return utils.bootstrap(
-        lambda factors, discretized: _mig_sup(factors, discretized.T, num_bins),
-        [(factors.T, discretized.T)],
-    )
+    return utils.score_in_bins(_mig_sup, factors.T, codes)
 
 
 def _mig_sup(factors, discretized, num_bins):
-    if factors.shape[1] < 2:
-        raise ValueError(
-            "The gap between the best two factors needs at least 2 factors. Received: "
-            f"num_factors={factors.shape[1]}"
-        )
     information = utils.discrete_mutual_info(discretized, factors.T)
     with np.errstate(invalid="ignore"):
         shares = information / utils.discrete_entropy(factors.T)
-    gaps = utils.top_two_gap(shares.T)
+    gaps = utils.top_two_gap(shares.T, rows="factors")
     active = np.any(discretized != discretized[:, :1], axis=1)
     return {
         "mig_sup": float(gaps[active].mean()) if active.any() else 0.0,

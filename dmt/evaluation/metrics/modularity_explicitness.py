@@ -117,8 +117,7 @@ def compute_modularity_explicitness(
         num_test,
         batch_size,
     )
-    discretized = utils.make_discretizer(samples[1].T)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
+    discretized, num_bins = utils.discretize(samples[1].T)
     return utils.bootstrap(
         functools.partial(_scores, num_bins=num_bins),
         [(*samples[:2], discretized.T), samples[2:]],

@@ -46,7 +46,7 @@ def unsupervised_scores(codes, *, num_bins=20):
             "Give finite codes (n, num_codes) of at least 2 samples. Received: "
             f"codes.shape={codes.shape}"
         )
-    return _scores(codes.T, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    return _scores(codes, utils.histogram_discretize(codes.T, num_bins), num_bins)
 
 
 @gin.configurable("unsupervised_metrics", denylist=utils.SAMPLING_ARGUMENTS)
@@ -77,19 +77,14 @@ def unsupervised_metrics(
     codes, _ = utils.generate_batch_factor_code(
         ground_truth_data, representation_function, num_train, random_state, batch_size
     )
-    discretized = utils.make_discretizer(codes)
-    num_bins = gin.get_bindings(utils.make_discretizer)["num_bins"]
-    return utils.bootstrap(
-        lambda codes, discretized: _scores(codes.T, discretized.T, num_bins),
-        [(codes.T, discretized.T)],
-    )
+    return utils.score_in_bins(_scores, codes.T, codes)
 
 
 def _scores(codes, discretized, num_bins):
-    covariance = np.atleast_2d(np.cov(codes))
+    covariance = np.atleast_2d(np.cov(codes.T))
     wasserstein = gaussian_wasserstein_correlation(covariance)
     information = utils.discrete_mutual_info(discretized, discretized)
-    pairs = information[~np.eye(len(codes), dtype=bool)]
+    pairs = information[~np.eye(len(information), dtype=bool)]
     with np.errstate(invalid="ignore"):
         normalized = np.float64(wasserstein) / np.trace(covariance)
     return {
@@ -99,7 +94,7 @@ def _scores(codes, discretized, num_bins):
         "mutual_info_score": float(pairs.mean()) if pairs.size else 0.0,
         "covariance": covariance.tolist(),
         "mutual_information": information.tolist(),
-        "num_train": codes.shape[1],
+        "num_train": len(codes),
         "num_bins": num_bins,
     }
 

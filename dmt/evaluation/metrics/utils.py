@@ -342,6 +342,58 @@ def make_discretizer(target, num_bins=gin.REQUIRED, discretizer_fn=gin.REQUIRED)
     return discretizer_fn(target, num_bins)
 
 
+def discretize(target):
+    """Bins of the discretizer that gin chooses, and their number per row.
+
+    Args:
+      target: Array of shape (num_variables, n).
+
+    Returns:
+      Array of shape (num_variables, n), and an integer.
+    """
+    discretized = make_discretizer(target)
+    return discretized, gin.get_bindings(make_discretizer)["num_bins"]
+
+
+def samples_in_bins(factors, codes, num_bins, continuous_factors):
+    """Checks samples and puts codes, and continuous factors, into bins.
+
+    Args:
+      factors: Array-like of shape (n, num_factors).
+      codes: Array-like of shape (n, num_codes).
+      num_bins: Number of bins of equal width, over the range of the sample.
+      continuous_factors: See `check_samples`.
+
+    Returns:
+      Factors with discrete values (n, num_factors), bins of the codes (num_codes, n).
+
+    Raises:
+      ValueError: See `check_samples`.
+    """
+    factors, codes = check_samples(factors, codes, continuous_factors)
+    if continuous_factors:
+        factors = histogram_discretize(factors.T, num_bins).T
+    return factors, histogram_discretize(codes.T, num_bins)
+
+
+def score_in_bins(metric, samples, codes):
+    """Scores codes in the bins that gin chooses, with intervals if gin asks for them.
+
+    Args:
+      metric: Function of `samples`, bins (num_codes, n) and the number of bins.
+      samples: Array of shape (n, num_variables): factors, or the codes themselves.
+      codes: Array of shape (num_codes, n).
+
+    Returns:
+      The metric's dictionary, see `bootstrap`.
+    """
+    discretized, num_bins = discretize(codes)
+    return bootstrap(
+        lambda samples, discretized: metric(samples, discretized.T, num_bins),
+        [(samples, discretized.T)],
+    )
+
+
 @gin.configurable("histogram_discretizer", denylist=["target"])
 def histogram_discretize(target, num_bins=gin.REQUIRED):
     """Puts each row into bins of equal width between its minimum and maximum.
@@ -414,22 +466,23 @@ def _mutual_info(x, y):
     return max(0.0, joint[seen] @ log_ratio / len(x))
 
 
-def top_two_gap(matrix):
+def top_two_gap(matrix, rows="codes"):
     """Difference between the two largest values of each column.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), two rows at least.
+      matrix: Array, two rows at least.
+      rows: What the rows are, "codes" or "factors".
 
     Returns:
-      Array of shape (num_factors,), at least 0.
+      Array of shape (number of columns,), at least 0.
 
     Raises:
       ValueError: If there is only one row.
     """
     if len(matrix) < 2:
         raise ValueError(
-            "The gap between the best two codes needs at least 2 codes. Received: "
-            f"num_codes={len(matrix)}"
+            f"The gap between the best two {rows} needs at least 2 {rows}. Received: "
+            f"num_{rows}={len(matrix)}"
         )
     second, first = np.sort(matrix, axis=0)[-2:]
     return first - second

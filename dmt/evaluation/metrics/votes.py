@@ -60,6 +60,52 @@ def sample_votes(
     return fixed, np.concatenate(summaries)
 
 
+def check_sizes(batch_size, num_variance_estimate, num_train, num_eval):
+    """Raises a ValueError if variances, or accuracies, have nothing to be made from."""
+    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
+        raise ValueError(
+            "Variances need 2 samples and accuracies a vote. Received: "
+            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
+            f"num_train={num_train}, num_eval={num_eval}"
+        )
+
+
+def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
+    """Trains and tests the majority vote, code -> factor.
+
+    Args:
+      draw_votes: Maps a number of votes to the winning code and the factor of each,
+        int arrays of shape (num_votes,), or of shape (0,) if no code can win.
+      num_train: Votes that make the classifier.
+      num_eval: Votes that test it.
+      num_codes: Number of codes.
+      num_factors: Number of factors.
+
+    Returns:
+      Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
+      votes_eval (num_codes, num_factors), num_train and num_eval; see
+      `utils.bootstrap`.
+    """
+
+    def count(*tables):
+        counts = np.zeros((2, num_codes, num_factors), np.int64)
+        for votes, winners, factors in zip(
+            counts, tables[::2], tables[1::2], strict=True
+        ):
+            np.add.at(votes, (winners, factors), 1)
+        train, evaluation = counts
+        classifier = (np.arange(num_codes), train.argmax(axis=1))
+        return {
+            "train_accuracy": float(train[classifier].sum() / num_train),
+            "eval_accuracy": float(evaluation[classifier].sum() / num_eval),
+            "votes_train": train.tolist(),
+            "votes_eval": evaluation.tolist(),
+        }
+
+    scores = utils.bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
+    return scores | {"num_train": num_train, "num_eval": num_eval}
+
+
 def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
     """Yields the observations of each batch, fills in the fixed factors."""
     for vote in range(len(fixed)):

@@ -10,7 +10,7 @@ FactorVAE score, `factor_vae`.
 import gin
 import numpy as np
 
-from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics import utils, votes
 
 
 def z_max_variance(
@@ -121,12 +121,7 @@ def compute_z_max_variance(
       ValueError: If a number is too small.
     """
     del artifact_dir
-    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
-        raise ValueError(
-            "Variances need 2 samples and accuracies a vote. Received: "
-            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
-            f"num_train={num_train}, num_eval={num_eval}"
-        )
+    votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
 
     def draw_batches(num_votes):
         varied = random_state.randint(ground_truth_data.num_factors, size=num_votes)
@@ -213,32 +208,16 @@ def _score(draw_batches, num_train, num_eval, variances, prune_threshold, num_fa
     active = np.flatnonzero((variances > 0) & (np.sqrt(variances) >= prune_threshold))
 
     def draw_votes(num_votes):
+        if not active.size:
+            return np.zeros((2, 0), np.int64)
         varied, codes = draw_batches(num_votes)
         local = codes[:, :, active].var(axis=1, ddof=1)
         return active[(local / variances[active]).argmax(axis=1)], varied
 
-    def classify(train_winners, train_varied, eval_winners, eval_varied):
-        votes_train, votes_eval = np.zeros((2, len(variances), num_factors), np.int64)
-        np.add.at(votes_train, (train_winners, train_varied), 1)
-        np.add.at(votes_eval, (eval_winners, eval_varied), 1)
-        classifier = (np.arange(len(variances)), votes_train.argmax(axis=1))
-        return {
-            "train_accuracy": float(votes_train[classifier].sum() / num_train),
-            "eval_accuracy": float(votes_eval[classifier].sum() / num_eval),
-            "votes_train": votes_train.tolist(),
-            "votes_eval": votes_eval.tolist(),
-        }
-
-    if active.size:
-        scores = utils.bootstrap(
-            classify, [draw_votes(num_train), draw_votes(num_eval)]
-        )
-    else:
-        scores = classify(*np.zeros((4, 0), np.int64))
-    return scores | {
+    return votes.classify(
+        draw_votes, num_train, num_eval, len(variances), num_factors
+    ) | {
         "num_active_codes": len(active),
         "global_variances": variances.tolist(),
-        "num_train": num_train,
-        "num_eval": num_eval,
         "prune_threshold": prune_threshold,
     }

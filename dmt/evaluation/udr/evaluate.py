@@ -1,7 +1,7 @@
 """From several trained models to their Unsupervised Disentanglement Ranking."""
 
+import functools
 import inspect
-import logging
 import os
 import time
 
@@ -11,12 +11,10 @@ from keras import ops
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import evaluate as evaluation
 from dmt.evaluation.representation import IndexedData, MomentTable, compiled
-from dmt.evaluation.score import run_metric, versions
+from dmt.evaluation.score import run_metric
 from dmt.evaluation.udr.metrics import udr  # noqa: F401 (registers it)
 from dmt.methods.gaussian_encoder_model import load_model
-from dmt.utils import configuration, files, results
-
-logger = logging.getLogger(__name__)
+from dmt.utils import configuration, results
 
 
 def evaluate_with_gin(
@@ -85,29 +83,10 @@ def evaluate_models(
     dataset = named_data.get_named_ground_truth_data()
     functions = [_mean_and_kl_of(path, dataset) for path in model_dirs]
     data = dataset if dataset.size is None else IndexedData(dataset)
-    with files.replacing(output_dir) as directory:
-        os.makedirs(directory)
-        scores = run_metric(
-            evaluation_fn,
-            data,
-            functions,
-            random_seed,
-            os.path.join(directory, "artifacts", name),
-        )
-        results.update_result_directory(
-            os.path.join(directory, "results"),
-            "evaluation",
-            {
-                **scores,
-                "model_dirs": model_dirs,
-                "elapsed_time": time.time() - start,
-                "origin": dataset.origin,
-                "renderer_version": dataset.renderer_version,
-                "versions": versions(),
-            },
-            os.path.join(model_dirs[0], "results"),
-        )
-    logger.info("%s took %.1f s.", output_dir, time.time() - start)
+    run = functools.partial(run_metric, evaluation_fn, data, functions, random_seed)
+    evaluation.write_evaluation(
+        run, model_dirs[0], output_dir, name, dataset, start, model_dirs=model_dirs
+    )
 
 
 def score_table(output_dir):

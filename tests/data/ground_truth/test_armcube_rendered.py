@@ -339,3 +339,18 @@ def test_indices_out_of_range_are_refused(index):
 def test_factors_out_of_range_are_refused(row):
     with pytest.raises(ValueError, match="Received"):
         DATA.indices_of(np.array([row]))
+
+
+def test_prepared_pictures_are_those_that_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setenv("DMT_DATA", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def open_small():
+        return armcube_rendered.ArmCube(
+            "small", look=armcube_rendered.SHIFTED, size=3000
+        )
+
+    drawn = open_small().images_at(np.arange(3000))
+    open_small().prepare()
+    monkeypatch.setattr(armcube_rendered, "_render", None)
+    np.testing.assert_array_equal(open_small().images_at(np.arange(3000)), drawn)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dmt.data.ground_truth import prepared
+from dmt.utils import machine
 from tests import official_files
 
 SHAPE = (100, 8, 8, 3)
@@ -134,7 +135,7 @@ def test_no_room_is_one_error(source):
 @pytest.mark.parametrize("preload", ["auto", True, False])
 @pytest.mark.parametrize("available", [0, 2 * 19200, 10**9])
 def test_preload(monkeypatch, source, images, preload, available):
-    monkeypatch.setattr(prepared, "available_memory", lambda: available)
+    monkeypatch.setattr(machine, "available_memory", lambda: available)
     gin.bind_parameter("official_data.preload", preload)
     opened = open_source(source)
     is_copied = available == 10**9 if preload == "auto" else preload
@@ -148,17 +149,21 @@ def test_unknown_preload_is_refused(source):
         open_source(source)
 
 
-def test_available_memory_respects_the_limit_of_a_container(tmp_path, monkeypatch):
-    free = prepared.available_memory()
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 0 < free <= physical
-    monkeypatch.setattr(prepared, "_control_groups", lambda: [tmp_path, tmp_path / "x"])
-    (tmp_path / "memory.current").write_text("700\n")
-    (tmp_path / "memory.stat").write_text("anon 5\nactive_file 100\ninactive_file 50")
-    (tmp_path / "memory.max").write_text("1000\n")
-    assert prepared.available_memory() == 1000 - (700 - 150)
-    (tmp_path / "memory.max").write_text("max\n")
-    assert prepared.available_memory() > 1000
+def test_open_data_sets_share_one_copy(root, source):
+    gin.bind_parameter("official_data.preload", True)
+    first = open_source(source)
+    assert open_source(source) is first
+    os.utime(root / "prepared/name/images.npy", ns=(1, 1))
+    assert open_source(source) is not first
+
+
+def test_rendered_images_are_found_by_their_version(root, images):
+    shape = images.shape
+    assert prepared.open_rendered("name", "1", shape) is None
+    prepared.write_rendered("name", "1", np.array_split(images, 3), shape)
+    np.testing.assert_array_equal(prepared.open_rendered("name", "1", shape), images)
+    assert prepared.open_rendered("name", "2", shape) is None
+    assert prepared.open_rendered("name", "1", (7, *shape[1:])) is None
 
 
 def test_stored_array_is_mapped_in_place(root, images):

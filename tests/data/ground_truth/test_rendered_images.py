@@ -5,8 +5,9 @@ import concurrent.futures
 import numpy as np
 import pytest
 
-from dmt.data.ground_truth import dsprites_rendered, prepared
+from dmt.data.ground_truth import dsprites_rendered
 from dmt.data.ground_truth.rendered_images import RenderedImages
+from dmt.utils import machine
 
 SHAPE = (737280, 512)
 
@@ -22,7 +23,7 @@ def test_threads_get_the_same_pictures():
 
 @pytest.mark.parametrize(("available", "times"), [(10**9, 1), (10**6, 2)])
 def test_pictures_are_kept_where_memory_allows(monkeypatch, available, times):
-    monkeypatch.setattr(prepared, "available_memory", lambda: available)
+    monkeypatch.setattr(machine, "available_memory", lambda: available)
     asked = np.zeros(1000, dtype=int)
 
     def draw(indices):

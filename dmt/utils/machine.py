@@ -1,0 +1,45 @@
+"""What this process may use of the machine."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def num_cores():
+    """Number of cores that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Not on Linux.
+        return os.cpu_count() or 1
+
+
+def available_memory():
+    """Bytes of memory that this process can get; 0 where it is not known."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
+        available = 1024 * int(kilobytes["MemAvailable"])
+    except (OSError, KeyError):
+        return 0
+    # A container or a batch job may get less than the machine has.
+    for folder in _control_groups():
+        with contextlib.suppress(OSError, ValueError):
+            limit = int((folder / "memory.max").read_text())
+            used = int((folder / "memory.current").read_text())
+            statistics = (folder / "memory.stat").read_text().split()
+            # Files in the cache give way to what a process asks for.
+            for kind in ("active_file", "inactive_file"):
+                used -= int(statistics[statistics.index(kind) + 1])
+            available = min(available, max(limit - used, 0))
+    return available
+
+
+def _control_groups():
+    """Folders of the control groups (version 2) of this process, on Linux."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    group = next((line[4:] for line in lines if line.startswith("0::/")), "")
+    folder = Path("/sys/fs/cgroup", group)
+    return [folder, *folder.parents]
