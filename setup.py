@@ -19,6 +19,7 @@ COMMANDS = (
     "visualize_model",
     "visualize_dataset",
     "report",
+    "study",
 )
 
 setup(
@@ -29,8 +30,13 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=["dmt", "dmt.*"]),
-    package_data={"dmt.visualize": ["*.jinja"]},
+    packages=[*find_packages(include=["dmt", "dmt.*"]), "dmt.gin_configs"],
+    package_dir={"dmt.gin_configs": "gin_configs"},
+    package_data={
+        "dmt.visualize": ["*.jinja", "*.css"],
+        "dmt.studies": ["*.jinja"],
+        "dmt.gin_configs": ["**/*.gin"],
+    },
     install_requires=[
         "absl-py",
         "gin-config==0.5.0",
@@ -54,6 +60,7 @@ setup(
         "jax-gpu": ["jax[cuda13]"],
         "parquet": ["pyarrow"],
         "test": ["jax", "pyarrow", "pytest", "pytest-xdist", "ruff"],
+        "umap": ["umap-learn"],
     },
     entry_points={
         "console_scripts": [

@@ -10,6 +10,8 @@ import sys
 from absl import app, flags
 from absl import logging as absl_logging
 
+from dmt.utils import machine
+
 FLAGS = flags.FLAGS
 
 _GIN_FLAGS = {
@@ -39,7 +41,7 @@ def train():
 
 
 def _train():
-    _import_keras()
+    machine.import_keras()
     from dmt.methods.train import train_with_gin
 
     gin_files = list(FLAGS.gin_config)
@@ -69,7 +71,7 @@ def postprocess():
 
 
 def _postprocess():
-    _import_keras()
+    machine.import_keras()
     from dmt.postprocessing.postprocess import postprocess_with_gin
 
     postprocess_with_gin(
@@ -106,7 +108,7 @@ def evaluate():
 
 
 def _evaluate():
-    _import_keras()
+    machine.import_keras()
     from dmt.evaluation.evaluate import evaluate_with_gin
     from dmt.evaluation.score import score_table
 
@@ -195,7 +197,7 @@ def _score():
     samples = [table for pair in zip(factors, codes, strict=True) for table in pair]
     rows = []
     if with_gin:
-        _import_keras()
+        machine.import_keras()
         for name, gin_files in _evaluation_configs().items():
             rows.append(
                 score.score_with_gin(gin_files, FLAGS.gin_bindings, *samples, name)
@@ -261,7 +263,7 @@ def _udr():
         if not found:
             raise ValueError(f"--model_dirs={pattern} matches no directory.")
         model_dirs += found
-    _import_keras()
+    machine.import_keras()
     from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
 
     for name, gin_files in _evaluation_configs().items():
@@ -316,7 +318,7 @@ def visualize_model():
 
 
 def _visualize_model():
-    _import_keras()
+    machine.import_keras()
     from dmt.visualize.visualize_model import visualize
 
     visualize(FLAGS.model_dir, FLAGS.output_dir, FLAGS.overwrite)
@@ -372,6 +374,48 @@ def _report():
     path = write_report(FLAGS.run_dir, path)
     print(score_table(FLAGS.run_dir))
     print(f"The report is {path}")
+
+
+def study():
+    """dmt_study."""
+    _run(
+        _study,
+        "Makes all runs of a study and one page about them: --study=multitask "
+        "--output_dir=OUT. A study that was stopped goes on where it was.",
+        {
+            "study": (flags.DEFINE_enum, "multitask", ["multitask"], "The study."),
+            "dataset": (flags.DEFINE_string, "dsprites_rendered", "The dataset."),
+            "scale": (
+                flags.DEFINE_enum,
+                "small",
+                ["small", "paper"],
+                "Reduced to two cores and half an hour, or as in the paper.",
+            ),
+            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
+            "gin_bindings": _GIN_FLAGS["gin_bindings"],
+            "workers": (
+                flags.DEFINE_integer,
+                0,
+                "Processes that share the cores; 0 for one per core, or a single one "
+                "if there is a GPU.",
+            ),
+        },
+        required=["output_dir"],
+    )
+
+
+def _study():
+    from dmt.studies import study
+
+    path = study.run(
+        FLAGS.study,
+        FLAGS.dataset,
+        FLAGS.scale,
+        FLAGS.output_dir,
+        FLAGS.gin_bindings,
+        FLAGS.workers,
+    )
+    print(f"The page is {path}")
 
 
 _DATA_VERBS = {
@@ -433,26 +477,6 @@ def _data(verb, *arguments):
         step(*arguments, **{name: FLAGS[name].value for name in options})
 
 
-def _import_keras():
-    """Imports Keras without TensorFlow's greetings about processors and drivers.
-
-    They are written by native code, so the file descriptor is what must be silenced;
-    TF_CPP_MIN_LOG_LEVEL=0 brings them back.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with open(os.devnull, "w") as null:
-        os.dup2(null.fileno(), 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
 def _one_line(error):
     # Gin appends the call chain on lines of their own.
     message = str(error).split("\n  In call to configurable")[0]
@@ -465,8 +489,8 @@ def _run(step, usage, definitions, required=(), verbs=None):
     With verbs, name -> (names of its arguments, text), the step gets the arguments.
     """
     program = os.path.basename(sys.argv[0])
-    for name, (define, default, text) in definitions.items():
-        define(name, default, text)
+    for name, (define, *arguments) in definitions.items():
+        define(name, *arguments)
         # Shown by --help as a flag of the program.
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
     lines = [

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from dmt.evaluation.metrics.beta_vae import beta_vae
+from dmt.evaluation.metrics.component_retrieval import component_retrieval
 from dmt.evaluation.metrics.dci import dci
 from dmt.evaluation.metrics.dci_es import dci_es
 from dmt.evaluation.metrics.dcimig import dcimig
@@ -38,6 +39,7 @@ __all__ = [
     "METRICS",
     "beta_vae",
     "bootstrap",
+    "component_retrieval",
     "dci",
     "dci_es",
     "dcimig",
@@ -275,4 +277,11 @@ METRICS = {
         resampling=False,
     ),
     "omes": _metric(omes, "omes", ["omes"], EVERYTHING, resampling=False),
+    "component_retrieval": _metric(
+        component_retrieval,
+        "component_retrieval",
+        ["retrieved_share", "mean_correlation"],
+        # Correlations need the order of values; more samples, more significance.
+        EVERYTHING - {"relabel factors", "duplicate samples"},
+    ),
 }

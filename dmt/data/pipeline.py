@@ -66,25 +66,67 @@ class _Tensors:
     int32 = staticmethod(lambda x: ops.cast(x, "int32"))
 
 
-def load_batch(dataset, seed, step, batch_size):
-    """Images of batch `step`.
+class LabelledData:
+    """Rows of a data set with the targets that a model learns from their images.
 
     Args:
-        dataset: a `GroundTruthData`.
+        dataset: an indexable `GroundTruthData`.
+        rows: int array (n,), indices of images.
+        targets: float32 array (dataset.size, num_targets), targets of every image.
+    """
+
+    def __init__(self, dataset, rows, targets):
+        self.size = len(rows)
+        self.observation_shape = dataset.observation_shape
+        self.num_targets = targets.shape[1]
+        self._dataset = dataset
+        self._rows = rows
+        self._targets = targets
+
+    def images_at(self, indices):
+        """uint8 images (n, height, width, channels) of rows (n,) of the list."""
+        return self._dataset.images_at(self._rows[indices])
+
+    def targets_at(self, indices):
+        """Targets (n, num_targets) of rows (n,) of the list."""
+        return self._targets[self._rows[indices]]
+
+
+def examples_at(dataset, indices):
+    """What a batch holds of these examples.
+
+    Args:
+        dataset: an indexable `GroundTruthData`, or `LabelledData`.
+        indices: int array (n,).
+
+    Returns:
+        Tuple of arrays of n rows: uint8 images, and targets if there are any.
+    """
+    images = dataset.images_at(indices)
+    if isinstance(dataset, LabelledData):
+        return images, dataset.targets_at(indices)
+    return (images,)
+
+
+def load_batch(dataset, seed, step, batch_size):
+    """Batch `step`.
+
+    Args:
+        dataset: a `GroundTruthData` or `LabelledData`.
         seed: integer in [0, 2**32).
         step: integer.
         batch_size: number of images.
 
     Returns:
-        uint8 array (batch_size, height, width, channels), or float32 in [0, 1] if the
-        dataset's observations contain random pixels and cannot be indexed.
+        `examples_at` random indices. If observations contain random pixels and cannot
+        be indexed, images are float32 in [0, 1].
     """
     if dataset.size is None:
         # Draws pixels more than twice as fast as the default generator.
         random_state = np.random.RandomState(np.random.SFC64([seed, step]))
         observations = dataset.sample_observations(batch_size, random_state)
-        return np.asarray(observations, dtype="float32")
-    return dataset.images_at(batch_indices(seed, step, batch_size, dataset.size))
+        return (np.asarray(observations, dtype="float32"),)
+    return examples_at(dataset, batch_indices(seed, step, batch_size, dataset.size))
 
 
 def host_batches(dataset, seed, batch_size, start, stop):
@@ -92,7 +134,7 @@ def host_batches(dataset, seed, batch_size, start, stop):
 
     Returns:
         tf.data.Dataset on the TensorFlow backend, a generator elsewhere; both are
-        inputs for `keras.Model.fit` that can be consumed once.
+        inputs for `keras.Model.fit` that can be consumed once and give tuples.
     """
 
     def load(step):
@@ -103,15 +145,18 @@ def host_batches(dataset, seed, batch_size, start, stop):
 
     import tensorflow as tf
 
-    dtype = "float32" if dataset.size is None else "uint8"
-    shape = (batch_size, *dataset.observation_shape)
+    dtypes = ["float32" if dataset.size is None else "uint8"]
+    shapes = [(batch_size, *dataset.observation_shape)]
+    if isinstance(dataset, LabelledData):
+        dtypes.append("float32")
+        shapes.append((batch_size, dataset.num_targets))
 
-    def load_tensor(step):
-        images = tf.numpy_function(load, [step], dtype, stateful=False)
-        return tf.ensure_shape(images, shape)
+    def load_tensors(step):
+        tensors = tf.numpy_function(load, [step], dtypes, stateful=False)
+        return tuple(map(tf.ensure_shape, tensors, shapes))
 
     batches = tf.data.Dataset.range(start, stop)
-    batches = batches.map(load_tensor, num_parallel_calls=PREFETCH)
+    batches = batches.map(load_tensors, num_parallel_calls=PREFETCH)
     batches = batches.prefetch(PREFETCH)
     options = tf.data.Options()
     # Autotuning would make every `fit` end with seconds of waiting for its thread.
@@ -135,6 +180,6 @@ def _prefetched(load, start, stop):
         for step in range(start, stop):
             pending.append(executor.submit(load, step))
             if len(pending) > PREFETCH:
-                yield (pending.popleft().result(),)
+                yield pending.popleft().result()
         while pending:
-            yield (pending.popleft().result(),)
+            yield pending.popleft().result()

@@ -8,6 +8,7 @@ import time
 import gin
 
 from dmt.data.ground_truth import named_data
+from dmt.evaluation.metrics import task_heads  # noqa: F401 (registers it)
 from dmt.evaluation.representation import codes_of
 from dmt.evaluation.score import run_metric, versions
 from dmt.postprocessing.representation import load_representation

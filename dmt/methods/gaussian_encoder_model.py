@@ -1,4 +1,4 @@
-"""What a trained model is to the rest of the package: an encoder and a decoder."""
+"""What a trained model is to others: an encoder, and networks that read codes."""
 
 import os
 
@@ -9,22 +9,25 @@ from dmt.methods.shared.layers import Sampling, as_images
 from dmt.utils import files
 
 MODEL_FILE = "model.keras"
+_NETWORKS = ("encoder", "decoder", "heads")
 
 
 @keras.saving.register_keras_serializable("dmt")
 class GaussianEncoderModel(keras.Model):
-    """Encoder to a diagonal Gaussian over codes, and decoder from codes.
+    """Encoder to a diagonal Gaussian over codes; decoder and heads if there are any.
 
     Args:
         encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to
             [means, log_var], each (batch, num_latent).
         decoder: keras.Model from codes (batch, num_latent) to pre-activation images.
+        heads: keras.Model from codes to predictions (batch, num_tasks, num_outputs).
     """
 
-    def __init__(self, encoder=None, decoder=None, **kwargs):
+    def __init__(self, encoder=None, decoder=None, heads=None, **kwargs):
         super().__init__(**kwargs)
         self.encoder = encoder
         self.decoder = decoder
+        self.heads = heads
         self.built = encoder is not None
 
     @property
@@ -50,16 +53,24 @@ class GaussianEncoderModel(keras.Model):
         """Pre-activation images, float32, of codes (batch, num_latent)."""
         return ops.cast(self.decoder(codes), "float32")
 
+    def predict_tasks(self, codes):
+        """Predictions, float32 (batch, num_tasks, num_outputs), of codes."""
+        return ops.cast(self.heads(codes), "float32")
+
     def call(self, images):
         """Mean and log-variance of the codes; see `encode`."""
         return self.encode(images)
 
     def get_config(self):
         """The serialised networks."""
+        networks = {name: getattr(self, name) for name in _NETWORKS}
         return {
             "name": self.name,
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            **{
+                name: keras.saving.serialize_keras_object(network)
+                for name, network in networks.items()
+                if network is not None
+            },
         }
 
     @classmethod
@@ -67,14 +78,15 @@ class GaussianEncoderModel(keras.Model):
         """The model with freshly initialised networks."""
         networks = {
             name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("encoder", "decoder")
+            for name in _NETWORKS
+            if name in config
         }
         return cls(**networks, name=config["name"])
 
 
 def save_model(model, model_dir):
     """Writes the networks of `model` as `<model_dir>/model.keras`."""
-    networks = GaussianEncoderModel(model.encoder, model.decoder)
+    networks = GaussianEncoderModel(model.encoder, model.decoder, model.heads)
     with files.replacing(os.path.join(model_dir, MODEL_FILE)) as path:
         networks.save(path)
 
@@ -94,9 +106,10 @@ def load_model(model_dir):
 def export_saved_model(model, export_dir):
     """Writes a TensorFlow SavedModel with the original's three signatures.
 
-    `gaussian_encoder` (images -> mean, logvar), `reconstructions` (images -> images,
-    decoded from a sampled code) and `decoder` (latent_vectors -> images). Images that
-    come out are pre-activation.
+    `gaussian_encoder` (images -> mean, logvar), and with a decoder `reconstructions`
+    (images -> images, decoded from a sampled code) and `decoder` (latent_vectors ->
+    images). Images that come out are pre-activation. With heads, `predictions`
+    (images -> predictions) is added.
     """
     sample = Sampling()
 
@@ -111,13 +124,17 @@ def export_saved_model(model, export_dir):
     def decoder(latent_vectors):
         return {"images": model.decode(latent_vectors)}
 
+    def predictions(images):
+        return {"predictions": model.predict_tasks(model.encode(images)[0])}
+
     images = ("images", (None, *model.observation_shape))
-    files.write_saved_model(
-        export_dir,
-        [model.encoder, model.decoder, sample],
-        {
-            "gaussian_encoder": (encoder, images),
-            "reconstructions": (reconstructions, images),
-            "decoder": (decoder, ("latent_vectors", (None, model.num_latent))),
-        },
-    )
+    networks, signatures = [model.encoder], {"gaussian_encoder": (encoder, images)}
+    if model.decoder is not None:
+        networks += [model.decoder, sample]
+        signatures["reconstructions"] = (reconstructions, images)
+        latent_vectors = ("latent_vectors", (None, model.num_latent))
+        signatures["decoder"] = (decoder, latent_vectors)
+    if model.heads is not None:
+        networks.append(model.heads)
+        signatures["predictions"] = (predictions, images)
+    files.write_saved_model(export_dir, networks, signatures)

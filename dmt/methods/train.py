@@ -15,8 +15,9 @@ import numpy as np
 from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
+from dmt.methods.multitask import multi_task  # noqa: F401 (registers the models)
 from dmt.methods.run_state import RunState
-from dmt.methods.shared.training import Resident
+from dmt.methods.shared.training import Resident, TrainableModel
 from dmt.methods.unsupervised import vae  # noqa: F401 (registers the models)
 from dmt.utils import configuration, files, results
 
@@ -58,7 +59,7 @@ def train(
         model_dir: directory to write.
         overwrite: whether to delete `model_dir` if it exists.
         model: an uninitialised model, for example `vae()`.
-        training_steps: number of updates of the VAE.
+        training_steps: number of updates; 0 leaves the model as it was initialised.
         random_seed: integer in [0, 2**32). The weights, the order of the images and the
             noise all follow from it.
         batch_size: images per update.
@@ -108,7 +109,7 @@ def train(
         )
 
     with _dtype_policy(dtype_policy):
-        model.initialize(tuple(dataset.observation_shape), random_seed)
+        model.initialize(dataset, random_seed)
     model.compile(
         optimizer=model.make_optimizer(),
         jit_compile=jit_compile,
@@ -116,12 +117,14 @@ def train(
     )
     model.optimizer.build(model.trainable_variables)
 
+    training_data, evaluation_data = model.examples(dataset)
+
     if overwrite:
         files.remove(model_dir)
     run = RunState(model, model_dir, checkpoint_seconds)
     if resident:
-        images = dataset.images_at(np.arange(dataset.size))
-        model.resident = Resident(images, data_seed, batch_size)
+        examples = pipeline.examples_at(training_data, np.arange(training_data.size))
+        model.resident = Resident(examples, data_seed, batch_size)
 
     def fit(stop, steps_per_epoch):
         start = run.step()
@@ -130,7 +133,9 @@ def train(
         if resident:
             batches = pipeline.step_numbers(start, stop)
         else:
-            batches = pipeline.host_batches(dataset, data_seed, batch_size, start, stop)
+            batches = pipeline.host_batches(
+                training_data, data_seed, batch_size, start, stop
+            )
         epoch = start // log_steps
         model.fit(
             batches,
@@ -154,7 +159,9 @@ def train(
     gaussian_encoder_model.export_saved_model(model, os.path.join(model_dir, "tfhub"))
     model.resident = None
     evaluation = model.evaluate(
-        pipeline.host_batches(dataset, evaluation_seed, batch_size, 0, eval_steps),
+        pipeline.host_batches(
+            evaluation_data, evaluation_seed, batch_size, 0, eval_steps
+        ),
         steps=eval_steps,
         return_dict=True,
         verbose=0,
@@ -164,6 +171,7 @@ def train(
         "train",
         {
             **evaluation,
+            **model.results(dataset),
             "global_step": run.step(),
             "elapsed_time": run.elapsed(),
             "origin": dataset.origin,
@@ -173,7 +181,7 @@ def train(
 
 
 def _check_arguments(model, jit_compile, **numbers):
-    if not isinstance(model, vae.BaseVAE):
+    if not isinstance(model, TrainableModel):
         raise ValueError(
             "model.model must be a model, written with parentheses as in @vae(). "
             f"Received: model={model!r}"
@@ -183,8 +191,9 @@ def _check_arguments(model, jit_compile, **numbers):
             'model.jit_compile must be True, False or "auto". '
             f"Received: jit_compile={jit_compile!r}"
         )
+    may_be_zero = ("training_steps", "random_seed", "checkpoint_seconds")
     for name, value in numbers.items():
-        least = 1 if name.endswith(("steps", "size", "execution")) else 0
+        least = 0 if name in may_be_zero else 1
         kinds = (int, float) if name == "checkpoint_seconds" else int
         if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
             kind = "a number" if name == "checkpoint_seconds" else "an integer"

@@ -39,6 +39,18 @@ def load_tables(paths, name):
     return [np.stack(columns, axis=1) for columns in joined]
 
 
+def column_names(path):
+    """Names of the columns of a table that `load_tables` reads, [] if it has none."""
+    kind = os.path.splitext(path)[1].lower()
+    if kind == ".csv":
+        return _csv(path)[0]
+    if kind == ".parquet":
+        from pyarrow import parquet
+
+        return parquet.read_schema(path).names
+    return []
+
+
 def _read(path, name):
     """The columns of a file, each of numbers or of words."""
     path, _, key = path.partition(".npz:")
@@ -93,6 +105,11 @@ def _read_npz(path, key, name):
 
 
 def _read_csv(path):
+    return [np.array(column) for column in zip(*_csv(path)[1], strict=True)]
+
+
+def _csv(path):
+    """Names of the columns, [] without a line of names, and the other lines."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
     if not rows:
@@ -105,8 +122,8 @@ def _read_csv(path):
         below = list(zip(*rows[1:], strict=True))
         if not any(cell in column for cell, column in zip(rows[0], below, strict=True)):
             _check_names(rows[0])
-            rows = rows[1:]
-    return [np.array(column) for column in zip(*rows, strict=True)]
+            return rows[0], rows[1:]
+    return [], rows
 
 
 def _check_names(names):

@@ -12,6 +12,19 @@ from dmt.utils import results
 logger = logging.getLogger(__name__)
 
 
+def shipped(path):
+    """Path of a gin file of this package.
+
+    Args:
+        path: as in the folder gin_configs, for example "metrics/mig.gin".
+    """
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # Installed, or beside the package in a checkout.
+    folders = [package, os.path.dirname(package)]
+    paths = [os.path.join(folder, "gin_configs", path) for folder in folders]
+    return next((found for found in paths if os.path.exists(found)), paths[0])
+
+
 @contextlib.contextmanager
 def gin_configuration(gin_files, gin_bindings):
     """Parses files and bindings for the duration of a step.

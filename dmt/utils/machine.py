@@ -1,7 +1,8 @@
-"""What this process may use of the machine."""
+"""What this process may use of the machine, and how it starts."""
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 
@@ -43,3 +44,28 @@ def _control_groups():
     group = next((line[4:] for line in lines if line.startswith("0::/")), "")
     folder = Path("/sys/fs/cgroup", group)
     return [folder, *folder.parents]
+
+
+def has_gpu():
+    """Whether the machine shows a GPU of NVIDIA."""
+    return os.path.exists("/dev/nvidiactl")
+
+
+def import_keras():
+    """Imports Keras without TensorFlow's greetings about processors and drivers.
+
+    They are written by native code, so the file descriptor is what must be silenced;
+    TF_CPP_MIN_LOG_LEVEL=0 brings them back.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -3,10 +3,8 @@
 The page is one HTML file without external parts, so that it can be sent and kept.
 """
 
-import base64
 import csv
 import glob
-import io
 import math
 import os
 
@@ -15,7 +13,8 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import score
-from dmt.utils import configuration, files, results
+from dmt.utils import configuration, results
+from dmt.visualize import pages
 
 _ORIGINS = {
     "official": "The images are the published ones.",
@@ -78,33 +77,28 @@ def write_report(run_dir, output_path):
         FileNotFoundError: if `run_dir` holds no trained model.
         ValueError: if a file of the run is damaged.
     """
-    import jinja2
-
     model_dir = os.path.join(run_dir, "model")
     if not results.is_complete(model_dir, "train"):
         raise FileNotFoundError(
             f"There is no finished model in {model_dir}: train it first (dmt_train)."
         )
     config = results.bindings_of(os.path.join(model_dir, "results", "gin", "train.gin"))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(os.path.dirname(__file__)),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"number": _number, "duration": _duration}
-    page = environment.get_template("report.html.jinja").render(
+    pages.write(
+        os.path.join(os.path.dirname(__file__), "report.html.jinja"),
+        output_path,
         **_facts(model_dir, config),
         metrics=_metrics(run_dir, config),
         curves=_curves(os.path.join(model_dir, "history.csv")),
         pictures=[
-            (title, caption, _inlined(os.path.join(run_dir, "visualizations", path)))
+            (
+                title,
+                caption,
+                pages.inlined(os.path.join(run_dir, "visualizations", path)),
+            )
             for path, title, caption in _PICTURES
         ],
         configurations=_configurations(run_dir),
     )
-    files.write_text(output_path, page)
     return output_path
 
 
@@ -203,7 +197,7 @@ def _metric(path, names):
             metric["scores"][key] = None if math.isnan(value) else value
     for key, interval in intervals.items():
         if key in metric["scores"]:
-            low, high = (_number(bound) for bound in interval)
+            low, high = (pages.number(bound) for bound in interval)
             metric["settings"][f"{key}, interval"] = f"{low} to {high}"
     return metric
 
@@ -236,23 +230,13 @@ def _curves(path):
     if not rows:
         return None
 
-    import matplotlib
     from matplotlib.figure import Figure
 
     names = [name for name in rows[0] if name not in _NOT_CURVES]
     names.sort(key=lambda name: name != "reconstruction_loss")
-    grey = "#808080"  # Reads on light and on dark pages.
-    style = {
-        "svg.hashsalt": "dmt",
-        "text.color": grey,
-        "axes.labelcolor": grey,
-        "axes.edgecolor": grey,
-        "xtick.color": grey,
-        "ytick.color": grey,
-    }
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    with matplotlib.rc_context(style):
+    with pages.drawing():
         figure = Figure(figsize=(10, 2.7 * lines), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         steps = [float(row["step"]) for row in rows]
@@ -267,12 +251,10 @@ def _curves(path):
             axis.set_title(name.replace("_", " "), fontsize=11)
             axis.set_xlabel("step")
             axis.spines[["top", "right"]].set_visible(False)
-            axis.grid(alpha=0.2, color=grey)
+            axis.grid(alpha=0.2, color=pages.GREY)
         for axis in axes[len(names) :]:
             axis.set_visible(False)
-        text = io.BytesIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return _data_url("image/svg+xml", text.getvalue())
+        return pages.inlined_figure(figure)
 
 
 def _configurations(run_dir):
@@ -289,32 +271,3 @@ def _configurations(run_dir):
             directory = os.path.relpath(path, run_dir).split(f"{os.sep}results")[0]
             steps.append((directory, text))
     return steps
-
-
-def _inlined(path):
-    """A picture as a data URL, None where there is none."""
-    if not os.path.exists(path):
-        return None
-    kind = os.path.splitext(path)[1][1:].replace("jpg", "jpeg")
-    with open(path, "rb") as file:
-        return _data_url(f"image/{kind}", file.read())
-
-
-def _data_url(kind, content):
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _number(value):
-    if value is None:
-        return "undefined"
-    if isinstance(value, float):
-        return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _duration(seconds):
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -5,10 +5,10 @@ import os
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.evaluation.representation import compiled
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
 from dmt.utils import configuration, files, results
+from dmt.utils.compilation import compiled
 from dmt.visualize import visualize_util
 
 _NUM_PICTURES = 64
@@ -46,7 +46,8 @@ def visualize(
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
-        ValueError: if `output_dir` exists and may not be replaced.
+        ValueError: if `output_dir` exists and may not be replaced, or the model has no
+            decoder.
     """
     configuration.is_done(
         output_dir, "visualization", overwrite, resume=False, inputs=[model_dir]
@@ -62,6 +63,12 @@ def visualize(
     if "reconstruction_loss.activation" in results.gin_dict(config_path):
         activation = results.bound_string(config_path, "reconstruction_loss.activation")
     model = gaussian_encoder_model.load_model(model_dir)
+    if model.decoder is None:
+        raise ValueError(
+            f"The model in {model_dir} has no decoder to draw with. Train one on its "
+            "encoder: model.model = @decoder_on_frozen_encoder(), "
+            f"decoder_on_frozen_encoder.encoder_dir = {model_dir!r}"
+        )
     encode = compiled(model.encode)
     decode = compiled(lambda codes: losses.activate(model.decode(codes), activation))
 

@@ -357,7 +357,7 @@ def measure_row(row, data, rounds, seconds):
     """Medians of loading by one thread, by all, and of copies of as many bytes."""
     from dmt.data import pipeline
 
-    batch = pipeline.load_batch(data, 0, 0, BATCH_SIZE)
+    (batch,) = pipeline.load_batch(data, 0, 0, BATCH_SIZE)
     buffer, step, figures = np.empty_like(batch), 1, []
 
     def load(step):
@@ -533,7 +533,7 @@ class Fed(Ours):
         self.batch_size = BATCH_SIZE
         self.dataset = data
         self.model = vae.BetaVAE(beta=4.0)
-        self.model.initialize(tuple(data.observation_shape), seed=0)
+        self.model.initialize(data, seed=0)
         self.model.compile(optimizer=self.model.make_optimizer())
         self.model.optimizer.build(self.model.trainable_variables)
         self.model.resident = None

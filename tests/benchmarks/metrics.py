@@ -837,7 +837,7 @@ def their_study(dataset, encoder, table, sizes, rows):
     """The same for theirs, encoder calls counted, timed in part and scaled."""
     import numpy as np
 
-    from dmt.evaluation.representation import compiled
+    from dmt.utils.compilation import compiled
 
     calls, figures = {}, {}
     for name in STUDY_METRICS:

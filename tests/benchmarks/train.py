@@ -222,7 +222,7 @@ class Ours:
         )
         # This also fills the table that host batches are read from.
         images = self.dataset.images_at(np.arange(self.dataset.size))
-        self.resident = Resident(images, seed=0, batch_size=batch_size)
+        self.resident = Resident((images,), seed=0, batch_size=batch_size)
         self.model = self.make_model()
 
     def make_model(self, resident=None, dtype_policy="float32", steps_per_execution=1):
@@ -231,7 +231,7 @@ class Ours:
 
         model = self.model_class(beta=4.0)
         keras.config.set_dtype_policy(dtype_policy)
-        model.initialize(SHAPE, seed=0)
+        model.initialize(self.dataset, seed=0)
         keras.config.set_dtype_policy("float32")
         model.compile(
             optimizer=model.make_optimizer(), steps_per_execution=steps_per_execution

@@ -12,11 +12,12 @@ import pytest
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.evaluation.metrics import factor_vae, mig, utils
-from dmt.evaluation.representation import codes_of, compiled
+from dmt.evaluation.representation import codes_of
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
+from dmt.utils.compilation import compiled
 from tests.conftest import TINY, bindings
 
 CODES = 4
@@ -170,7 +171,7 @@ def test_representation_is_the_same_on_every_backend(run_dir, dataset, backend):
     program = (
         "import sys, numpy as np\n"
         "from dmt.data.ground_truth import named_data\n"
-        "from dmt.evaluation.representation import compiled\n"
+        "from dmt.utils.compilation import compiled\n"
         "from dmt.postprocessing.representation import load_representation\n"
         "data = named_data.get_named_ground_truth_data('dsprites_rendered_small')\n"
         "encode = compiled(load_representation(sys.argv[1]))\n"

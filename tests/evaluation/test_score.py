@@ -10,10 +10,10 @@ from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.evaluate import evaluate_with_gin
-from dmt.evaluation.representation import compiled
 from dmt.evaluation.score import score_arrays, score_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils.arrays import load_tables
+from dmt.utils.compilation import compiled
 from tests.evaluation.test_evaluate import results, run_dir  # noqa: F401 (a fixture)
 from tests.golden import recipes
 from tests.test_cli import call, check_mistake

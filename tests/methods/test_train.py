@@ -202,10 +202,7 @@ def test_batches_restart_at_any_step():
 
     def as_arrays(start, stop):
         batches = pipeline.host_batches(dataset, 5, 4, start, stop)
-        return [
-            keras.ops.convert_to_numpy(b[0] if isinstance(b, tuple) else b)
-            for b in batches
-        ]
+        return [keras.ops.convert_to_numpy(images) for (images,) in batches]
 
     np.testing.assert_array_equal(as_arrays(0, 7)[4:], as_arrays(4, 7))
 
@@ -278,7 +275,7 @@ def test_directory_names_with_wildcards(tmp_path):
 @pytest.mark.parametrize(
     ("binding", "value", "message"),
     [
-        ("model__training_steps", "0", "training_steps=0"),
+        ("model__training_steps", "-1", "training_steps=-1"),
         ("model__batch_size", "'x'", "batch_size='x'"),
         ("model__steps_per_execution", "4", "multiple of"),
         ("model__dtype_policy", "'float8'", "dtype_policy='float8'"),

@@ -198,8 +198,12 @@ class ArmCube(ground_truth_data.GroundTruthData):
     @functools.cached_property
     def _images(self):
         shape = (self.size, *self.observation_shape)
-        images = prepared.open_rendered(self.name, self.renderer_version, shape)
+        images = prepared.open_computed(self.name, self._version, shape)
         return RenderedImages(self._draw_at, shape) if images is None else images
+
+    @property
+    def _version(self):
+        return {"renderer_version": self.renderer_version}
 
     def _draw_at(self, indices):
         return self._draw(self.factors_at(indices))
@@ -225,7 +229,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         num_threads = machine.num_cores()
         with concurrent.futures.ThreadPoolExecutor(num_threads) as executor:
             images = blocks(executor, num_threads)
-            prepared.write_rendered(self.name, self.renderer_version, images, shape)
+            prepared.write_computed(self.name, self._version, images, shape)
 
     @functools.cached_property
     def _scenes(self):

@@ -20,6 +20,7 @@ import gin
 from dmt.data.ground_truth import (  # noqa: F401
     celeba,
     own_data,
+    pooled,
     prepared,
     smallnorb,
     splits,
@@ -68,6 +69,7 @@ _SHIPPED = {
     "noisy_dsprites": f"{_PACKAGE}.dsprites_variants:noisy_dsprites",
     "noisy_dsprites_rendered": f"{_PACKAGE}.dsprites_variants:noisy_dsprites_rendered",
     "npz_images": f"{_PACKAGE}.own_data:npz_images",
+    "pooled": f"{_PACKAGE}.pooled:pooled",
     "scream_dsprites": f"{_PACKAGE}.dsprites_variants:scream_dsprites",
     "shapes3d": f"{_PACKAGE}.shapes3d:Shapes3D",
     "shapes3d_rendered": f"{_PACKAGE}.shapes3d_rendered:shapes3d_rendered",

@@ -112,34 +112,36 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
     return in_memory(mapped)
 
 
-def write_rendered(name, renderer_version, images, shape):
-    """Writes rendered images to `prepared/<name>`, for `open_rendered`.
+def write_computed(name, facts, rows, shape, dtype="uint8"):
+    """Writes what was computed, for `open_computed`.
 
     Args:
       name: the name of the folder of prepared files.
-      renderer_version: string, with another one the images are not the same.
-      images: iterable of uint8 arrays of shape (n, *shape[1:]) with any n.
-      shape: shape of all images together.
+      facts: dictionary of what the values depend on, such as {"renderer_version": "1"}.
+      rows: iterable of arrays of shape (n, *shape[1:]) with any n.
+      shape: shape of all rows together.
+      dtype: their type.
 
     Raises:
       ValueError: if no folder can take the prepared files.
     """
-    folder = _folder_with_room(name, math.prod(shape))
-    seal = _seal_of_rendered(renderer_version)
-    _write_sealed(folder, images, shape, np.uint8, lambda: seal)
+    num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    folder = _folder_with_room(name, num_bytes)
+    facts = {"format": _FORMAT, **facts}
+    _write_sealed(folder, rows, shape, dtype, lambda: facts)
 
 
-def open_rendered(name, renderer_version, shape):
-    """Opens what `write_rendered` wrote.
+def open_computed(name, facts, shape, dtype="uint8"):
+    """Opens what `write_computed` wrote with the same facts.
 
     Returns:
-      uint8 array or memory map of that shape, read-only; None if it is not there.
+      Array or memory map of that shape and type, read-only; None if it is not there.
     """
     for folder in _folders(name):
-        if _is_sealed(folder, _seal_of_rendered(renderer_version)):
-            images = _map(folder, shape, np.uint8)
-            if images is not None:
-                return in_memory(images)
+        if _is_sealed(folder, {"format": _FORMAT, **facts}):
+            rows = _map(folder, shape, dtype)
+            if rows is not None:
+                return in_memory(rows)
     return None
 
 
@@ -161,10 +163,6 @@ def _write_sealed(folder, images, shape, dtype, seal):
 
 def _write_seal(folder, facts):
     files.write_text(folder / "meta.json", json.dumps(facts, indent=2))
-
-
-def _seal_of_rendered(renderer_version):
-    return {"format": _FORMAT, "renderer_version": renderer_version}
 
 
 def _fingerprint(sources):

@@ -10,11 +10,12 @@ from keras import ops
 
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import evaluate as evaluation
-from dmt.evaluation.representation import IndexedData, MomentTable, compiled
+from dmt.evaluation.representation import IndexedData, MomentTable
 from dmt.evaluation.score import run_metric
 from dmt.evaluation.udr.metrics import udr  # noqa: F401 (registers it)
 from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, results
+from dmt.utils.compilation import compiled
 
 
 def evaluate_with_gin(

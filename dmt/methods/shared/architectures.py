@@ -174,6 +174,100 @@ def test_decoder(latent_tensor, output_shape):
     return layers.Reshape(output_shape, name="reshape")(x)
 
 
+@gin.configurable(
+    "simple_conv64_encoder", allowlist=["activation", "kernel_initializer"]
+)
+def simple_conv64_encoder(
+    input_tensor, num_latent, activation="relu", kernel_initializer="glorot_uniform"
+):
+    """Convolutions of stride 2 down to one pixel, and one linear layer.
+
+    The encoder of Maziarka et al. (2021) for 64x64 images; for 32x32, a convolution of
+    256 filters less, and so on.
+
+    Args:
+        input_tensor: images (batch, height, width, channels).
+        num_latent: number of codes.
+        activation: of the convolutions, for example "relu" or "tanh".
+        kernel_initializer: a name that Keras knows, or "fan_in_uniform", U(-a, a) with
+            a = fan_in^-1/2, which the paper's framework draws from.
+
+    Raises:
+        ValueError: if images are not square, or their side is not one of 8, 16, 32, 64.
+    """
+    initializer = make_initializer(kernel_initializer)
+    x = input_tensor
+    filters = (32, 32, 64, 128, 256, 256)[: _num_halvings(input_tensor.shape[1:])]
+    for i, number in enumerate(filters, start=1):
+        x = layers.Conv2D(
+            number,
+            4,
+            strides=2,
+            padding="same",
+            activation=activation,
+            kernel_initializer=initializer(),
+            name=f"e{i}",
+        )(x)
+    x = layers.Flatten(name="flatten")(x)
+    return tuple(
+        layers.Dense(num_latent, kernel_initializer=initializer(), name=name)(x)
+        for name in ("means", "log_var")
+    )
+
+
+@gin.configurable(
+    "simple_conv64_decoder", allowlist=["activation", "kernel_initializer"]
+)
+def simple_conv64_decoder(
+    latent_tensor, output_shape, activation="relu", kernel_initializer="glorot_uniform"
+):
+    """The decoder that goes with `simple_conv64_encoder`, see there."""
+    initializer = make_initializer(kernel_initializer)
+    num_upsamplings = _num_halvings(output_shape) - 1
+    x = layers.Reshape((1, 1, latent_tensor.shape[-1]), name="pixel")(latent_tensor)
+    x = layers.Conv2D(
+        256, 1, activation=activation, kernel_initializer=initializer(), name="d0"
+    )(x)
+    for i, number in enumerate((256, 128, 128, 64, 64)[:num_upsamplings], start=1):
+        x = Conv2DTranspose(
+            number,
+            4,
+            strides=2,
+            padding="same" if i == 1 else "valid",
+            activation=activation,
+            kernel_initializer=initializer(),
+            name=f"d{i}",
+        )(x)
+    return layers.Conv2DTranspose(
+        output_shape[-1], 3, kernel_initializer=initializer(), name="images"
+    )(x)
+
+
+def _num_halvings(shape):
+    height, width, _ = shape
+    if height != width or height not in (8, 16, 32, 64):
+        raise ValueError(
+            "simple_conv64_encoder and simple_conv64_decoder need square images whose "
+            "side is 8, 16, 32 or 64; bind encoder.encoder_fn and decoder.decoder_fn "
+            f"to others. Received: shape={list(shape)}"
+        )
+    return height.bit_length() - 1
+
+
+def make_initializer(name):
+    """A function that makes initialisers, each with a seed of its own.
+
+    Args:
+        name: a name that Keras knows, or "fan_in_uniform".
+
+    Raises:
+        ValueError: if there is no such initialiser.
+    """
+    if name == "fan_in_uniform":
+        return lambda: keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    return lambda: keras.initializers.get(name)
+
+
 @gin.configurable("fc_discriminator", allowlist=[])
 def fc_discriminator(input_tensor):
     """Six layers of 1000 leaky ReLU units (slope 0.2) and two logits."""

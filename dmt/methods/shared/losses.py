@@ -6,6 +6,7 @@ from keras import ops
 ACTIVATIONS = {
     "logits": ops.sigmoid,
     "tanh": lambda images: ops.tanh(images) / 2 + 0.5,
+    "linear": lambda images: images,
 }
 
 # float32 cannot hold probabilities closer to 0 or 1 than this inside a logarithm.
@@ -22,11 +23,12 @@ def _cross_entropy(labels, probabilities):
 
 
 def activate(images, activation):
-    """Turns pre-activation images into images with pixels in [0, 1].
+    """Turns pre-activation images into images, whose true pixels are in [0, 1].
 
     Args:
         images: tensor of any shape, pre-activation pixels.
-        activation: "logits" (logistic function) or "tanh" (rescaled to [0, 1]).
+        activation: "logits" (logistic function), "tanh" (rescaled to [0, 1]) or
+            "linear" (the images as they are, which may leave [0, 1]).
 
     Raises:
         ValueError: if the activation is unknown.
@@ -51,7 +53,7 @@ def bernoulli_loss(
     Args:
         true_images: (batch, height, width, channels) in [0, 1].
         reconstructed_images: same shape, pre-activation.
-        activation: "logits" or "tanh".
+        activation: "logits", "tanh" or "linear", see `activate`.
         subtract_true_image_entropy: whether to subtract the entropy of the true
             pixels, so that a perfect reconstruction has loss zero.
 
@@ -88,7 +90,7 @@ def make_reconstruction_loss(
         true_images: (batch, height, width, channels) in [0, 1].
         reconstructed_images: same shape, pre-activation.
         loss_fn: `bernoulli_loss`, `l2_loss` or a function of the same arguments.
-        activation: "logits" or "tanh".
+        activation: "logits", "tanh" or "linear", see `activate`.
 
     Returns:
         (batch,) losses.

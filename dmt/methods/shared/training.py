@@ -1,4 +1,4 @@
-"""Training steps that are addressed by their number.
+"""What every trained model has in common: counters, seeds, and steps by their number.
 
 Batch t of a run is a function of (seed, t) alone, so a run can start at any step. The
 images come from the host (`dmt.data.pipeline.host_batches`) or stay on the device
@@ -6,32 +6,36 @@ images come from the host (`dmt.data.pipeline.host_batches`) or stay on the devi
 """
 
 import functools
+import random
+from contextlib import contextmanager
 
 import keras
 import numpy as np
 from keras import ops
 
 from dmt.data.pipeline import batch_indices
+from dmt.methods.gaussian_encoder_model import GaussianEncoderModel
+from dmt.methods.shared import optimizers
 
 
 class Resident:
-    """Images that stay on the device; batches are drawn and gathered there.
+    """Examples that stay on the device; batches are drawn and gathered there.
 
     Args:
-        images: uint8 array (size, height, width, channels).
+        examples: tuple of arrays of equal length: images, and targets if there are any.
         seed: integer in [0, 2**32).
-        batch_size: images in a batch.
+        batch_size: examples in a batch.
     """
 
-    def __init__(self, images, seed, batch_size):
-        self.images = ops.convert_to_tensor(images)
+    def __init__(self, examples, seed, batch_size):
+        self.examples = tuple(ops.convert_to_tensor(array) for array in examples)
         self.seed = seed
         self.batch_size = batch_size
 
-    def batch(self, step, images):
-        """Images of batch `step`, gathered from the tensor `images`."""
-        indices = batch_indices(self.seed, step, self.batch_size, images.shape[0])
-        return ops.take(images, indices, axis=0)
+    def batch(self, step, examples):
+        """Batch `step`, gathered from the tuple of tensors `examples`."""
+        indices = batch_indices(self.seed, step, self.batch_size, examples[0].shape[0])
+        return tuple(ops.take(tensor, indices, axis=0) for tensor in examples)
 
 
 class StepAddressedTraining:
@@ -49,7 +53,7 @@ class StepAddressedTraining:
         """One update; see `keras.Model.train_step`."""
         if self.resident is not None and keras.backend.backend() == "tensorflow":
             (step,) = args
-            args = ((self.resident.batch(step, self.resident.images),),)
+            args = (self.resident.batch(step, self.resident.examples),)
         return super().train_step(*args)
 
     def make_train_function(self, force=False):
@@ -64,11 +68,11 @@ class StepAddressedTraining:
         import jax
 
         resident = self.resident
-        # The images are an argument: as a constant they would be compiled in.
-        images = resident.images
+        # The examples are an argument: as a constant they would be compiled in.
+        examples = resident.examples
 
-        def one_step(images, state, step):
-            logs, state = self.train_step(state, (resident.batch(step, images),))
+        def one_step(examples, state, step):
+            logs, state = self.train_step(state, resident.batch(step, examples))
             return state, logs
 
         if self.steps_per_execution == 1 or jax.default_backend() == "cpu":
@@ -76,22 +80,106 @@ class StepAddressedTraining:
 
             def train_function(state, iterator):
                 for _ in range(self.steps_per_execution):
-                    state, logs = run(images, state, next(iterator))
+                    state, logs = run(examples, state, next(iterator))
                 return logs, state
 
         else:
 
             @functools.partial(jax.jit, donate_argnums=1)
-            def run(images, state, data):
+            def run(examples, state, data):
                 state, logs = jax.lax.scan(
-                    functools.partial(one_step, images), state, data
+                    functools.partial(one_step, examples), state, data
                 )
                 return state, jax.tree.map(lambda values: values[-1], logs)
 
             def train_function(state, iterator):
                 steps = [next(iterator) for _ in range(self.steps_per_execution)]
                 data = jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
-                state, logs = run(images, state, data)
+                state, logs = run(examples, state, data)
                 return logs, state
 
         return train_function
+
+
+class TrainableModel(StepAddressedTraining, GaussianEncoderModel):
+    """A model that `dmt.methods.train` trains.
+
+    Before training, `initialize` makes the networks that the gin configuration binds.
+    Everything that changes in training is a Keras variable: the weights, the counter
+    `step` of updates, and the states of random generators. Subclasses define
+    `make_networks`, `call` and `compute_loss`, which `record`s the parts of the loss
+    under their `result_keys` and raises `step` in updates.
+    """
+
+    result_keys = ()
+
+    def __init__(self):
+        super().__init__()
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+        self.trackers = {
+            name: keras.metrics.Mean(name=name) for name in self.result_keys
+        }
+
+    def initialize(self, dataset, seed):
+        """Makes the networks.
+
+        Args:
+            dataset: the `GroundTruthData` to train on.
+            seed: integer; the same seed gives the same weights.
+        """
+        with _initializers_seeded_by(seed):
+            self.make_networks(dataset)
+        self.built = True
+
+    def make_networks(self, dataset):
+        """Makes the networks from the gin configuration; see `initialize`."""
+        raise NotImplementedError(f"{type(self).__name__} must define make_networks.")
+
+    def make_optimizer(self):
+        """The optimiser of all trainable weights, from the gin configuration."""
+        return optimizers.make_vae_optimizer()
+
+    def examples(self, dataset):
+        """What to train on, and what to evaluate on after training.
+
+        Args:
+            dataset: a `GroundTruthData`.
+
+        Returns:
+            Two of `GroundTruthData` or `dmt.data.pipeline.LabelledData`.
+        """
+        return dataset, dataset
+
+    def results(self, dataset):
+        """More to write to the results of training, a dictionary.
+
+        Args:
+            dataset: the `GroundTruthData` that the model was trained on.
+        """
+        del dataset
+        return {}
+
+    def record(self, batch_size, **values):
+        """Adds batch means to the running means of the logs."""
+        for name, value in values.items():
+            if name in self.trackers:
+                self.trackers[name].update_state(value, sample_weight=batch_size)
+
+
+def seed_generator(seed, purpose):
+    """A generator of random numbers of its own for each purpose of a seed."""
+    (state,) = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)
+    return keras.random.SeedGenerator(int(state >> 1))
+
+
+@contextmanager
+def _initializers_seeded_by(seed):
+    # Keras draws the seeds of unseeded initialisers from Python's generator.
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -8,62 +8,34 @@ under the names of their arguments.
 
 import math
 import numbers
-import random
-from contextlib import contextmanager
 
 import gin
 import keras
-import numpy as np
 from keras import ops
 
-from dmt.methods.gaussian_encoder_model import GaussianEncoderModel
 from dmt.methods.shared import architectures, losses, optimizers
 from dmt.methods.shared.layers import as_images, sample_gaussian
-from dmt.methods.shared.training import StepAddressedTraining
+from dmt.methods.shared.training import TrainableModel, seed_generator
 
 
-class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
-    """A VAE whose loss is reconstruction + `regularizer`.
-
-    Before training, `initialize` makes the networks that the gin configuration binds.
-    Everything that changes in training is a Keras variable: the weights, the counter
-    `step` of updates, which annealing follows, and the state of the noise.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.step = self.add_weight(
-            name="step", shape=(), dtype="int32", initializer="zeros", trainable=False
-        )
-        self.trackers = {
-            name: keras.metrics.Mean(name=name) for name in self.result_keys
-        }
+class BaseVAE(TrainableModel):
+    """A VAE whose loss is reconstruction + `regularizer`."""
 
     result_keys = ("reconstruction_loss", "kl_loss", "regularizer", "elbo")
 
-    def initialize(self, observation_shape, seed):
-        """Makes the networks and the noise.
-
-        Args:
-            observation_shape: (height, width, channels) of the images.
-            seed: integer; the same seed gives the same weights and noise.
-        """
-        with _initializers_seeded_by(seed):
-            self.make_networks(observation_shape)
+    def initialize(self, dataset, seed):
+        """Makes the networks and the noise; see `TrainableModel.initialize`."""
+        super().initialize(dataset, seed)
         self.noise = seed_generator(seed, "noise")
         # A loss that is not bound, or not possible, must fail before training.
-        blank = ops.zeros((1, *observation_shape))
+        blank = ops.zeros((1, *dataset.observation_shape))
         losses.make_reconstruction_loss(blank, blank)
-        self.built = True
 
-    def make_networks(self, observation_shape):
+    def make_networks(self, dataset):
         """Makes encoder and decoder from the gin configuration."""
-        self.encoder = architectures.make_gaussian_encoder(observation_shape)
-        self.decoder = architectures.make_decoder(self.num_latent, observation_shape)
-
-    def make_optimizer(self):
-        """The optimiser of all trainable weights, from the gin configuration."""
-        return optimizers.make_vae_optimizer()
+        shape = tuple(dataset.observation_shape)
+        self.encoder = architectures.make_gaussian_encoder(shape)
+        self.decoder = architectures.make_decoder(self.num_latent, shape)
 
     def sample_from_latent_distribution(self, z_mean, z_logvar):
         """Codes drawn by the reparametrisation trick, (batch, num_latent)."""
@@ -111,12 +83,6 @@ class BaseVAE(StepAddressedTraining, GaussianEncoderModel):
         if training:
             self.step.assign_add(1)
         return loss
-
-    def record(self, batch_size, **values):
-        """Adds batch means to the running means of the logs."""
-        for name, value in values.items():
-            if name in self.trackers:
-                self.trackers[name].update_state(value, sample_weight=batch_size)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """The term added to the reconstruction loss, a scalar.
@@ -237,14 +203,14 @@ class FactorVAE(BaseVAE):
         "discriminator_accuracy",
     )
 
-    def initialize(self, observation_shape, seed):
+    def initialize(self, dataset, seed):
         """See `BaseVAE.initialize`."""
-        super().initialize(observation_shape, seed)
+        super().initialize(dataset, seed)
         self.shuffle = seed_generator(seed, "shuffle")
 
-    def make_networks(self, observation_shape):
+    def make_networks(self, dataset):
         """Makes encoder, decoder and discriminator from the gin configuration."""
-        super().make_networks(observation_shape)
+        super().make_networks(dataset)
         self.discriminator = architectures.make_discriminator(self.num_latent)
 
     def make_optimizer(self):
@@ -432,24 +398,7 @@ def shuffle_codes(z, seed):
     return ops.take_along_axis(z, order, axis=0)
 
 
-def seed_generator(seed, purpose):
-    """A generator of random numbers of its own for each purpose of a seed."""
-    (state,) = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)
-    return keras.random.SeedGenerator(int(state >> 1))
-
-
 def _number(name, value):
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, keras.Variable)):
         raise ValueError(f"{name} must be a number. Received: {name}={value!r}")
     return value
-
-
-@contextmanager
-def _initializers_seeded_by(seed):
-    # Keras draws the seeds of unseeded initialisers from Python's generator.
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)

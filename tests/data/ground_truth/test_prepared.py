@@ -157,13 +157,14 @@ def test_open_data_sets_share_one_copy(root, source):
     assert open_source(source) is not first
 
 
-def test_rendered_images_are_found_by_their_version(root, images):
-    shape = images.shape
-    assert prepared.open_rendered("name", "1", shape) is None
-    prepared.write_rendered("name", "1", np.array_split(images, 3), shape)
-    np.testing.assert_array_equal(prepared.open_rendered("name", "1", shape), images)
-    assert prepared.open_rendered("name", "2", shape) is None
-    assert prepared.open_rendered("name", "1", (7, *shape[1:])) is None
+def test_computed_images_are_found_by_their_facts(root, images):
+    shape, facts = images.shape, {"renderer_version": "1"}
+    assert prepared.open_computed("name", facts, shape) is None
+    prepared.write_computed("name", facts, np.array_split(images, 3), shape)
+    np.testing.assert_array_equal(prepared.open_computed("name", facts, shape), images)
+    assert prepared.open_computed("name", {"renderer_version": "2"}, shape) is None
+    assert prepared.open_computed("name", facts, (7, *shape[1:])) is None
+    assert prepared.open_computed("name", facts, shape, "int8") is None
 
 
 def test_stored_array_is_mapped_in_place(root, images):

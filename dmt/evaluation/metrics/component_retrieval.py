@@ -1,0 +1,121 @@
+"""Component retrieval: how many factors are monotone functions of single codes?
+
+Maziarka et al.: On the relationship between disentanglement and multi-task learning,
+2021 (https://arxiv.org/abs/2110.03498), Table 7.
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics import utils
+
+
+def component_retrieval(factors, codes, *, significance=0.05, continuous_factors=False):
+    """Matches each code with the factor that it is most correlated with.
+
+    Each code is given the factor with the largest absolute Spearman correlation among
+    those that differ significantly from 0; a factor is retrieved if a code has it.
+    Factors and codes that do not vary have correlation 0.
+
+    Args:
+      factors: Array-like of shape (n, num_factors), numbers or discrete values in a
+        meaningful order.
+      codes: Array-like of shape (n, num_codes).
+      continuous_factors: Whether factors are numbers that need not repeat.
+      significance: Largest p-value of a correlation that counts, in (0, 1), of the
+        two-sided test by Student's t distribution.
+
+    Returns:
+      Dictionary:
+        retrieved_share: Share of the factors that are retrieved, in [0, 1].
+        num_retrieved: Their number.
+        mean_correlation, std_correlation, min_correlation, max_correlation: Over the
+          matched codes, of the absolute correlation; nan if there are none.
+        factor_of_code: List (num_codes,), number of the factor, -1 for none.
+        spearman: Nested list (num_codes, num_factors), correlations in [-1, 1].
+        num_train: Number of samples.
+
+    Raises:
+      ValueError: If the shapes do not fit, there are fewer than 3 samples, or the
+        significance is out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> factors = np.array([[shape, size] for shape in range(4) for size in range(4)])
+      >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
+      1
+    """
+    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    return _component_retrieval(factors, codes, significance)
+
+
+@gin.configurable("component_retrieval", denylist=utils.SAMPLING_ARGUMENTS)
+def compute_component_retrieval(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_train=gin.REQUIRED,
+    batch_size=16,
+    significance=0.05,
+):
+    """Component retrieval on samples of a data set.
+
+    Args:
+      ground_truth_data: GroundTruthData to sample from.
+      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+      random_state: numpy RandomState, source of all draws.
+      artifact_dir: Not used.
+      num_train: Number of samples.
+      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+      significance: See `component_retrieval`.
+
+    Returns:
+      Dictionary, see `component_retrieval`.
+    """
+    del artifact_dir
+    codes, factors = utils.generate_batch_factor_code(
+        ground_truth_data, representation_function, num_train, random_state, batch_size
+    )
+    return utils.bootstrap(
+        lambda factors, codes: _component_retrieval(factors, codes, significance),
+        [(factors.T, codes.T)],
+    )
+
+
+def _component_retrieval(factors, codes, significance):
+    # Not needed to import the package.
+    from scipy import stats
+
+    num_samples, num_codes = codes.shape
+    if num_samples < 3 or not 0 < significance < 1:
+        raise ValueError(
+            "Correlations need 3 samples and a significance in (0, 1). Received: "
+            f"num_samples={num_samples}, significance={significance!r}"
+        )
+    ranks = stats.rankdata(np.concatenate([codes, factors], axis=1), axis=0)
+    ranks -= ranks.mean(axis=0)
+    lengths = np.linalg.norm(ranks, axis=0)
+    ranks /= np.where(lengths > 0, lengths, 1)
+    spearman = np.clip(ranks[:, :num_codes].T @ ranks[:, num_codes:], -1, 1)
+    strength = np.abs(spearman)
+    with np.errstate(divide="ignore"):
+        t = strength * np.sqrt((num_samples - 2) / (1 - strength**2))
+    p_values = 2 * stats.t.sf(t, num_samples - 2)
+    strength = np.where(p_values <= significance, strength, 0)
+    best = strength.max(axis=1)
+    matched = best > 0
+    factor_of_code = np.where(matched, strength.argmax(axis=1), -1)
+    num_retrieved = len(np.unique(factor_of_code[matched]))
+    found = best[matched] if matched.any() else np.array([np.nan])
+    return {
+        "retrieved_share": num_retrieved / factors.shape[1],
+        "num_retrieved": num_retrieved,
+        "mean_correlation": float(found.mean()),
+        "std_correlation": float(found.std()),
+        "min_correlation": float(found.min()),
+        "max_correlation": float(found.max()),
+        "factor_of_code": factor_of_code.tolist(),
+        "spearman": spearman.tolist(),
+        "num_train": num_samples,
+    }

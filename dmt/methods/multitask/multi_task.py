@@ -1,0 +1,237 @@
+"""An encoder whose codes serve many tasks, and decoders that show what codes hold.
+
+Maziarka et al. (2021), "On the relationship between disentanglement and multi-task
+learning", https://arxiv.org/abs/2110.03498. The encoder is deterministic: the mean is
+the code. Weights and data are those of any other model (`encoder.*`, `vae_optimizer.*`,
+`model.*`); what is learned are the tasks of `dmt.data.tasks`.
+"""
+
+import gin
+import keras
+import numpy as np
+from keras import ops
+
+from dmt.data import tasks as task_data
+from dmt.data.pipeline import LabelledData
+from dmt.methods import gaussian_encoder_model
+from dmt.methods.multitask.heads import make_heads, task_losses
+from dmt.methods.shared import architectures, losses
+from dmt.methods.shared.layers import as_images
+from dmt.methods.shared.training import TrainableModel
+from dmt.utils.compilation import compiled
+
+# Of the codes of a deterministic encoder: samples are the mean in six digits.
+LOG_VARIANCE = -30.0
+# Images encoded at once when tasks are tested.
+_BLOCK = 4096
+
+
+@gin.register("multi_task")
+class MultiTask(TrainableModel):
+    """One encoder, heads on its codes; the loss is the sum over tasks."""
+
+    result_keys = ("task_loss",)
+
+    def __init__(
+        self,
+        tasks,
+        heads="multi",
+        only_task=None,
+        test_share=0.2,
+        split_seed=0,
+        max_test_images=None,
+    ):
+        """Creates the model.
+
+        Args:
+            tasks: the tasks, for example `random_tasks()`.
+            heads: "multi", a head for each task, or "one", one head with an output for
+                each.
+            only_task: number of the only task to learn, from 0 on; None for all. A
+                regression is tested on all the others too.
+            test_share: share of the images that is kept for testing.
+            split_seed: integer, chooses these images.
+            max_test_images: number of test images in the results; None for all.
+
+        Raises:
+            ValueError: if an argument is out of range.
+        """
+        if not isinstance(tasks, task_data.Tasks):
+            raise ValueError(
+                "multi_task.tasks must be tasks, written with parentheses as in "
+                f"@random_tasks(). Received: tasks={tasks!r}"
+            )
+        if heads not in ("multi", "one"):
+            raise ValueError(
+                f'multi_task.heads must be "multi" or "one". Received: heads={heads!r}'
+            )
+        is_integer = isinstance(max_test_images, int) and max_test_images is not True
+        if max_test_images is not None and not (is_integer and max_test_images > 0):
+            raise ValueError(
+                "multi_task.max_test_images must be None or an integer, at least 1. "
+                f"Received: max_test_images={max_test_images!r}"
+            )
+        super().__init__()
+        self.tasks = tasks
+        self.kind_of_heads = heads
+        self.only_task = only_task
+        self.split = (test_share, split_seed)
+        self.max_test_images = max_test_images
+
+    def make_networks(self, dataset):
+        """Makes encoder and heads from the gin configuration."""
+        names = self.tasks.names(dataset)
+        if self.only_task is not None and (
+            isinstance(self.only_task, bool) or self.only_task not in range(len(names))
+        ):
+            raise ValueError(
+                f"multi_task.only_task must be None or 0 to {len(names) - 1}. "
+                f"Received: only_task={self.only_task!r}"
+            )
+        learned = range(len(names)) if self.only_task is None else [self.only_task]
+        self.learned = np.array(learned)
+        classes = self.tasks.num_classes(dataset)
+        self.num_classes = [classes[task] for task in self.learned]
+        encoder = architectures.make_gaussian_encoder(tuple(dataset.observation_shape))
+        means = encoder.outputs[0]
+        self.encoder = keras.Model(
+            encoder.inputs[0],
+            [means, ops.full_like(means, LOG_VARIANCE)],
+            name="encoder",
+        )
+        num_outputs = max([1, *self.num_classes])
+        num_tasks = len(self.learned)
+        if self.kind_of_heads == "multi":
+            self.heads = make_heads(self.num_latent, num_tasks, num_outputs)
+        else:
+            head = make_heads(self.num_latent, 1, num_tasks * num_outputs)
+            predictions = ops.reshape(head.outputs[0], (-1, num_tasks, num_outputs))
+            self.heads = keras.Model(head.inputs[0], predictions, name="heads")
+
+    def examples(self, dataset):
+        """See `TrainableModel.examples`: training and test images with targets."""
+        targets = self.tasks.targets(dataset)[:, self.learned]
+        rows = task_data.train_and_test_rows(dataset.size, *self.split)
+        return tuple(LabelledData(dataset, part, targets) for part in rows)
+
+    def call(self, images):
+        """Predictions (batch, num_tasks, num_outputs) of images."""
+        return self.predict_tasks(self.encode(images)[0])
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Sum of the mean losses of the tasks.
+
+        Args:
+            x: images (batch, height, width, channels).
+            y: targets (batch, num_tasks).
+            y_pred: what `call` returned for the images.
+            sample_weight: ignored.
+            training: whether this is an update, which raises `step`.
+        """
+        del sample_weight
+        loss = ops.sum(task_losses(y, y_pred, self.num_classes))
+        self.record(ops.shape(x)[0], task_loss=loss)
+        if training:
+            self.step.assign_add(1)
+        return loss
+
+    def results(self, dataset):
+        """Test losses.
+
+        Returns:
+            `task_names`; `task_test_losses`, the mean loss of each learned task on the
+            test images (squared error, or cross-entropy in nats);
+            `task_test_accuracies` (None for regressions); `cross_task_mse`, the mean
+            squared error of each regression head (rows) against the targets of each
+            regression task of the family (columns), and `task_variances` of these
+            targets.
+        """
+        names = self.tasks.names(dataset)
+        classes = np.array(self.tasks.num_classes(dataset))
+        targets = self.tasks.targets(dataset)
+        rows = task_data.train_and_test_rows(dataset.size, *self.split)[1]
+        rows = np.sort(rows[: self.max_test_images])
+        predict = compiled(lambda images: self(as_images(images)))
+        predictions = np.concatenate(
+            [
+                predict(dataset.images_at(rows[start : start + _BLOCK]))
+                for start in range(0, len(rows), _BLOCK)
+            ]
+        )
+        targets = np.asarray(targets[rows])
+        own = ops.convert_to_numpy(
+            task_losses(targets[:, self.learned], predictions, self.num_classes)
+        )
+        accuracies = [
+            float((predictions[:, i, :n].argmax(1) == targets[:, task]).mean())
+            if n
+            else None
+            for i, (task, n) in enumerate(
+                zip(self.learned, self.num_classes, strict=True)
+            )
+        ]
+        regressions = np.flatnonzero(classes == 0)
+        outputs = predictions[:, np.isin(self.learned, regressions), 0]
+        # One head at a time: all errors of fifty tasks take gigabytes.
+        cross_task_mse = [
+            np.square(output[:, None] - targets[:, regressions]).mean(0, np.float64)
+            for output in outputs.T
+        ]
+        return {
+            "task_names": [names[task] for task in self.learned],
+            "task_test_losses": own,
+            "task_test_accuracies": accuracies,
+            "cross_task_mse": cross_task_mse,
+            "task_variances": targets[:, regressions].var(axis=0),
+            "num_test_images": len(rows),
+        }
+
+
+@gin.register("decoder_on_frozen_encoder")
+class DecoderOnFrozenEncoder(TrainableModel):
+    """A decoder trained to show the images of codes that do not move."""
+
+    result_keys = ("reconstruction_loss",)
+
+    def __init__(self, encoder_dir):
+        """Args: encoder_dir: directory of a trained model, whose encoder is taken."""
+        if not isinstance(encoder_dir, str):
+            raise ValueError(
+                "decoder_on_frozen_encoder.encoder_dir must be the directory of a "
+                f"trained model. Received: encoder_dir={encoder_dir!r}"
+            )
+        super().__init__()
+        self.encoder_dir = encoder_dir
+
+    def make_networks(self, dataset):
+        """Reads the encoder and makes the decoder from the gin configuration.
+
+        Raises:
+            ValueError: if the encoder's images are of another shape.
+        """
+        self.encoder = gaussian_encoder_model.load_model(self.encoder_dir).encoder
+        self.encoder.trainable = False
+        shape = tuple(dataset.observation_shape)
+        if self.observation_shape != shape:
+            raise ValueError(
+                f"The encoder in {self.encoder_dir} takes images of shape "
+                f"{self.observation_shape}, those of {dataset.name} have {shape}."
+            )
+        self.decoder = architectures.make_decoder(self.num_latent, shape)
+
+    def call(self, images):
+        """Pre-activation images of the codes of images."""
+        return self.decode(self.encode(images)[0])
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Mean reconstruction loss; see `MultiTask.compute_loss`."""
+        del y, sample_weight
+        loss = ops.mean(losses.make_reconstruction_loss(as_images(x), y_pred))
+        self.record(ops.shape(x)[0], reconstruction_loss=loss)
+        if training:
+            self.step.assign_add(1)
+        return loss

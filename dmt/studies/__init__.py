@@ -1,0 +1,1 @@
+"""Studies: many runs of the steps of the package, and what they show together."""

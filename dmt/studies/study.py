@@ -1,0 +1,40 @@
+"""From the name of a study to its page."""
+
+import os
+
+from dmt.studies import multitask, runner
+from dmt.utils import configuration, machine
+
+STUDIES = {"multitask": multitask.Study}
+
+
+def run(name, dataset, scale, output_dir, gin_bindings=(), num_workers=0):
+    """Makes what is missing of a study, and its page.
+
+    Args:
+        name: a key of `STUDIES`.
+        dataset: name of the data set.
+        scale: name of a gin file in gin_configs/<name>.
+        output_dir: directory of the study.
+        gin_bindings: lines of gin that override the file.
+        num_workers: number of processes, 0 for one per core (one if there is a GPU).
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ValueError: if a run failed, or one in `output_dir` is of another configuration.
+    """
+    output_dir = os.path.abspath(output_dir)
+    if num_workers < 0:
+        raise ValueError(f"--workers must be at least 0. Received: {num_workers}")
+    num_workers = num_workers or (1 if machine.has_gpu() else machine.num_cores())
+    scale_file = configuration.shipped(f"{name}/{scale}.gin")
+    with configuration.gin_configuration([scale_file], gin_bindings):
+        study = STUDIES[name](dataset)
+    stages = study.stages(output_dir)
+    study.prepare()
+    postprocess_file = configuration.shipped("postprocess/mean.gin")
+    runner.execute_all(stages, output_dir, postprocess_file, num_workers)
+    machine.import_keras()
+    return study.write_page(output_dir)
