@@ -20,6 +20,7 @@ COMMANDS = (
     "visualize_dataset",
     "report",
     "study",
+    "pbt",
 )
 
 setup(

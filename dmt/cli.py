@@ -18,6 +18,12 @@ _GIN_FLAGS = {
     "gin_config": (flags.DEFINE_multi_string, [], "Paths of gin files."),
     "gin_bindings": (flags.DEFINE_multi_string, [], "Gin bindings, override files."),
 }
+_WORKERS_FLAG = (
+    flags.DEFINE_integer,
+    0,
+    "Processes that share the cores; 0 for one per core, or a single one if there is "
+    "a GPU.",
+)
 _STEP_FLAGS = {
     **_GIN_FLAGS,
     "overwrite": (flags.DEFINE_bool, False, "Whether to replace existing output."),
@@ -393,12 +399,7 @@ def study():
             ),
             "output_dir": (flags.DEFINE_string, None, "Directory to write."),
             "gin_bindings": _GIN_FLAGS["gin_bindings"],
-            "workers": (
-                flags.DEFINE_integer,
-                0,
-                "Processes that share the cores; 0 for one per core, or a single one "
-                "if there is a GPU.",
-            ),
+            "workers": _WORKERS_FLAG,
         },
         required=["output_dir"],
     )
@@ -416,6 +417,31 @@ def _study():
         FLAGS.workers,
     )
     print(f"The page is {path}")
+
+
+def pbt():
+    """dmt_pbt."""
+    _run(
+        _pbt,
+        "Trains a population that selects its hyperparameters: --output_dir=OUT "
+        "--gin_config=FILE. A run that was stopped goes on where it was.",
+        {
+            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
+            **_GIN_FLAGS,
+            "workers": _WORKERS_FLAG,
+        },
+        required=["output_dir"],
+    )
+
+
+def _pbt():
+    machine.import_keras()
+    from dmt.methods.population import pbt as population_based_training
+
+    path = population_based_training.train_with_gin(
+        FLAGS.output_dir, FLAGS.gin_config, FLAGS.gin_bindings, FLAGS.workers
+    )
+    print(f"The best model is {path}")
 
 
 _DATA_VERBS = {

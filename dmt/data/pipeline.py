@@ -23,15 +23,17 @@ def batch_indices(seed, step, batch_size, size):
     every Keras backend, on the host and on the device.
 
     Args:
-        seed: integer in [0, 2**32).
+        seed: integer in [0, 2**32), or a list of them.
         step: integer, or integer scalar tensor.
         batch_size: number of indices.
         size: number of images, < 2**31.
 
     Returns:
-        (batch_size,) int32 indices in [0, size): an array if `step` is a Python or
-        NumPy integer, a tensor otherwise.
+        (batch_size,) int32 indices in [0, size), or (number of seeds, batch_size): an
+        array if `step` is a Python or NumPy integer, a tensor otherwise.
     """
+    if isinstance(seed, list):
+        seed = np.array(seed, dtype="uint32")[:, None]
     if isinstance(step, (int, np.integer)):
         with np.errstate(over="ignore"):
             return _indices(_NumPy, seed, np.uint32(step), batch_size, size)
@@ -132,13 +134,24 @@ def load_batch(dataset, seed, step, batch_size):
 def host_batches(dataset, seed, batch_size, start, stop):
     """Batches `start` to `stop` - 1, made on the host while the device computes.
 
+    Args:
+        dataset: a `GroundTruthData` or `LabelledData`.
+        seed: integer in [0, 2**32), or a list of them: batches then have a first axis
+            for the seeds.
+        batch_size: number of images of a seed's batch.
+        start: first step.
+        stop: step after the last.
+
     Returns:
         tf.data.Dataset on the TensorFlow backend, a generator elsewhere; both are
         inputs for `keras.Model.fit` that can be consumed once and give tuples.
     """
 
     def load(step):
-        return load_batch(dataset, seed, int(step), batch_size)
+        if not isinstance(seed, list):
+            return load_batch(dataset, seed, int(step), batch_size)
+        batches = [load_batch(dataset, one, int(step), batch_size) for one in seed]
+        return tuple(map(np.stack, zip(*batches, strict=True)))
 
     if keras.backend.backend() != "tensorflow":
         return _prefetched(load, start, stop)
@@ -146,10 +159,11 @@ def host_batches(dataset, seed, batch_size, start, stop):
     import tensorflow as tf
 
     dtypes = ["float32" if dataset.size is None else "uint8"]
-    shapes = [(batch_size, *dataset.observation_shape)]
+    first = (len(seed), batch_size) if isinstance(seed, list) else (batch_size,)
+    shapes = [(*first, *dataset.observation_shape)]
     if isinstance(dataset, LabelledData):
         dtypes.append("float32")
-        shapes.append((batch_size, dataset.num_targets))
+        shapes.append((*first, dataset.num_targets))
 
     def load_tensors(step):
         tensors = tf.numpy_function(load, [step], dtypes, stateful=False)

@@ -138,11 +138,13 @@ class RandomTasks(Tasks):
             known = {**facts, "task": task}
             digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
             name = f"tasks/{digest.hexdigest()[:16]}"
-            column = prepared.open_computed(name, known, (dataset.size,), "float32")
+            shape = (dataset.size,)
+            column = prepared.open_computed(name, known, shape, "float32")
             if column is None:
                 logger.info("Computing targets of task %d, this happens once.", task)
                 column = _outputs(self.weights(task, factors.shape[1]), inputs)
-                prepared.write_computed(name, known, [column], column.shape, "float32")
+                prepared.write_computed(name, known, [column], shape, "float32")
+                column = prepared.open_computed(name, known, shape, "float32")
             columns.append(column)
         return np.stack(columns, axis=1)
 

@@ -46,7 +46,8 @@ class RunState(keras.callbacks.Callback):
         self._history = []
         self._check_configuration()
         if os.path.exists(self._checkpoint):
-            self._restore()
+            self.restore(self._checkpoint)
+            logger.info("Resumed at step %d.", self.step())
         tf = files.tensorflow()
         self._tensorboard = tf and tf.summary.create_file_writer(self._directory)
 
@@ -82,14 +83,22 @@ class RunState(keras.callbacks.Callback):
                 file.write(content.getbuffer())
         self._last_checkpoint = time.time()
 
-    def _restore(self):
+    def restore(self, path):
+        """Sets the state of the model and of its optimiser from a checkpoint.
+
+        Args:
+            path: `tf_checkpoint/checkpoint.npz` of a run with the same architecture.
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
         try:
-            with np.load(self._checkpoint) as checkpoint:
+            with np.load(path) as checkpoint:
                 values = {name: checkpoint[name] for name in self._variables()}
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"The checkpoint {self._checkpoint} cannot be read; delete it to train "
-                f"from the start: {error}"
+                f"The checkpoint {path} cannot be read; delete it to train from the "
+                f"start: {error}"
             ) from error
         for name, variable in self._variables().items():
             variable.assign(values[name])
@@ -99,7 +108,6 @@ class RunState(keras.callbacks.Callback):
             self._history = [row for row in rows if int(row["step"]) <= self.step()]
         if self._history:
             self._start -= float(self._history[-1]["elapsed_time"])
-        logger.info("Resumed at step %d.", self.step())
 
     def step(self):
         """Number of updates made."""

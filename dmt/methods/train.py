@@ -5,6 +5,7 @@ method of the package is trained here; what differs is the model that gin binds.
 """
 
 import contextlib
+import dataclasses
 import os
 import sys
 
@@ -30,7 +31,7 @@ def train_with_gin(
         train(model_dir, overwrite, **flags)
 
 
-@gin.configurable("model", denylist=["model_dir", "overwrite", "resume"])
+@gin.configurable("model", denylist=["model_dir", "overwrite", "resume", "population"])
 def train(
     model_dir,
     overwrite=False,
@@ -48,6 +49,7 @@ def train(
     steps_per_execution=1,
     log_steps=1000,
     checkpoint_seconds=60.0,
+    population=None,
 ):
     """Trains a model and writes it, with its results, to `model_dir`.
 
@@ -79,6 +81,8 @@ def train(
         log_steps: updates between two lines of the learning curve.
         checkpoint_seconds: a checkpoint is written with a line of the learning curve
             if the last one is at least this old.
+        population: list that gets this run, ready to be trained together with others by
+            `fit`; None to train it here.
 
     Raises:
         ValueError: if `model_dir` exists and neither `overwrite` nor `resume` is given,
@@ -116,67 +120,136 @@ def train(
         steps_per_execution=steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
-
     training_data, evaluation_data = model.examples(dataset)
 
     if overwrite:
         files.remove(model_dir)
-    run = RunState(model, model_dir, checkpoint_seconds)
-    if resident:
-        examples = pipeline.examples_at(training_data, np.arange(training_data.size))
-        model.resident = Resident(examples, data_seed, batch_size)
+    run = Run(
+        model_dir=model_dir,
+        model=model,
+        state=RunState(model, model_dir, checkpoint_seconds),
+        dataset=dataset,
+        training_data=training_data,
+        evaluation_data=evaluation_data,
+        data_seed=data_seed,
+        evaluation_seed=evaluation_seed,
+        training_steps=training_steps,
+        batch_size=batch_size,
+        eval_steps=eval_steps,
+        log_steps=log_steps,
+        resident=resident,
+        jit_compile=jit_compile,
+        steps_per_execution=steps_per_execution,
+    )
+    if population is None:
+        fit(run, model, run.state, data_seed)
+        finish(run)
+    else:
+        run.operative_config = gin.operative_config_str()
+        population.append(run)
 
-    def fit(stop, steps_per_epoch):
-        start = run.step()
+
+@dataclasses.dataclass
+class Run:
+    """A model that is ready to be trained, and how; see `train`."""
+
+    model_dir: str
+    model: TrainableModel
+    state: RunState
+    dataset: object
+    training_data: object
+    evaluation_data: object
+    data_seed: int
+    evaluation_seed: int
+    training_steps: int
+    batch_size: int
+    eval_steps: int
+    log_steps: int
+    resident: bool
+    jit_compile: object
+    steps_per_execution: int
+    operative_config: str | None = None
+
+
+def fit(run, model, callback, data_seed):
+    """Trains up to the last step.
+
+    Args:
+        run: the `Run` that says how.
+        model: what to train, the run's model or a population with such models.
+        callback: keeps its state on disk.
+        data_seed: of the batches, see `pipeline.host_batches`.
+    """
+    if run.resident:
+        rows = np.arange(run.training_data.size)
+        examples = pipeline.examples_at(run.training_data, rows)
+        model.resident = Resident(examples, data_seed, run.batch_size)
+
+    def fit_until(stop, steps_per_epoch):
+        start = run.state.step()
         if start == stop:
             return
-        if resident:
+        if run.resident:
             batches = pipeline.step_numbers(start, stop)
         else:
             batches = pipeline.host_batches(
-                training_data, data_seed, batch_size, start, stop
+                run.training_data, data_seed, run.batch_size, start, stop
             )
-        epoch = start // log_steps
+        if steps_per_epoch % run.steps_per_execution:
+            model.compile(optimizer=model.optimizer, jit_compile=run.jit_compile)
+        epoch = start // run.log_steps
         model.fit(
             batches,
             steps_per_epoch=steps_per_epoch,
             initial_epoch=epoch,
             epochs=epoch + (stop - start) // steps_per_epoch,
-            callbacks=[run],
+            callbacks=[callback],
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
         )
 
-    # Keras's epochs, our lines of the learning curve, have one length; what remains is
-    # a shorter one of its own.
-    remainder = training_steps % log_steps
-    fit(max(run.step(), training_steps - remainder), log_steps)
-    if remainder % steps_per_execution:
-        model.compile(optimizer=model.optimizer, jit_compile=jit_compile)
-    fit(training_steps, remainder)
-
-    gaussian_encoder_model.save_model(model, model_dir)
-    gaussian_encoder_model.export_saved_model(model, os.path.join(model_dir, "tfhub"))
+    # Keras's epochs, our lines of the learning curve, have one length; what is missing
+    # to their multiples at the start and at the end are shorter ones of their own.
+    start = run.state.step()
+    stop = min(start + -start % run.log_steps, run.training_steps)
+    fit_until(stop, stop - start)
+    remainder = run.training_steps % run.log_steps
+    fit_until(max(stop, run.training_steps - remainder), run.log_steps)
+    fit_until(run.training_steps, remainder)
     model.resident = None
+
+
+def finish(run):
+    """Writes the networks of a trained model and, last, the results."""
+    model = run.model
+    gaussian_encoder_model.save_model(model, run.model_dir)
+    gaussian_encoder_model.export_saved_model(
+        model, os.path.join(run.model_dir, "tfhub")
+    )
     evaluation = model.evaluate(
         pipeline.host_batches(
-            evaluation_data, evaluation_seed, batch_size, 0, eval_steps
+            run.evaluation_data,
+            run.evaluation_seed,
+            run.batch_size,
+            0,
+            run.eval_steps,
         ),
-        steps=eval_steps,
+        steps=run.eval_steps,
         return_dict=True,
         verbose=0,
     )
     results.update_result_directory(
-        os.path.join(model_dir, "results"),
+        os.path.join(run.model_dir, "results"),
         "train",
         {
             **evaluation,
-            **model.results(dataset),
-            "global_step": run.step(),
-            "elapsed_time": run.elapsed(),
-            "origin": dataset.origin,
-            "renderer_version": dataset.renderer_version,
+            **model.results(run.dataset),
+            "global_step": run.state.step(),
+            "elapsed_time": run.state.elapsed(),
+            "origin": run.dataset.origin,
+            "renderer_version": run.dataset.renderer_version,
         },
+        operative_config=run.operative_config,
     )
 
 

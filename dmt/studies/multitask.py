@@ -52,6 +52,7 @@ class Study:
         batch_sizes, learning_rates: where they are not the paper's.
         hidden_units: of each head.
         decoder: gin name of the decoders' architecture.
+        activation: of auto-encoders.
         num_images: images at most whose codes heads are trained on, None for all.
         num_test_images: images of the tasks' test losses, None for all.
         model_bindings: lines of gin for every training.
@@ -68,6 +69,7 @@ class Study:
     learning_rates: dict = dataclasses.field(default_factory=dict)
     hidden_units: tuple = (300, 300, 300)
     decoder: str = "simple_conv64_decoder"
+    activation: str = "tanh"
     num_images: int | None = None
     num_test_images: int | None = None
     model_bindings: tuple = ()
@@ -218,6 +220,8 @@ class Study:
         return (
             *_model(steps, batch_size),
             f"decoder.decoder_fn = @{self.decoder}",
+            f"simple_conv64_encoder.activation = {self.activation!r}",
+            f"simple_conv64_decoder.activation = {self.activation!r}",
             f"vae/AdamOptimizer.learning_rate = {learning_rate}",
         )
 

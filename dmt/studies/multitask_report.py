@@ -562,13 +562,13 @@ def _embeddings(codes, factors, factor_names, folder):
         axes = figure.subplots(len(codes), len(factor_names), squeeze=False)
         for row, (label, values) in zip(axes, codes.items(), strict=True):
             places = make().fit_transform(values)
-            for axis, name, factor in zip(row, factor_names, factors.T, strict=True):
+            for axis, factor in zip(row, factors.T, strict=True):
                 axis.scatter(*places.T, c=factor, s=2, cmap="turbo")
                 axis.set_xticks([])
                 axis.set_yticks([])
-                if row is axes[0]:
-                    axis.set_title(name, fontsize=10)
             row[0].set_ylabel(label, fontsize=10)
+        for axis, name in zip(axes[0], factor_names, strict=True):
+            axis.set_title(name, fontsize=10)
         path = os.path.join(folder, f"{method.lower()}.png")
         with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")

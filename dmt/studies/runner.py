@@ -5,23 +5,12 @@ A run is a directory as the quick start writes one (`model/`, `postprocessed/mea
 it is there, so a study that was killed goes on where it was.
 """
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
-import logging
-import multiprocessing
 import os
-import threading
-import time
-import traceback
-from multiprocessing import connection
 
-from absl import logging as absl_logging
-
-from dmt.utils import machine
-
-logger = logging.getLogger(__name__)
+from dmt.utils import processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,53 +86,18 @@ def execute_all(stages, output_dir, postprocess_file, num_workers):
         num_workers: number of processes, which share the cores.
 
     Raises:
-        ValueError: if runs failed, after all others are complete.
+        ValueError: if runs failed, after all others of the stage are complete.
     """
-    total, done, start = sum(map(len, stages)), 0, time.time()
-    with _only_study_in(output_dir), _processes(num_workers) as executor:
+    total, done = sum(map(len, stages)), 0
+    with only_process_in(output_dir), processes.workers(num_workers) as executor:
         for stage in stages:
-            futures = {
-                executor.submit(_try, run, output_dir, postprocess_file): run
-                for run in stage
-            }
-            failures = {}
-            for future in concurrent.futures.as_completed(futures):
-                run, error = futures[future], future.result()
-                done += 1
-                if error:
-                    failures[run.name] = error
-                logger.info(
-                    "%d of %d after %.0f s: %s %s",
-                    done,
-                    total,
-                    time.time() - start,
-                    run.name,
-                    f"failed: {error}" if error else "is complete",
-                )
-            if failures:
-                name, error = next(iter(failures.items()))
-                raise ValueError(
-                    f"{len(failures)} of {total} runs failed, start the study again to "
-                    f"repeat them. The first, {name}: {error}"
-                )
-
-
-def _try(*arguments):
-    """What is wrong with a run, "" if nothing is.
-
-    Text, because exceptions that passed gin cannot be sent to another process.
-    """
-    try:
-        execute(*arguments)
-    except Exception as error:
-        if os.environ.get("DMT_TRACEBACK"):
-            traceback.print_exc()
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
+            tasks = {run.name: (run, output_dir, postprocess_file) for run in stage}
+            processes.run_all(executor, execute, tasks, done, total)
+            done += len(stage)
 
 
 @contextlib.contextmanager
-def _only_study_in(output_dir):
+def only_process_in(output_dir):
     """Refuses to work on a directory that another process works on."""
     os.makedirs(output_dir, exist_ok=True)
     with open(os.path.join(output_dir, ".lock"), "w") as lock:
@@ -151,51 +105,7 @@ def _only_study_in(output_dir):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"Another process works on the study in {output_dir}; wait for it or "
+                f"Another process works in {output_dir}; wait for it or "
                 "name another directory."
             ) from error
         yield
-
-
-@contextlib.contextmanager
-def _processes(num_workers):
-    """Processes that share the cores and end with this one."""
-    threads = str(max(1, machine.num_cores() // num_workers))
-    settings = {
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "NUMBA_NUM_THREADS": threads,
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": "1",
-    }
-    if threads == "1":
-        settings["XLA_FLAGS"] = (
-            "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        )
-    before = {name: os.environ.get(name) for name in settings}
-    # A setting of the user's own counts.
-    os.environ.update({k: v for k, v in settings.items() if before[k] is None})
-    executor = concurrent.futures.ProcessPoolExecutor(
-        num_workers, multiprocessing.get_context("spawn"), _start_worker
-    )
-    try:
-        yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-
-
-def _start_worker():
-    machine.import_keras()
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    parent = multiprocessing.parent_process().sentinel
-
-    def end_with_parent():
-        connection.wait([parent])
-        os._exit(1)
-
-    # Nobody would stop a worker whose study was killed, and a new study would begin
-    # the same run.
-    threading.Thread(target=end_with_parent, daemon=True).start()

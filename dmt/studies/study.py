@@ -3,7 +3,7 @@
 import os
 
 from dmt.studies import multitask, runner
-from dmt.utils import configuration, machine
+from dmt.utils import configuration, machine, processes
 
 STUDIES = {"multitask": multitask.Study}
 
@@ -28,7 +28,7 @@ def run(name, dataset, scale, output_dir, gin_bindings=(), num_workers=0):
     output_dir = os.path.abspath(output_dir)
     if num_workers < 0:
         raise ValueError(f"--workers must be at least 0. Received: {num_workers}")
-    num_workers = num_workers or (1 if machine.has_gpu() else machine.num_cores())
+    num_workers = num_workers or processes.default_number()
     scale_file = configuration.shipped(f"{name}/{scale}.gin")
     with configuration.gin_configuration([scale_file], gin_bindings):
         study = STUDIES[name](dataset)

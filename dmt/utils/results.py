@@ -24,7 +24,11 @@ from dmt.utils import files
 
 
 def update_result_directory(
-    result_directory, step_name, results_dict, old_result_directory=None
+    result_directory,
+    step_name,
+    results_dict,
+    old_result_directory=None,
+    operative_config=None,
 ):
     """Writes a step's results whole or not at all.
 
@@ -33,6 +37,7 @@ def update_result_directory(
         step_name: for example "train"; prefix of the step's files.
         results_dict: values that JSON or NumPy know. A fresh "uuid" is added.
         old_result_directory: results of the previous step, copied first.
+        operative_config: as gin writes it; None for the present one.
     """
     with files.replacing(result_directory) as directory:
         if old_result_directory is None:
@@ -43,7 +48,7 @@ def update_result_directory(
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         gin_path = os.path.join(directory, "gin", f"{step_name}.gin")
         json_path = os.path.join(directory, "json", f"{step_name}_{{}}.json")
-        files.write_text(gin_path, gin.operative_config_str())
+        files.write_text(gin_path, operative_config or gin.operative_config_str())
         save_dict(gin_dict(gin_path), json_path.format("config"))
         save_dict(
             {**results_dict, "uuid": str(uuid.uuid4())}, json_path.format("results")

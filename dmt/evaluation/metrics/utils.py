@@ -398,6 +398,9 @@ def score_in_bins(metric, samples, codes):
 def histogram_discretize(target, num_bins=gin.REQUIRED):
     """Puts each row into bins of equal width between its minimum and maximum.
 
+    A row whose values differ by rounding only, so that there are no such bins between
+    them, is a constant: it falls into the first bin.
+
     Args:
       target: Array of shape (num_codes, n).
       num_bins: Number of bins per row.
@@ -410,7 +413,13 @@ def histogram_discretize(target, num_bins=gin.REQUIRED):
         target = target.astype(np.int64)
     discretized = np.zeros_like(target)
     for row, bins in zip(target, discretized, strict=True):
-        edges = np.histogram_bin_edges(row, num_bins)
+        try:
+            edges = np.histogram_bin_edges(row, num_bins)
+        except ValueError as error:
+            if "Too many bins" not in str(error):
+                raise
+            bins[:] = 1
+            continue
         # Without the last edge, so that the maximum falls into the last bin.
         bins[:] = np.digitize(row, edges[:-1])
     return discretized

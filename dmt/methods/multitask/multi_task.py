@@ -220,6 +220,9 @@ class DecoderOnFrozenEncoder(TrainableModel):
                 f"{self.observation_shape}, those of {dataset.name} have {shape}."
             )
         self.decoder = architectures.make_decoder(self.num_latent, shape)
+        # A loss that is not bound must fail before training.
+        blank = ops.zeros((1, *shape))
+        losses.make_reconstruction_loss(blank, blank)
 
     def call(self, images):
         """Pre-activation images of the codes of images."""

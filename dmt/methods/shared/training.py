@@ -23,7 +23,8 @@ class Resident:
 
     Args:
         examples: tuple of arrays of equal length: images, and targets if there are any.
-        seed: integer in [0, 2**32).
+        seed: integer in [0, 2**32), or a list of them: batches then have a first axis
+            for the seeds.
         batch_size: examples in a batch.
     """
 
@@ -111,7 +112,10 @@ class TrainableModel(StepAddressedTraining, GaussianEncoderModel):
     under their `result_keys` and raises `step` in updates.
     """
 
+    # Names of the losses in the logs, and of numbers that a sweep may vary: kept under
+    # the names of the arguments, they are read anew in every `compute_loss`.
     result_keys = ()
+    hyperparameters = ()
 
     def __init__(self):
         super().__init__()

@@ -105,6 +105,8 @@ class BaseVAE(TrainableModel):
 class BetaVAE(BaseVAE):
     """beta-VAE: beta * KL (Higgins et al., ICLR 2017, Eq. 4)."""
 
+    hyperparameters = ("beta",)
+
     def __init__(self, beta):
         """Args: beta: weight of the KL divergence, >= 0."""
         super().__init__()
@@ -139,6 +141,8 @@ def anneal(c_max, step, iteration_threshold):
 class AnnealedVAE(BaseVAE):
     """Annealed VAE: gamma * |KL - C| with growing C (Burgess et al., 2018, Eq. 8)."""
 
+    hyperparameters = ("gamma", "c_max", "iteration_threshold")
+
     def __init__(self, gamma, c_max, iteration_threshold):
         """Creates the model.
 
@@ -161,6 +165,8 @@ class AnnealedVAE(BaseVAE):
 @gin.register("bottleneck_vae")
 class BottleneckVAE(BaseVAE):
     """VAE with a fixed target for the KL divergence: gamma * |KL - target|."""
+
+    hyperparameters = ("gamma", "target")
 
     def __init__(self, gamma, target):
         """Creates the model.
@@ -188,6 +194,8 @@ class FactorVAE(BaseVAE):
     every update counts as two steps, so that its `training_steps = 300000` are 150,000
     updates; here a step is an update.
     """
+
+    hyperparameters = ("gamma",)
 
     def __init__(self, gamma):
         """Args: gamma: weight of the total correlation."""
@@ -264,6 +272,8 @@ class FactorVAE(BaseVAE):
 class DIPVAE(BaseVAE):
     """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I."""
 
+    hyperparameters = ("lambda_od", "lambda_d_factor")
+
     def __init__(self, lambda_od, lambda_d_factor, dip_type="i"):
         """Creates the model.
 
@@ -299,6 +309,8 @@ class DIPVAE(BaseVAE):
 @gin.register("beta_tc_vae")
 class BetaTCVAE(BaseVAE):
     """beta-TC-VAE: KL + (beta - 1) * total correlation (Chen et al., NeurIPS 2018)."""
+
+    hyperparameters = ("beta",)
 
     def __init__(self, beta):
         """Args: beta: weight of the total correlation."""

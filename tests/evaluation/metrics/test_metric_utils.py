@@ -120,6 +120,14 @@ def test_choices_in_gin():
     assert type(utils.make_predictor_fn()()).__name__ == "LogisticRegressionCV"
 
 
+def test_values_that_differ_by_rounding_only_are_one_bin():
+    nearly_constant = np.full(10, 0.7, dtype=np.float32)
+    nearly_constant[3] = np.nextafter(np.float32(0.7), np.float32(1))
+    target = np.stack([nearly_constant, np.arange(10, dtype=np.float32)])
+    bins = utils.histogram_discretize(target, num_bins=20)
+    assert (bins[0] == 1).all() and len(np.unique(bins[1])) == 10
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"codes.shape=\(3, 2\)"):
         utils.check_samples(np.zeros((4, 2)), np.zeros((3, 2)))

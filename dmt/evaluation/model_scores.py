@@ -1,0 +1,95 @@
+"""Scores by which models are selected while a population is trained.
+
+A score is a function `(dataset, models, random_state)` of models with the same
+hyperparameters that returns (score, number of the best of the models); larger is
+better. `dmt.methods.population.pbt` binds one by `pbt.score_fn`.
+"""
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics.mig import mig
+from dmt.evaluation.representation import MomentTable
+from dmt.evaluation.udr.metrics.udr import udr
+
+_CALLER = ["dataset", "models", "random_state"]
+
+
+@gin.configurable("pbt_mig", denylist=_CALLER)
+def mig_score(dataset, models, random_state, num_samples=50_000, num_bins=20):
+    """Mutual Information Gap of the means on labelled images.
+
+    Args:
+        dataset: an indexable `GroundTruthData`.
+        models: list of models, each is scored.
+        random_state: numpy RandomState; draws the images, the same with the same state.
+        num_samples: number of images, drawn without replacement, all if there are
+            fewer; 1000 is the few-label setting of Estermann et al. (2020).
+        num_bins: of each code.
+
+    Returns:
+        Mean score of the models in [0, 1], and the number of the best.
+    """
+    rows = _draw(dataset, num_samples, random_state)
+    factors = dataset.factors_at(rows)
+    scores = [
+        mig(factors, _moments(dataset, model, rows)[0], num_bins=num_bins)[
+            "discrete_mig"
+        ]
+        for model in models
+    ]
+    return float(np.mean(scores)), int(np.argmax(scores))
+
+
+@gin.configurable("pbt_udr", denylist=_CALLER)
+def udr_score(
+    dataset, models, random_state, num_samples=1000, correlation_matrix="lasso"
+):
+    """Unsupervised Disentanglement Ranking among the models; needs no labels.
+
+    Args:
+        dataset: an indexable `GroundTruthData`.
+        models: list of two models at least.
+        random_state: numpy RandomState; draws the images.
+        num_samples: number of images.
+        correlation_matrix: "lasso" or "spearman", see `udr`.
+
+    Returns:
+        Mean score of the models in [0, 1], and the number of the best.
+
+    Raises:
+        ValueError: if there is one model only.
+    """
+    if len(models) < 2:
+        raise ValueError(
+            "pbt_udr compares models: bind pbt.models_per_member to 2 at least. "
+            f"Received: {len(models)} model"
+        )
+    rows = _draw(dataset, num_samples, random_state)
+    codes, kl = [], []
+    for model in models:
+        mean, logvar = (m.astype(np.float64) for m in _moments(dataset, model, rows))
+        codes.append(mean)
+        kl.append((mean**2 + np.exp(logvar) - logvar - 1).mean(axis=0) / 2)
+    scores = udr(
+        codes,
+        kl,
+        correlation_matrix=correlation_matrix,
+        include_raw_correlations=False,
+    )["model_scores"]
+    return float(np.mean(scores)), int(np.argmax(scores))
+
+
+def _draw(dataset, num_samples, random_state):
+    if dataset.size is None:
+        raise ValueError(
+            "Members are scored on images that have indices. "
+            f"Received: {dataset.name}, which draws random pixels"
+        )
+    number = min(num_samples, dataset.size)
+    return random_state.choice(dataset.size, number, replace=False)
+
+
+def _moments(dataset, model, rows):
+    """Means and log-variances (n, num_latent) of the images at the rows."""
+    return np.split(MomentTable(dataset, model)(rows), 2, axis=1)

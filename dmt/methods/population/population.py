@@ -1,0 +1,398 @@
+"""K models of one architecture as one compiled program.
+
+Members differ in seeds, learning rates and the numbers that their class lists in
+`hyperparameters`. Their variables are stacked along a new first axis; the loss is the
+sum of the members' losses, so that each gets its own gradient and nothing else; the
+optimisers work element by element. A member of a population is, up to rounding, the
+model that would have been trained alone.
+"""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from dmt.methods.shared.training import StepAddressedTraining
+
+FORMS = ("stacked", "unrolled")
+LEARNING_RATES = "learning_rates"
+
+
+class Population(StepAddressedTraining, keras.Model):
+    """A `keras.Model` of K initialised models, for `fit` with ordinary callbacks.
+
+    Inputs have the members on their first axis: images (K, batch, ...), or (batch, ...)
+    if all members see the same batches. Logs hold the mean over members under the
+    members' own names, and under "<name>.members" arrays (K,).
+
+    Args:
+        members: list of initialised `TrainableModel` of one class and architecture.
+        form: "stacked", every operation is done for all members at once by
+            `keras.ops.vectorized_map`; or "unrolled", one after another in one
+            program.
+        share_batches: whether all members see the same batches.
+
+    Raises:
+        ValueError: if the members differ in class, architecture or in numbers that are
+            not hyperparameters.
+    """
+
+    def __init__(self, members, form="stacked", share_batches=False):
+        super().__init__()
+        if form not in FORMS:
+            raise ValueError(
+                f"population.form must be one of {', '.join(FORMS)}. "
+                f"Received: form={form!r}"
+            )
+        _check_alike(members)
+        self.num_members = len(members)
+        self.form = form
+        self.share_batches = share_batches
+        self.result_keys = ("loss", *members[0].result_keys)
+        template = _Template(members[0])
+        # Past Keras, which would track the variables of the members.
+        self.__dict__.update(_template=template, _members=list(members))
+        self._stacked = {
+            kind: [
+                _stack(kind, values)
+                for values in zip(*(template.of(m, kind) for m in members), strict=True)
+            ]
+            for kind in ("weights", "state", "numbers")
+        }
+        self.means = _MemberMeans(self.result_keys, self.num_members)
+        self.built = True
+
+    @property
+    def step(self):
+        """Number of updates of every member, a variable (K,)."""
+        return self._stacked["state"][self._template.step_index]
+
+    def call(self, inputs):
+        """The inputs; the members are called in `compute_loss`."""
+        return inputs
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Sum of the losses of the members; also records them and their parts."""
+        del y_pred, sample_weight
+        template = self._template
+        stacked = {
+            kind: [variable.value for variable in variables]
+            for kind, variables in self._stacked.items()
+        }
+        batch = {"x": x} if y is None else {"x": x, "y": y}
+        if self.share_batches:
+
+            def of_member(member):
+                return template.loss(member, batch, training)
+
+            mapped = stacked
+        else:
+
+            def of_member(member):
+                values, batch = member
+                return template.loss(values, batch, training)
+
+            mapped = (stacked, batch)
+        losses, state, parts = self._map(of_member, mapped)
+        for variable, value in zip(self._stacked["state"], state, strict=True):
+            variable.assign(value)
+        self.means.update_state({"loss": losses, **parts})
+        return ops.sum(losses)
+
+    def _map(self, function, mapped):
+        if self.form == "stacked":
+            return ops.vectorized_map(function, mapped)
+        results = [
+            function(keras.tree.map_structure(lambda leaf, k=k: leaf[k], mapped))
+            for k in range(self.num_members)
+        ]
+        return keras.tree.map_structure(lambda *leaves: ops.stack(leaves), *results)
+
+    def read_members(self):
+        """Takes over weights, state and optimiser state of all members.
+
+        The population and its members are compiled and their optimisers built.
+        """
+        for kind in ("weights", "state"):
+            columns = zip(
+                *(self._template.of(m, kind) for m in self._members), strict=True
+            )
+            for stacked, values in zip(self._stacked[kind], columns, strict=True):
+                stacked.assign(_stacked_values(values))
+        columns = zip(*(_slots(m.optimizer) for m in self._members), strict=True)
+        for stacked, values in zip(_slots(self.optimizer), columns, strict=True):
+            is_shared = stacked.shape == values[0].shape
+            stacked.assign(values[0] if is_shared else _stacked_values(values))
+        inner = zip(*(_inner(m.optimizer) for m in self._members), strict=True)
+        for optimizer, own in zip(_inner(self.optimizer), inner, strict=True):
+            if optimizer.learning_rates is not None:
+                optimizer.learning_rates.assign(
+                    _stacked_values([o.learning_rate for o in own])
+                )
+
+    def member(self, k):
+        """Member k as an ordinary model, with its present weights and all state.
+
+        The model is the one that the population was made of.
+        """
+        member = self._members[k]
+        pairs = [
+            pair
+            for kind in ("weights", "state")
+            for pair in zip(
+                self._template.of(member, kind), self._stacked[kind], strict=True
+            )
+        ]
+        if member.optimizer is not None and self.optimizer is not None:
+            own = _slots(member.optimizer)
+            pairs += zip(own, _slots(self.optimizer), strict=True)
+            for optimizer, stacked in zip(
+                _inner(member.optimizer), _inner(self.optimizer), strict=True
+            ):
+                if stacked.learning_rates is not None:
+                    optimizer.learning_rate = stacked.learning_rates.value[k]
+        for variable, stacked in pairs:
+            is_shared = stacked.shape == variable.shape
+            variable.assign(stacked.value if is_shared else stacked.value[k])
+        return member
+
+    def assign_number(self, name, values):
+        """Sets a hyperparameter of all members.
+
+        Args:
+            name: one of the members' `hyperparameters`.
+            values: array (K,).
+        """
+        names = self._template.hyperparameters
+        self._stacked["numbers"][names.index(name)].assign(values)
+
+    def numbers(self):
+        """Hyperparameters of all members, {name: array (K,)}."""
+        values = map(ops.convert_to_numpy, self._stacked["numbers"])
+        return dict(zip(self._template.hyperparameters, values, strict=True))
+
+
+def _stack(kind, values):
+    """The variables of all members, or their numbers, as one variable."""
+    first = values[0]
+    is_variable = isinstance(first, keras.Variable)
+    path = first.path.split("/") if is_variable else [kind]
+    values = np.stack([ops.convert_to_numpy(value) for value in values])
+    with contextlib.ExitStack() as scopes:
+        # Optimisers are chosen by path.
+        for scope in path[:-1]:
+            scopes.enter_context(keras.name_scope(scope))
+        return keras.Variable(
+            values,
+            dtype=first.dtype if is_variable else "float32",
+            trainable=kind == "weights",
+            name=path[-1],
+        )
+
+
+def _stacked_values(variables):
+    return np.stack([ops.convert_to_numpy(variable) for variable in variables])
+
+
+def _slots(optimizer):
+    """Variables of an optimiser but for learning rates."""
+    rates = ("learning_rate", LEARNING_RATES)
+    return [v for v in optimizer.variables if v.name not in rates]
+
+
+def _inner(optimizer):
+    """The optimisers that an optimiser is made of."""
+    is_several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+    return optimizer.optimizers if is_several else [optimizer]
+
+
+class _Template:
+    """One model that is run with the variables of every member in turn."""
+
+    def __init__(self, model):
+        self.model = model
+        self.hyperparameters = tuple(model.hyperparameters)
+        self.step_index = [v is model.step for v in self.of(model, "state")].index(True)
+
+    def of(self, model, kind):
+        """Variables of a member, or its hyperparameters."""
+        if kind == "weights":
+            return model.trainable_variables
+        if kind == "state":
+            return model.non_trainable_variables
+        return [getattr(model, name) for name in self.hyperparameters]
+
+    def loss(self, values, batch, training):
+        """Loss of a member, its state afterwards, the parts of the loss.
+
+        Args:
+            values: {kind: list of tensors} of the member.
+            batch: {"x": images}, and "y" if there are targets.
+            training: whether this is an update.
+        """
+        model, parts = self.model, {}
+        variables = [
+            (variable, value)
+            for kind in ("weights", "state")
+            for variable, value in zip(self.of(model, kind), values[kind], strict=True)
+        ]
+        numbers = dict(zip(self.hyperparameters, values["numbers"], strict=True))
+        with _instead(model, {**numbers, "record": _recorder(model, parts)}):
+            with keras.StatelessScope(variables) as scope:
+                outputs = model(batch["x"], training=training)
+                loss = model.compute_loss(
+                    batch["x"], batch.get("y"), outputs, training=training
+                )
+                state = [
+                    scope.get_current_value(variable)
+                    for variable in self.of(model, "state")
+                ]
+        return loss, state, parts
+
+
+def _recorder(model, parts):
+    def record(batch_size, **values):
+        del batch_size
+        kept = {k: v for k, v in values.items() if k in model.result_keys}
+        parts.update({k: ops.cast(v, "float32") for k, v in kept.items()})
+
+    return record
+
+
+@contextlib.contextmanager
+def _instead(model, attributes):
+    """Attributes of a model that are others for a while."""
+    before = {name: model.__dict__.get(name, _MISSING) for name in attributes}
+    # Past Keras, which would track the values.
+    model.__dict__.update(attributes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is _MISSING:
+                del model.__dict__[name]
+            else:
+                model.__dict__[name] = value
+
+
+_MISSING = object()
+
+
+class _MemberMeans(keras.metrics.Metric):
+    """Running means of several values of every member, over batches of equal size."""
+
+    def __init__(self, names, num_members):
+        super().__init__(name="members")
+        self.names = names
+        self.sums = {
+            name: self.add_variable((num_members,), "zeros", name=name)
+            for name in names
+        }
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, values):
+        """Adds a batch's values, {name: (K,)}."""
+        for name, value in values.items():
+            self.sums[name].assign_add(ops.cast(value, "float32"))
+        self.count.assign_add(1)
+
+    def result(self):
+        """Means over members as {name: scalar}, and {"<name>.members": (K,)}."""
+        means = {name: self.sums[name] / self.count for name in self.names}
+        return {name: ops.mean(mean) for name, mean in means.items()} | {
+            f"{name}.members": mean for name, mean in means.items()
+        }
+
+
+def make_optimizer(optimizers):
+    """One optimiser of stacked variables that does what K optimisers would do.
+
+    Args:
+        optimizers: of the members, equal but for their learning rates; those of
+            FactorVAE may be `keras.optimizers.MultiOptimizer`.
+
+    Returns:
+        An optimiser of the same class; learning rates of a member are read and set by
+        its `learning_rates`, a variable (K,) (of each, in a `MultiOptimizer`).
+
+    Raises:
+        ValueError: if optimisers differ in other numbers, or have a feature that mixes
+            members.
+    """
+    first = optimizers[0]
+    if isinstance(first, keras.optimizers.MultiOptimizer):
+        maps = [optimizer._optimizer_map for optimizer in optimizers]
+        return keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(
+                make_optimizer([m.default_optimizer for m in maps]),
+                {key: make_optimizer([m[key] for m in maps]) for key in maps[0]},
+            )
+        )
+    configs = [optimizer.get_config() for optimizer in optimizers]
+    for config in configs:
+        config.pop("learning_rate")
+    if any(config != configs[0] for config in configs):
+        raise ValueError(
+            "The optimisers of a population may differ in learning rates only. "
+            f"Received: {configs}"
+        )
+    for name in ("global_clipnorm", "clipnorm"):
+        if configs[0].get(name):
+            raise ValueError(f"An optimiser with {name} would mix the members.")
+    rates = [optimizer._learning_rate for optimizer in optimizers]
+
+    class PopulationOptimizer(type(first)):
+        learning_rates = None
+
+        def _get_current_learning_rate(self):
+            if self.learning_rates is not None:
+                return self.learning_rates
+            return ops.stack([rate(self._iterations) for rate in rates])
+
+        def update_step(self, gradient, variable, learning_rate):
+            ones = (1,) * (len(variable.shape) - 1)
+            rate = ops.reshape(ops.convert_to_tensor(learning_rate), (-1, *ones))
+            super().update_step(gradient, variable, rate)
+
+    optimizer = PopulationOptimizer(**configs[0], learning_rate=0.0)
+    if not any(callable(rate) for rate in rates):
+        optimizer.learning_rates = keras.Variable(
+            [float(ops.convert_to_numpy(rate)) for rate in rates],
+            trainable=False,
+            name=LEARNING_RATES,
+        )
+        optimizer._track_variable(optimizer.learning_rates)
+    return optimizer
+
+
+def _check_alike(members):
+    first = members[0]
+    shapes = [[v.shape for v in member.trainable_variables] for member in members]
+    if any(type(member) is not type(first) for member in members) or any(
+        other != shapes[0] for other in shapes
+    ):
+        raise ValueError(
+            "The members of a population must be models of one class and architecture. "
+            f"Received: {[type(member).__name__ for member in members]}"
+        )
+    fixed = [
+        {
+            name: value
+            for name, value in vars(member).items()
+            if name not in member.hyperparameters
+            and isinstance(value, (bool, int, float, str, type(None)))
+            and name not in ("name", "_name")
+        }
+        for member in members
+    ]
+    for other in fixed[1:]:
+        different = [name for name in fixed[0] if fixed[0][name] != other.get(name)]
+        different = [name for name in different if not name.startswith("_")]
+        if different:
+            raise ValueError(
+                f"The members of a population may differ in {first.hyperparameters}, "
+                f"seeds and learning rates only. Received: other values of {different}"
+            )

@@ -1,0 +1,220 @@
+"""Members of a population are the models that would have been trained alone."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from dmt.data import pipeline
+from dmt.methods.population.population import Population, make_optimizer
+from dmt.methods.population.train_population import train_population_with_gin
+from dmt.methods.train import train_with_gin
+from dmt.utils import configuration
+from tests.conftest import TINY, bindings
+
+# Large, so that Adam does not blow up gradients that are nearly 0.
+SMALL = {**TINY, "AdamOptimizer.epsilon": "1e-3"}
+FAMILIES = {
+    "vae": lambda k: {"vae.beta": f"{1 + k}.0"},
+    "annealed_vae": lambda k: {
+        "annealed_vae.gamma": f"{10 + k}.0",
+        "annealed_vae.c_max": f"{5 + k}.0",
+        "annealed_vae.iteration_threshold": f"{3 + k}",
+    },
+    "bottleneck_vae": lambda k: {
+        "bottleneck_vae.gamma": f"{10 + k}.0",
+        "bottleneck_vae.target": f"{5 + k}.0",
+    },
+    "factor_vae": lambda k: {"factor_vae.gamma": f"{2 + k}.0"},
+    "dip_vae": lambda k: {
+        "dip_vae.lambda_od": f"{2 + k}.0",
+        "dip_vae.lambda_d_factor": f"{10 + k}.0",
+        "dip_vae.dip_type": "'ii'",
+    },
+    "beta_tc_vae": lambda k: {"beta_tc_vae.beta": f"{2 + k}.0"},
+    "autoencoder": lambda k: {},
+    "multi_task": lambda k: {
+        "multi_task.tasks": "@random_tasks()",
+        "random_tasks.num_tasks": "3",
+        "random_tasks.depth": "1",
+        "random_tasks.width": "5",
+        "heads.hidden_units": "(8,)",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("DMT_DATA", str(tmp_path_factory.getbasetemp()))
+
+
+def lines(family, k, **changes):
+    return bindings(
+        {
+            **SMALL,
+            "model.model": f"@{family}()",
+            "model.random_seed": str(k),
+            "AdamOptimizer.learning_rate": f"{0.001 * (k + 1)}",
+            **FAMILIES[family](k),
+        },
+        **changes,
+    )
+
+
+def runs(root, family, numbers, **changes):
+    return [
+        (str(root / f"member_{k}"), [], lines(family, k, **changes)) for k in numbers
+    ]
+
+
+def state(model_dir):
+    with np.load(f"{model_dir}/tf_checkpoint/checkpoint.npz") as checkpoint:
+        return [checkpoint[name] for name in checkpoint.files]
+
+
+def history(model_dir):
+    with open(f"{model_dir}/history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def check_same(found_dir, expected_dir):
+    for found, expected in zip(state(found_dir), state(expected_dir), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-6)
+    for found, expected in zip(history(found_dir), history(expected_dir), strict=True):
+        assert list(found) == list(expected)
+        for key in set(found) - {"elapsed_time", "steps_per_second"}:
+            np.testing.assert_allclose(
+                float(found[key]), float(expected[key]), rtol=1e-4, atol=1e-4
+            )
+    found, expected = (
+        json.loads(open(f"{path}/results/aggregate/train.json").read())
+        for path in (found_dir, expected_dir)
+    )
+    assert list(found) == list(expected)
+    for key, value in expected.items():
+        if key.endswith((".uuid", ".elapsed_time")):
+            continue
+        if found[key] != value:
+            np.testing.assert_allclose(found[key], value, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("family", "form"),
+    [
+        *[(family, "stacked") for family in FAMILIES],
+        ("vae", "unrolled"),
+        ("factor_vae", "unrolled"),
+    ],
+)
+def test_member_is_the_single_run(family, form, tmp_path):
+    together = runs(tmp_path / "together", family, range(2))
+    train_population_with_gin(together, form)
+    for (found, _, gin_lines), k in zip(together, range(2), strict=True):
+        alone = tmp_path / f"alone_{k}"
+        train_with_gin(alone, gin_bindings=gin_lines)
+        check_same(found, alone)
+        assert {p.name for p in alone.iterdir()} == {
+            p.name for p in (tmp_path / "together" / f"member_{k}").iterdir()
+        }
+
+
+def test_population_of_one(tmp_path):
+    train_population_with_gin(runs(tmp_path / "together", "vae", [1]))
+    train_with_gin(tmp_path / "alone", gin_bindings=lines("vae", 1))
+    check_same(tmp_path / "together" / "member_1", tmp_path / "alone")
+
+
+def test_convolutions_and_resident_images(tmp_path):
+    changes = {
+        "encoder__encoder_fn": "@conv_encoder",
+        "decoder__decoder_fn": "@deconv_decoder",
+        "model__steps_per_execution": "2",
+    }
+    together = runs(tmp_path, "vae", range(2), model__resident="True", **changes)
+    train_population_with_gin(together)
+    for k in range(2):
+        alone = tmp_path / f"alone_{k}"
+        train_with_gin(alone, gin_bindings=lines("vae", k, **changes))
+        for found, expected in zip(
+            state(tmp_path / f"member_{k}"), state(alone), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+def test_killed_population_resumes_alone_or_together(tmp_path, monkeypatch):
+    expected = runs(tmp_path / "expected", "factor_vae", range(3))
+    train_population_with_gin(expected)
+    load = pipeline.load_batch
+
+    def load_or_fail(dataset, seed, step, batch_size):
+        if step == 5:
+            raise KeyboardInterrupt
+        return load(dataset, seed, step, batch_size)
+
+    killed = runs(tmp_path / "killed", "factor_vae", range(3))
+    monkeypatch.setattr(pipeline, "load_batch", load_or_fail)
+    with pytest.raises(BaseException):  # noqa: B017 (as the backend wraps it)
+        train_population_with_gin(killed)
+    monkeypatch.setattr(pipeline, "load_batch", load)
+    assert len(history(killed[0][0])) == 2
+    # One is finished alone, so that the others resume without it.
+    train_with_gin(killed[1][0], gin_bindings=killed[1][2], resume=True)
+    train_population_with_gin(killed, resume=True)
+    for (found, *_), (path, *_) in zip(killed, expected, strict=True):
+        check_same(found, path)
+
+
+def test_shared_batches_are_those_of_the_first(tmp_path):
+    first, second = runs(tmp_path, "vae", range(2))
+    same = (second[0], [], lines("vae", 0))
+    train_population_with_gin([first, same], share_batches=True)
+    for found, expected in zip(state(first[0]), state(second[0]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def make_members(family, numbers, **changes):
+    import gin
+
+    from dmt.data.ground_truth import named_data
+    from dmt.methods import train  # noqa: F401 (registers the models)
+
+    members = []
+    for k in numbers:
+        with configuration.gin_configuration([], lines(family, k, **changes)):
+            model = gin.query_parameter("model.model").scoped_configurable_fn()
+            dataset = named_data.get_named_ground_truth_data()
+            model.initialize(dataset, k)
+            model.compile(optimizer=model.make_optimizer())
+            model.optimizer.build(model.trainable_variables)
+            members.append(model)
+    return members
+
+
+def test_members_of_another_architecture_are_refused():
+    members = make_members("vae", [0]) + make_members(
+        "vae", [1], encoder__num_latent="5"
+    )
+    with pytest.raises(ValueError, match="one class and architecture"):
+        Population(members)
+
+
+def test_members_that_differ_in_more_than_numbers_are_refused():
+    members = make_members("dip_vae", [0])
+    members += make_members("dip_vae", [1], dip_vae__dip_type="'i'")
+    with pytest.raises(ValueError, match="Received: other values of.*dip_type"):
+        Population(members)
+
+
+def test_optimizers_that_differ_in_more_than_the_rate_are_refused():
+    optimizers = [keras.optimizers.Adam(beta_1=beta) for beta in (0.8, 0.9)]
+    with pytest.raises(ValueError, match="differ in learning rates only"):
+        make_optimizer(optimizers)
+
+
+def test_runs_that_differ_in_steps_are_refused(tmp_path):
+    first, second = runs(tmp_path, "vae", range(2))
+    second[2].append("model.training_steps = 4")
+    with pytest.raises(ValueError, match="agree in model.training_steps"):
+        train_population_with_gin([first, second])
