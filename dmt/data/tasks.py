@@ -144,7 +144,9 @@ class RandomTasks(Tasks):
                 logger.info("Computing targets of task %d, this happens once.", task)
                 column = _outputs(self.weights(task, factors.shape[1]), inputs)
                 prepared.write_computed(name, known, [column], shape, "float32")
-                column = prepared.open_computed(name, known, shape, "float32")
+                # Read back like every later time, unless another process writes now.
+                opened = prepared.open_computed(name, known, shape, "float32")
+                column = column if opened is None else opened
             columns.append(column)
         return np.stack(columns, axis=1)
 
@@ -240,6 +242,15 @@ class LabelTasks(Tasks):
     """
 
     def __init__(self, regression=(), classification=(), path=None):
+        for name, columns in (
+            ("regression", regression),
+            ("classification", classification),
+        ):
+            if not isinstance(columns, (list, tuple)):
+                raise ValueError(
+                    f"label_tasks.{name} must be a list of columns. "
+                    f"Received: {name}={columns!r}"
+                )
         if not regression and not classification:
             raise ValueError(
                 "Bind label_tasks.regression or label_tasks.classification to a list "
@@ -274,10 +285,11 @@ class LabelTasks(Tasks):
 
     def _read(self, dataset):
         if self._path is None:
-            table = dataset.factors_at(np.arange(dataset.size))
+            table, words = dataset.factors_at(np.arange(dataset.size)), []
             names, source = dataset.factor_names, dataset.name
         else:
             (table,) = arrays.load_tables([self._path], "labels")
+            words = arrays.columns_of_words(self._path)
             names, source = arrays.column_names(self._path), self._path
         if len(table) != dataset.size:
             raise ValueError(
@@ -291,6 +303,12 @@ class LabelTasks(Tasks):
                 known = ", ".join(names) or f"0 to {table.shape[1] - 1}"
                 raise ValueError(
                     f"{source} has no column {column!r}. The columns are: {known}."
+                )
+            if task < self._num_regressions and number in words:
+                raise ValueError(
+                    f"Column {column!r} of {source} holds words, which have classes: "
+                    "move it from label_tasks.regression to "
+                    "label_tasks.classification."
                 )
             targets[:, task] = values = table[:, number]
             if not np.isfinite(targets[:, task]).all():

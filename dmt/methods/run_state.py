@@ -38,6 +38,7 @@ class RunState(keras.callbacks.Callback):
     def __init__(self, model, model_dir, checkpoint_seconds):
         super().__init__()
         self._model = model
+        self.model_dir = model_dir
         self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
         self._checkpoint = os.path.join(self._directory, "checkpoint.npz")
         self._history_path = os.path.join(model_dir, HISTORY_FILE)

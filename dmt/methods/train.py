@@ -195,8 +195,14 @@ def fit(run, model, callback, data_seed):
             batches = pipeline.host_batches(
                 run.training_data, data_seed, run.batch_size, start, stop
             )
-        if steps_per_epoch % run.steps_per_execution:
-            model.compile(optimizer=model.optimizer, jit_compile=run.jit_compile)
+        divides = steps_per_epoch % run.steps_per_execution == 0
+        at_once = run.steps_per_execution if divides else 1
+        if model.steps_per_execution != at_once:
+            model.compile(
+                optimizer=model.optimizer,
+                jit_compile=run.jit_compile,
+                steps_per_execution=at_once,
+            )
         epoch = start // run.log_steps
         model.fit(
             batches,

@@ -57,6 +57,8 @@ class Study:
         num_test_images: images of the tasks' test losses, None for all.
         model_bindings: lines of gin for every training.
         metric_bindings: dictionary of lines of gin for each of `METRICS`.
+
+    A dictionary that is bound replaces the one of the file as a whole.
     """
 
     dataset: str
@@ -76,12 +78,24 @@ class Study:
     metric_bindings: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        """Opens the data set."""
+        """Checks the values and opens the data set."""
         if len(self.seeds) < 2:
             raise ValueError(
                 "multitask_study.seeds needs two seeds for standard deviations. "
                 f"Received: seeds={self.seeds!r}"
             )
+        for name, known in (
+            ("max_steps", EPOCHS),
+            ("batch_sizes", EPOCHS),
+            ("learning_rates", EPOCHS),
+            ("metric_bindings", METRICS),
+        ):
+            unknown = sorted(set(getattr(self, name)) - set(known))
+            if unknown:
+                raise ValueError(
+                    f"The keys of multitask_study.{name} are among {', '.join(known)}. "
+                    f"Received: {', '.join(map(repr, unknown))}"
+                )
         self._data = named_data.open_data_set(self.dataset)
         if self._data.size is None or not self._data.has_all_combinations:
             raise ValueError(
@@ -92,7 +106,7 @@ class Study:
 
     def prepare(self):
         """Computes the targets of all tasks with all cores, where they are unknown."""
-        most = max(self.num_tasks, *self.nums_of_tasks)
+        most = max([self.num_tasks, *self.nums_of_tasks])
         RandomTasks(num_tasks=most).targets(self._data)
         for subset in SUBSETS:
             tasks = RandomTasks(num_tasks=self.num_tasks, factor_subset=subset)

@@ -5,8 +5,8 @@ with the full schedule. "±" is the standard deviation over seeds.
 """
 
 import dataclasses
-import glob
 import os
+import warnings
 
 import numpy as np
 
@@ -66,6 +66,12 @@ PAPER = {
         "task losses": ("117 to 165", "85"),
     },
 }
+# The paper's data sets and what stands for them.
+SETS = {
+    "dsprites": ("dsprites_full", "dsprites_rendered", "dsprites_rendered_small"),
+    "shapes3d": ("shapes3d", "shapes3d_rendered"),
+    "mpi3d": ("mpi3d_real", "mpi3d_realistic", "mpi3d_toy"),
+}
 _NUM_POINTS = 1500
 _NUM_PICTURES = 12
 
@@ -122,8 +128,10 @@ class _Results:
         self._definition = definition
         self._seeds = definition.seeds
         self._dir = output_dir
-        name = definition.dataset.lower()
-        self._paper = next((PAPER[key] for key in PAPER if key in name), {})
+        family = next(
+            (key for key, names in SETS.items() if definition.dataset in names), None
+        )
+        self._paper = PAPER.get(family, {})
         self._encoders = {
             "random encoder": ["random"],
             "single-task, mean": definition.single_tasks(),
@@ -225,7 +233,10 @@ class _Results:
             for key in keys:
                 key = key if key == "num_retrieved" else f"{key}_correlation"
                 scores = self._scores(names, "component_retrieval", key)
-                cells.append(_cell(scores.mean(axis=1)))
+                with warnings.catch_warnings():
+                    # An encoder without a matched code has no correlations.
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    cells.append(_cell(np.nanmean(scores, axis=1)))
             rows.append([label, *cells])
             if self._paper and self._paper["retrieved"][_SCORES.index(label)]:
                 found = self._paper["retrieved"][_SCORES.index(label)]
@@ -249,8 +260,14 @@ class _Results:
             rows.append(["paper", *self._paper["decoder"]])
         return _table(
             "Decoders on frozen encoders",
-            "Squared error, summed over the pixels of an image. The paper does not say "
-            "over what its error is summed.",
+            "Squared error, summed over the pixels of an image"
+            + (
+                f" ({self._definition.pooling} times smaller in height and width than "
+                "the paper's)"
+                if self._definition.pooling > 1
+                else ""
+            )
+            + ". The paper does not say over what its error is summed.",
             list(DECODED.values()),
             rows,
         )
@@ -298,7 +315,7 @@ class _Results:
         return _table(
             "Test errors of every task under every model",
             "Mean squared errors on test images, mean over seeds; a single-task head "
-            "is scored on all ten tasks." + note,
+            "is scored on all tasks." + note,
             [f"task {task}" for task in range(self._definition.num_tasks)] + ["sum"],
             rows,
         )
@@ -341,22 +358,22 @@ class _Results:
     def facts(self):
         """Where images come from, and how long the runs took together."""
         elapsed = 0.0
-        pattern = os.path.join(glob.escape(self._dir), "*", "seed_*", "**", "json")
-        for folder in glob.glob(pattern, recursive=True):
-            # Each directory also holds the results of the steps before it.
-            last = {"model": "train", "mean": "postprocess"}.get(
-                folder.split(os.sep)[-3], "evaluation"
-            )
-            path = os.path.join(folder, f"{last}_results.json")
-            elapsed += results.load_json(path)["elapsed_time"]
+        runs = sum(self._definition.stages(self._dir), [])
+        for run in runs:
+            steps = {"model": "train"}
+            if run.evaluations:
+                steps["postprocessed/mean"] = "postprocess"
+            steps |= {f"metrics/mean/{name}": "evaluation" for name in run.evaluations}
+            for folder, step in steps.items():
+                folder = f"{self._dir}/{run.name}/{folder}/results/json"
+                found = results.load_json(f"{folder}/{step}_results.json")
+                elapsed += found["elapsed_time"]
         step = ("model", "results", "json", "train_results.json")
         trained = self._results("multi_head", self._seeds[0], *step)
         return {
             "origin": trained["origin"],
             "steps": trained["global_step"],
-            "num_runs": len(
-                glob.glob(os.path.join(glob.escape(self._dir), "*/seed_*"))
-            ),
+            "num_runs": len(runs),
             "process_seconds": elapsed,
         }
 

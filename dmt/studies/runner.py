@@ -7,7 +7,6 @@ it is there, so a study that was killed goes on where it was.
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 
 from dmt.utils import processes
@@ -89,23 +88,8 @@ def execute_all(stages, output_dir, postprocess_file, num_workers):
         ValueError: if runs failed, after all others of the stage are complete.
     """
     total, done = sum(map(len, stages)), 0
-    with only_process_in(output_dir), processes.workers(num_workers) as executor:
+    with processes.only_in(output_dir), processes.workers(num_workers) as executor:
         for stage in stages:
             tasks = {run.name: (run, output_dir, postprocess_file) for run in stage}
             processes.run_all(executor, execute, tasks, done, total)
             done += len(stage)
-
-
-@contextlib.contextmanager
-def only_process_in(output_dir):
-    """Refuses to work on a directory that another process works on."""
-    os.makedirs(output_dir, exist_ok=True)
-    with open(os.path.join(output_dir, ".lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"Another process works in {output_dir}; wait for it or "
-                "name another directory."
-            ) from error
-        yield

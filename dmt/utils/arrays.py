@@ -51,6 +51,16 @@ def column_names(path):
     return []
 
 
+def columns_of_words(path):
+    """Numbers of the columns of a table, from 0 on, that do not hold numbers."""
+    return [
+        number
+        for number, column in enumerate(_read(path, "labels"))
+        if column.dtype.kind not in "biuf"
+        and not all(map(_is_number, column.astype(str)))
+    ]
+
+
 def _read(path, name):
     """The columns of a file, each of numbers or of words."""
     path, _, key = path.partition(".npz:")

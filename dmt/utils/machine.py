@@ -5,6 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+# Number of processes that share the memory, in their environment.
+NUM_WORKERS = "DMT_NUM_WORKERS"
+
 
 def num_cores():
     """Number of cores that this process may run on."""
@@ -15,7 +18,10 @@ def num_cores():
 
 
 def available_memory():
-    """Bytes of memory that this process can get; 0 where it is not known."""
+    """Bytes of memory that this process can get; 0 where it is not known.
+
+    Processes that work together (`dmt.utils.processes`) get equal shares.
+    """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
@@ -32,7 +38,7 @@ def available_memory():
             for kind in ("active_file", "inactive_file"):
                 used -= int(statistics[statistics.index(kind) + 1])
             available = min(available, max(limit - used, 0))
-    return available
+    return available // int(os.environ.get(NUM_WORKERS, 1))
 
 
 def _control_groups():

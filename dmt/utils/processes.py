@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import fcntl
 import logging
 import multiprocessing
 import os
@@ -23,6 +24,25 @@ def default_number():
 
 
 @contextlib.contextmanager
+def only_in(directory):
+    """Refuses to work in a directory, which is made, that another process works in.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, ".lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another process works in {directory}; wait for it or name another "
+                "directory."
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
 def workers(number):
     """An executor of processes that share the cores and end with this one.
 
@@ -31,6 +51,7 @@ def workers(number):
     """
     threads = str(max(1, machine.num_cores() // number))
     settings = {
+        machine.NUM_WORKERS: str(number),
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "NUMBA_NUM_THREADS": threads,
@@ -76,7 +97,13 @@ def run_all(executor, function, tasks, done=0, total=None):
     }
     failures = {}
     for future in concurrent.futures.as_completed(futures):
-        name, error = futures[future], future.result()
+        try:
+            name, error = futures[future], future.result()
+        except concurrent.futures.process.BrokenProcessPool as broken:
+            raise ValueError(
+                "A process was killed, most often because memory ran out: start again "
+                "with fewer --workers."
+            ) from broken
         done += 1
         if error:
             failures[name] = error

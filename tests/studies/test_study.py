@@ -259,6 +259,10 @@ def test_other_configuration_is_refused(study):
         (["--workers=-1"], "--workers must be at least 0"),
         (["--gin_bindings=multitask_study.seeds = (1,)"], "two seeds"),
         (["--scale=huge"], "huge"),
+        (
+            ["--gin_bindings=multitask_study.max_steps = {'encoder': 1}"],
+            "multitask_study.max_steps are among tasks, decoder, autoencoder, heads",
+        ),
     ],
 )
 def test_mistakes_are_one_line(flags, message, tmp_path):

@@ -224,7 +224,7 @@ def _write(path, chunks, shape, dtype):
             count += len(images)
     if count != shape[0]:
         raise ValueError(
-            f"The official files must hold {shape[0]} images. Received: {count} images"
+            f"{os.path.dirname(path)} must hold {shape[0]} rows. Received: {count} rows"
         )
 
 

@@ -15,9 +15,6 @@ from dmt.evaluation.metrics import utils
 from dmt.methods.multitask.heads import make_heads, task_losses
 from dmt.utils.compilation import compiled
 
-# Steps between two messages of Keras.
-_LOG_STEPS = 1000
-
 
 def task_heads(
     targets,
@@ -55,24 +52,21 @@ def task_heads(
     targets, targets_test = np.float32(targets), np.float32(targets_test)
     codes, codes_test = np.float32(codes), np.float32(codes_test)
     num_classes = num_classes or [0] * targets.shape[1]
+    if training_steps < 1:
+        raise ValueError(
+            "task_heads.training_steps must be at least 1. "
+            f"Received: training_steps={training_steps}"
+        )
     keras.utils.set_random_seed(seed)
     model = TaskHeads(codes.shape[1], num_classes)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate), jit_compile="auto")
-    steps_per_epoch = min(training_steps, _LOG_STEPS)
 
     def batches():
-        # Whole epochs, so that `fit` ends by itself.
-        for step in range(-(-training_steps // steps_per_epoch) * steps_per_epoch):
+        for step in range(training_steps):
             rows = batch_indices(seed, step, batch_size, len(codes))
             yield codes[rows], targets[rows]
 
-    model.fit(
-        batches(),
-        steps_per_epoch=steps_per_epoch,
-        shuffle=False,
-        epochs=-(-training_steps // steps_per_epoch),
-        verbose=0,
-    )
+    model.fit(batches(), steps_per_epoch=training_steps, shuffle=False, verbose=0)
     predict = compiled(model.heads, 4096)
 
     def losses(targets, codes):

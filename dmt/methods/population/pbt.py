@@ -14,6 +14,7 @@ point, and end with the same lineage and weights.
 import contextlib
 import math
 import os
+import shutil
 
 import gin
 import keras
@@ -108,6 +109,10 @@ class PBT:
                 "pbt.score_fn must be a score, as in @pbt_mig. "
                 f"Received: score_fn={score_fn!r}"
             )
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(
+                f"pbt.seed must be an integer, at least 0. Received: seed={seed!r}"
+            )
         if not 0 < cut <= 0.5:
             raise ValueError(f"pbt.cut must be in (0, 0.5]. Received: cut={cut!r}")
         if not isinstance(hyperparameters, dict) or not all(hyperparameters.values()):
@@ -143,9 +148,17 @@ class PBT:
         Raises:
             ValueError: if the directory holds rounds of other settings.
         """
-        self._check_settings(output_dir, gin_files, gin_bindings)
+        for member in self.first_plan():
+            # A binding that gin refuses must not leave a directory.
+            bindings = _bindings(self, gin_bindings, member, 0, 1)
+            with configuration.gin_configuration(gin_files, bindings):
+                pass
         lineage = []
-        with processes.workers(num_workers) as executor:
+        with (
+            processes.only_in(output_dir),
+            processes.workers(num_workers) as executor,
+        ):
+            self._check_settings(output_dir, gin_files, gin_bindings)
             plan = self.first_plan()
             for number in range(self.num_rounds):
                 folder = os.path.join(output_dir, f"round_{number}")
@@ -216,11 +229,12 @@ class PBT:
             order = order[len(order) // 2 :]
         # One alone has nobody to learn from.
         num_replaced = math.ceil(self.cut * len(order)) if len(order) > 1 else 0
-        top = order[len(order) - num_replaced :]
+        able = [member for member in order if not member["failed"]]
+        top = able[-num_replaced:] if num_replaced else able
         following = []
         for place, member in enumerate(order):
             parent = member
-            if place < num_replaced or member["failed"]:
+            if top and (place < num_replaced or member["failed"]):
                 parent = top[random_state.randint(len(top))]
             changed = parent["hyperparameters"]
             if parent is not member:
@@ -365,12 +379,14 @@ def _train_and_score(settings, gin_files, gin_bindings, output_dir, number, memb
             random_state = np.random.RandomState(settings.seed)
             models = [run.model for run in runs]
             score, chosen = score_fn(runs[0].dataset, models, random_state)
+        failed = not np.isfinite(score)
     except ValueError as error:
-        if "The loss is" not in str(error):
+        # A learning rate that was too large: losses, or codes, that are not finite.
+        if "The loss is" not in str(error) and "finite" not in str(error):
             raise
-        score, chosen, failed = 0.0, 0, True
-    else:
-        failed = False
+        failed = True
+    if failed:
+        score, chosen = 0.0, 0
     results.save_dict(
         {"score": float(score), "model": chosen, "step": step, "failed": failed}, path
     )
@@ -378,14 +394,16 @@ def _train_and_score(settings, gin_files, gin_bindings, output_dir, number, memb
 
 
 def _write_best(settings, gin_files, gin_bindings, output_dir, best):
-    """Writes the best model as `train` writes one."""
+    """Writes the best model of all rounds, from its directory, as `train` does."""
     _register_scores()
     model_dir = os.path.join(output_dir, "model")
     number, member, model = best["round"], best["member"], best["model"]
     bindings = _bindings(settings, gin_bindings, best, model, best["step"])
     if results.is_complete(model_dir, "train"):
         return
-    checkpoint = _checkpoint(_model_dir(output_dir, number, member, model))
-    run = _prepare(model_dir, gin_files, bindings, checkpoint)
+    if not os.path.exists(model_dir):
+        with files.replacing(model_dir) as directory:
+            shutil.copytree(_model_dir(output_dir, number, member, model), directory)
+    run = _prepare(model_dir, gin_files, bindings, None)
     with configuration.gin_configuration(gin_files, bindings):
         train.finish(run)

@@ -159,21 +159,6 @@ class Population(StepAddressedTraining, keras.Model):
             variable.assign(stacked.value if is_shared else stacked.value[k])
         return member
 
-    def assign_number(self, name, values):
-        """Sets a hyperparameter of all members.
-
-        Args:
-            name: one of the members' `hyperparameters`.
-            values: array (K,).
-        """
-        names = self._template.hyperparameters
-        self._stacked["numbers"][names.index(name)].assign(values)
-
-    def numbers(self):
-        """Hyperparameters of all members, {name: array (K,)}."""
-        values = map(ops.convert_to_numpy, self._stacked["numbers"])
-        return dict(zip(self._template.hyperparameters, values, strict=True))
-
 
 def _stack(kind, values):
     """The variables of all members, or their numbers, as one variable."""

@@ -4,11 +4,14 @@ Each run's directory is what `dmt.methods.train` writes: a run that was begun in
 population can be resumed alone, and the other way round.
 """
 
+import inspect
+
+import gin
 import keras
 
 from dmt.methods import train
 from dmt.methods.population.population import Population, make_optimizer
-from dmt.utils import configuration
+from dmt.utils import configuration, results
 
 
 def train_population_with_gin(runs, form="stacked", share_batches=False, resume=False):
@@ -28,11 +31,14 @@ def train_population_with_gin(runs, form="stacked", share_batches=False, resume=
         ValueError: if runs differ in more, or one was completed with another
             configuration.
     """
-    prepared = []
+    prepared, configs = [], []
+    for _, gin_files, gin_bindings in runs:
+        with configuration.gin_configuration(gin_files, gin_bindings):
+            configs.append(results.parse_bindings(gin.config_str()))
+    _check_alike(configs)
     for model_dir, gin_files, gin_bindings in runs:
         with configuration.gin_configuration(gin_files, gin_bindings):
             train.train(model_dir, resume=resume, population=prepared)
-    _check_alike(prepared)
     groups = {}
     for run in prepared:
         groups.setdefault(run.state.step(), []).append(run)
@@ -77,6 +83,7 @@ class _States(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """See `RunState`; members' logs are those that they would have alone."""
+        failures = []
         for k, state in enumerate(self._states):
             self._population.member(k)
             own = {
@@ -84,7 +91,16 @@ class _States(keras.callbacks.Callback):
                 for name, values in logs.items()
                 if name.endswith(".members")
             }
-            state.on_epoch_end(epoch, own)
+            try:
+                state.on_epoch_end(epoch, own)
+            except ValueError as error:
+                failures.append(f"{state.model_dir}: {error}")
+        if failures:
+            # The others have kept their states.
+            raise ValueError(
+                f"{len(failures)} of {len(self._states)} models failed, leave them out "
+                f"to go on with the others. {'; '.join(failures)}"
+            )
 
     def on_train_end(self, logs=None):
         """See `RunState`."""
@@ -93,19 +109,33 @@ class _States(keras.callbacks.Callback):
             state.on_train_end(logs)
 
 
-def _check_alike(prepared):
-    names = (
-        "training_steps",
-        "batch_size",
-        "log_steps",
-        "resident",
-        "jit_compile",
-        "steps_per_execution",
-    )
-    for name in names:
-        values = {getattr(run, name) for run in prepared}
-        if len(values) > 1:
+def _check_alike(configs):
+    """Refuses configurations that differ in more than a population allows.
+
+    Args:
+        configs: list of {binding: value}.
+    """
+    for other in configs[1:]:
+        different = sorted(
+            name
+            for name in configs[0].keys() | other.keys()
+            if configs[0].get(name) != other.get(name) and not _may_differ(name)
+        )
+        if different:
             raise ValueError(
-                f"Runs of a population must agree in model.{name}. "
-                f"Received: {sorted(map(str, values))}"
+                "The runs of a population may differ in seeds, names, learning rates "
+                f"and hyperparameters of the model. Received: other {different}"
             )
+
+
+def _may_differ(binding):
+    selector, _, parameter = binding.rpartition(".")
+    if binding in ("model.random_seed", "model.name", "model.model_num"):
+        return True
+    if parameter == "learning_rate":
+        return True
+    try:
+        kind = gin.get_configurable(selector.rpartition("/")[2])
+    except ValueError:
+        return False
+    return parameter in getattr(inspect.unwrap(kind), "hyperparameters", ())

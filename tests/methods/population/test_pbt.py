@@ -123,6 +123,12 @@ def test_limits_hold():
             assert 1 <= member["hyperparameters"]["a.beta"] <= 3
 
 
+def test_failed_members_are_no_parents():
+    population = settings()
+    plan = scored(population.first_plan(), [0] * 6, failed=(0, 1, 2, 4, 5))
+    assert {m["parent"] for m in population.next_plan(plan, 0)} == {3}
+
+
 def test_failed_members_are_replaced_and_never_best():
     population = settings()
     plan = scored(population.first_plan(), range(6), failed=(3, 4, 5))
@@ -138,6 +144,7 @@ def test_failed_members_are_replaced_and_never_best():
     [
         ({"population_size": 0}, "population_size=0"),
         ({"cut": 0.7}, "cut=0.7"),
+        ({"seed": -1}, "seed=-1"),
         ({"hyperparameters": {}}, "pbt.hyperparameters is"),
         ({"hyperparameters": {"a": []}}, "pbt.hyperparameters is"),
         ({"limits": {"c": (0, 1)}}, "no hyperparameter: ..c.."),
@@ -275,6 +282,7 @@ def test_mistakes_are_one_line(tmp_path):
         ({"pbt__score_fn": "@pbt_udr"}, "pbt.models_per_member"),
         ({"pbt__cut": "0.9"}, "cut=0.9"),
         ({"model__model": "@nothing()"}, "nothing"),
+        ({"pbt__hyperparameters": '{"beta_tc_vae.betta": [1]}'}, "betta"),
     ):
         process = run(tmp_path / "out", **changes)
         assert process.returncode == 2

@@ -213,8 +213,16 @@ def test_optimizers_that_differ_in_more_than_the_rate_are_refused():
         make_optimizer(optimizers)
 
 
+def test_runs_with_other_tasks_are_refused(tmp_path):
+    first, second = runs(tmp_path, "multi_task", range(2))
+    second[2].append("random_tasks.seed = 1")
+    with pytest.raises(ValueError, match="Received: other .'random_tasks.seed'."):
+        train_population_with_gin([first, second])
+    assert not list(tmp_path.iterdir())
+
+
 def test_runs_that_differ_in_steps_are_refused(tmp_path):
     first, second = runs(tmp_path, "vae", range(2))
     second[2].append("model.training_steps = 4")
-    with pytest.raises(ValueError, match="agree in model.training_steps"):
+    with pytest.raises(ValueError, match="Received: other .'model.training_steps'."):
         train_population_with_gin([first, second])
