@@ -281,7 +281,7 @@ METRICS = {
         component_retrieval,
         "component_retrieval",
         ["retrieved_share", "mean_correlation"],
-        # Correlations need the order of values; more samples, more significance.
-        EVERYTHING - {"relabel factors", "duplicate samples"},
+        # Correlations need the order of values.
+        EVERYTHING - {"relabel factors"},
     ),
 }

@@ -6,7 +6,6 @@ with the full schedule. "±" is the standard deviation over seeds.
 
 import dataclasses
 import os
-import warnings
 
 import numpy as np
 
@@ -233,10 +232,7 @@ class _Results:
             for key in keys:
                 key = key if key == "num_retrieved" else f"{key}_correlation"
                 scores = self._scores(names, "component_retrieval", key)
-                with warnings.catch_warnings():
-                    # An encoder without a matched code has no correlations.
-                    warnings.simplefilter("ignore", RuntimeWarning)
-                    cells.append(_cell(np.nanmean(scores, axis=1)))
+                cells.append(_cell(scores.mean(axis=1)))
             rows.append([label, *cells])
             if self._paper and self._paper["retrieved"][_SCORES.index(label)]:
                 found = self._paper["retrieved"][_SCORES.index(label)]

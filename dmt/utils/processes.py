@@ -138,10 +138,6 @@ def _try(function, arguments):
 
 
 def _start():
-    machine.import_keras()
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    # Each model is compiled anew, of which TensorFlow would warn.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     parent = multiprocessing.parent_process().sentinel
 
     def end_with_parent():
@@ -151,3 +147,7 @@ def _start():
     # Nobody would stop a worker whose parent was killed, and the next one would begin
     # the same task.
     threading.Thread(target=end_with_parent, daemon=True).start()
+    machine.import_keras()
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    # Each model is compiled anew, of which TensorFlow would warn.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -30,7 +30,7 @@ def component_retrieval(factors, codes, *, significance=0.05, continuous_factors
         retrieved_share: Share of the factors that are retrieved, in [0, 1].
         num_retrieved: Their number.
         mean_correlation, std_correlation, min_correlation, max_correlation: Over the
-          matched codes, of the absolute correlation; nan if there are none.
+          matched codes, of the absolute correlation; 0 if there are none.
         factor_of_code: List (num_codes,), number of the factor, -1 for none.
         spearman: Nested list (num_codes, num_factors), correlations in [-1, 1].
         num_train: Number of samples.
@@ -107,7 +107,7 @@ def _component_retrieval(factors, codes, significance):
     matched = best > 0
     factor_of_code = np.where(matched, strength.argmax(axis=1), -1)
     num_retrieved = len(np.unique(factor_of_code[matched]))
-    found = best[matched] if matched.any() else np.array([np.nan])
+    found = best[matched] if matched.any() else np.zeros(1)
     return {
         "retrieved_share": num_retrieved / factors.shape[1],
         "num_retrieved": num_retrieved,
