@@ -445,7 +445,8 @@ def _format(cell):
 
 
 def _digits(value):
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return text.replace("-", "−")
 
 
 def _markdown(facts, claims, tables):

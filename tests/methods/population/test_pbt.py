@@ -282,7 +282,13 @@ def test_mistakes_are_one_line(tmp_path):
         ({"pbt__score_fn": "@pbt_udr"}, "pbt.models_per_member"),
         ({"pbt__cut": "0.9"}, "cut=0.9"),
         ({"model__model": "@nothing()"}, "nothing"),
-        ({"pbt__hyperparameters": '{"beta_tc_vae.betta": [1]}'}, "betta"),
+        (
+            {
+                "pbt__hyperparameters": '{"beta_tc_vae.betta": [1]}',
+                "pbt__limits": "None",
+            },
+            "betta",
+        ),
     ):
         process = run(tmp_path / "out", **changes)
         assert process.returncode == 2
