@@ -73,7 +73,10 @@ class Way:
 
     def __init__(self, shares, threads, args):
         context = multiprocessing.get_context("spawn")
-        names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+        names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
+        if threads == 1:
+            # As the study does.
+            names.append("TF_NUM_INTEROP_THREADS")
         os.environ.update(dict.fromkeys(names, str(threads)), TF_CPP_MIN_LOG_LEVEL="2")
         self._ends = []
         for share in shares:
