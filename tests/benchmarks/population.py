@@ -21,6 +21,7 @@ The last line of the output is JSON with all figures.
 """
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
@@ -154,7 +155,7 @@ def make_model(kind, k):
     if kind == "factor":
         model = vae.FactorVAE(gamma=10.0 + k)
     elif kind == "heads":
-        model = Heads()
+        model = heads_class()()
     else:
         model = vae.BetaVAE(beta=1.0 + k)
     if kind == "small_vae":
@@ -185,14 +186,15 @@ def small_decoder(codes, output_shape):
     return layers.Reshape(output_shape)(x)
 
 
-def Heads():  # noqa: N802
-    """Heads on codes as a model."""
+@functools.cache
+def heads_class():
+    """Heads on codes as a model; Keras is imported after the processes' settings."""
     from keras import ops
 
     from dmt.methods.multitask.heads import make_heads, task_losses
     from dmt.methods.shared.training import TrainableModel
 
-    class Model(TrainableModel):
+    class Heads(TrainableModel):
         def make_networks(self, dataset):
             self.heads = make_heads(8, 10, 1, hidden_units=(128, 128))
 
@@ -204,7 +206,7 @@ def Heads():  # noqa: N802
                 self.step.assign_add(1)
             return ops.sum(task_losses(y, y_pred, [0] * 10))
 
-    return Model()
+    return Heads
 
 
 def make_batch(kind):
