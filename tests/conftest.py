@@ -1,5 +1,12 @@
+import os
+import pathlib
+import subprocess
+import sys
+
 import gin
 import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 # The smallest run there is: two linear layers on 4,608 images.
 TINY = {
@@ -27,6 +34,17 @@ def bindings(base, **changes):
     """Lines of gin: `base` with changes, names written with __ for the dot."""
     merged = {**base, **{k.replace("__", "."): v for k, v in changes.items()}}
     return [f"{name} = {value}" for name, value in merged.items()]
+
+
+def run_binary(command, folder, *arguments):
+    """Runs a script of bin/ in a folder, as a user would."""
+    return subprocess.run(
+        [sys.executable, ROOT / "bin" / command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -48,6 +48,20 @@ class Tasks:
         raise NotImplementedError
 
 
+def unit_factors(factors, factor_sizes):
+    """Value numbers scaled to [0, 1], 0 for a factor with one value.
+
+    Args:
+        factors: int array (n, num_factors).
+        factor_sizes: number of values of each factor.
+
+    Returns:
+        float32 array (n, num_factors).
+    """
+    last = np.maximum(np.asarray(factor_sizes) - 1, 1).astype(np.float32)
+    return np.asarray(factors, dtype=np.float32) / last
+
+
 @gin.configurable("random_tasks")
 class RandomTasks(Tasks):
     """Regression to random networks of the factors.
@@ -160,11 +174,9 @@ class RandomTasks(Tasks):
         Returns:
             float32 array (n, num_factors).
         """
-        factors = np.asarray(factors, dtype=np.float32)
         if self._scaling == "index":
-            return factors
-        last = np.maximum(np.asarray(factor_sizes) - 1, 1).astype(np.float32)
-        scaled = factors / last
+            return np.asarray(factors, dtype=np.float32)
+        scaled = unit_factors(factors, factor_sizes)
         if self._scaling == "unit":
             return scaled
         return np.where(np.asarray(factor_sizes) > 1, 2 * scaled - 1, 0).astype("f4")

@@ -9,7 +9,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics.mig import mig
-from dmt.evaluation.representation import MomentTable
+from dmt.evaluation.representation import MomentTable, kl_per_code
 from dmt.evaluation.udr.metrics.udr import udr
 
 _CALLER = ["dataset", "models", "random_state"]
@@ -70,7 +70,7 @@ def udr_score(
     for model in models:
         mean, logvar = (m.astype(np.float64) for m in _moments(dataset, model, rows))
         codes.append(mean)
-        kl.append((mean**2 + np.exp(logvar) - logvar - 1).mean(axis=0) / 2)
+        kl.append(kl_per_code(mean, logvar))
     scores = udr(
         codes,
         kl,

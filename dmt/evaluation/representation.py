@@ -7,6 +7,19 @@ from dmt.methods.shared.layers import as_images
 from dmt.utils.compilation import BATCH_SIZE, compiled
 
 
+def kl_per_code(means, logvars):
+    """Mean KL divergence of each code from the standard normal prior.
+
+    Args:
+        means: (n, num_codes).
+        logvars: (n, num_codes).
+
+    Returns:
+        (num_codes,) in nats, at least 0.
+    """
+    return 0.5 * np.mean(means**2 + np.exp(logvars) - logvars - 1, axis=0)
+
+
 class IndexedData:
     """A dataset whose observations are the indices of its images.
 

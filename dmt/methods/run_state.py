@@ -7,11 +7,10 @@ import os
 import time
 import zipfile
 
-import gin
 import keras
 import numpy as np
 
-from dmt.utils import files
+from dmt.utils import configuration, files
 
 logger = logging.getLogger(__name__)
 
@@ -45,30 +44,16 @@ class RunState(keras.callbacks.Callback):
         self._checkpoint_seconds = checkpoint_seconds
         self._start = self._last_checkpoint = time.time()
         self._history = []
-        self._check_configuration()
+        configuration.check_same(
+            os.path.join(self._directory, "config.gin"),
+            f"The run in {model_dir} was started with another configuration; give the "
+            "same one to resume it.",
+        )
         if os.path.exists(self._checkpoint):
             self.restore(self._checkpoint)
             logger.info("Resumed at step %d.", self.step())
         tf = files.tensorflow()
         self._tensorboard = tf and tf.summary.create_file_writer(self._directory)
-
-    def _check_configuration(self):
-        path = os.path.join(self._directory, "config.gin")
-        configuration_now = gin.config_str()
-        if not os.path.exists(path):
-            files.write_text(path, configuration_now)
-            return
-        with open(path, encoding="utf-8") as file:
-            configuration_then = file.read()
-        if configuration_then != configuration_now:
-            different = set(configuration_then.splitlines()) ^ set(
-                configuration_now.splitlines()
-            )
-            raise ValueError(
-                f"The run in {os.path.dirname(self._directory)} was started with "
-                "another configuration; give the same one to resume it. Lines that "
-                f"differ: {sorted(different)}"
-            )
 
     def _variables(self):
         """Everything that an update changes: weights, counters, noise, optimiser."""

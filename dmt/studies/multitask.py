@@ -218,11 +218,25 @@ class Study:
             self.learning_rates.get(kind, LEARNING_RATES[kind]),
         )
 
-    def _task_model(self):
-        steps, batch_size, learning_rate = self._training("tasks")
+    def _schedule(self, kind, rate):
+        """Lines of gin for how long and how fast a model is trained.
+
+        Args:
+            kind: see `EPOCHS`.
+            rate: the binding of the learning rate.
+        """
+        steps, batch_size, learning_rate = self._training(kind)
         return (
-            *_model(steps, batch_size),
-            f"AdamOptimizer.learning_rate = {learning_rate}",
+            f"model.training_steps = {steps}",
+            f"model.batch_size = {batch_size}",
+            f"model.log_steps = {min(steps, 1000)}",
+            "model.eval_steps = 50",
+            f"{rate} = {learning_rate}",
+        )
+
+    def _task_model(self):
+        return (
+            *self._schedule("tasks", "AdamOptimizer.learning_rate"),
             f"random_tasks.num_tasks = {self.num_tasks}",
             f"heads.hidden_units = {self.hidden_units}",
             f"multi_task.test_share = {TEST_SHARE}",
@@ -230,21 +244,18 @@ class Study:
         )
 
     def _autoencoder(self):
-        steps, batch_size, learning_rate = self._training("autoencoder")
         return (
-            *_model(steps, batch_size),
+            *self._schedule("autoencoder", "vae/AdamOptimizer.learning_rate"),
             f"decoder.decoder_fn = @{self.decoder}",
             f"simple_conv64_encoder.activation = {self.activation!r}",
             f"simple_conv64_decoder.activation = {self.activation!r}",
-            f"vae/AdamOptimizer.learning_rate = {learning_rate}",
         )
 
     def _decoder(self):
-        steps, batch_size, learning_rate = self._training("decoder")
+        steps, _, _ = self._training("decoder")
         return (
-            *_model(steps, batch_size),
+            *self._schedule("decoder", "exponential_decay.learning_rate"),
             f"decoder.decoder_fn = @{self.decoder}",
-            f"exponential_decay.learning_rate = {learning_rate}",
             f"exponential_decay.decay_steps = {-(-steps // 5)}",
         )
 
@@ -274,12 +285,3 @@ class Study:
             on_factors = (*bindings, "task_heads.on_factors = True")
             heads["task_heads_on_factors"] = (files, on_factors)
         return heads
-
-
-def _model(steps, batch_size):
-    return (
-        f"model.training_steps = {steps}",
-        f"model.batch_size = {batch_size}",
-        f"model.log_steps = {min(steps, 1000)}",
-        "model.eval_steps = 50",
-    )

@@ -12,7 +12,7 @@ import numpy as np
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.utils import configuration, files, results
+from dmt.utils import files, results
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages, visualize_util
 
@@ -485,7 +485,8 @@ def _pictures(seed, output_dir):
         label: os.path.join(output_dir, f"{name}_decoder", seed, "model")
         for name, label in DECODED.items()
     }
-    data = _open_data(dirs["multi-head"])
+    config_path = os.path.join(dirs["multi-head"], "results", "gin", "train.gin")
+    data = named_data.data_set_of(config_path)
     random_state = np.random.RandomState(0)
     factors = data.sample_factors(_NUM_POINTS, random_state)
     images = data.sample_observations_from_factors(factors, random_state)
@@ -545,15 +546,6 @@ def _pictures(seed, output_dir):
                 ),
             )
     return pictures + _embeddings(codes, factors, data.factor_names, folder)
-
-
-def _open_data(model_dir):
-    config_path = os.path.join(model_dir, "results", "gin", "train.gin")
-    with configuration.gin_configuration([], []):
-        configuration.bind_dataset(config_path)
-        return named_data.get_named_ground_truth_data(
-            results.bound_string(config_path, "dataset.name")
-        )
 
 
 def _embeddings(codes, factors, factor_names, folder):

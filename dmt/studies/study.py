@@ -26,9 +26,7 @@ def run(name, dataset, scale, output_dir, gin_bindings=(), num_workers=0):
         ValueError: if a run failed, or one in `output_dir` is of another configuration.
     """
     output_dir = os.path.abspath(output_dir)
-    if num_workers < 0:
-        raise ValueError(f"--workers must be at least 0. Received: {num_workers}")
-    num_workers = num_workers or processes.default_number()
+    num_workers = processes.number_of(num_workers)
     scale_file = configuration.shipped(f"{name}/{scale}.gin")
     with configuration.gin_configuration([scale_file], gin_bindings):
         study = STUDIES[name](dataset)

@@ -7,7 +7,7 @@ import re
 
 import gin
 
-from dmt.utils import results
+from dmt.utils import files, results
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +146,26 @@ def _check_unchanged(bindings_then, output_dir):
             f"{output_dir} was made with another configuration; give the same one, or "
             f"--overwrite. Different: {', '.join(different)}"
         )
+
+
+def check_same(path, otherwise):
+    """Writes the present configuration, or compares it with what was written.
+
+    Args:
+        path: the file that keeps it.
+        otherwise: what to say if the configuration is another one.
+
+    Raises:
+        ValueError: if it is, with the lines that differ.
+    """
+    text = gin.config_str()
+    if not os.path.exists(path):
+        files.write_text(path, text)
+        return
+    with open(path, encoding="utf-8") as file:
+        different = set(file.read().splitlines()) ^ set(text.splitlines())
+    if different:
+        raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 
 
 def import_modules_of(gin_file):

@@ -18,9 +18,18 @@ from dmt.utils import machine
 logger = logging.getLogger(__name__)
 
 
-def default_number():
-    """Processes for work that one core can do: one per core, one if there is a GPU."""
-    return 1 if machine.has_gpu() else machine.num_cores()
+def number_of(workers):
+    """Number of processes that a --workers flag stands for.
+
+    Args:
+        workers: the number, or 0 for one per core (one if there is a GPU).
+
+    Raises:
+        ValueError: if it is negative.
+    """
+    if workers < 0:
+        raise ValueError(f"--workers must be at least 0. Received: {workers}")
+    return workers or (1 if machine.has_gpu() else machine.num_cores())
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import score
-from dmt.utils import configuration, results
+from dmt.utils import results
 from dmt.visualize import pages
 
 _ORIGINS = {
@@ -143,7 +143,7 @@ def _facts(model_dir, config):
 
 def _metrics(run_dir, config):
     """What each metric found, sorted by representation and metric."""
-    factors = _factor_names(run_dir, config["dataset.name"].strip("'\""))
+    factors = _factor_names(run_dir)
     codes = [f"code {j}" for j in range(int(config.get("encoder.num_latent", 0)))]
 
     def names(axis, length):
@@ -211,12 +211,10 @@ def _shape(value):
     return array.shape if 0 < max(array.shape) <= _MAX_TABLE and array.size else ()
 
 
-def _factor_names(run_dir, dataset):
+def _factor_names(run_dir):
     gin_file = os.path.join(run_dir, "model", "results", "gin", "train.gin")
     try:
-        with configuration.gin_configuration([], []):
-            configuration.bind_dataset(gin_file)
-            return named_data.get_named_ground_truth_data(dataset).factor_names
+        return named_data.data_set_of(gin_file).factor_names
     except (ValueError, OSError):
         return []  # A page can be written where the data is not.
 

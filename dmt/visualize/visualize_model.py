@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from dmt.data.ground_truth import named_data
+from dmt.evaluation.representation import kl_per_code
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
 from dmt.utils import configuration, files, results
@@ -53,12 +54,7 @@ def visualize(
         output_dir, "visualization", overwrite, resume=False, inputs=[model_dir]
     )
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
-    with configuration.gin_configuration([], []):
-        if os.path.exists(config_path):
-            configuration.bind_dataset(config_path)
-        data = named_data.get_named_ground_truth_data(
-            results.bound_string(config_path, "dataset.name")
-        )
+    data = named_data.data_set_of(config_path)
     activation = "logits"
     if "reconstruction_loss.activation" in results.gin_dict(config_path):
         activation = results.bound_string(config_path, "reconstruction_loss.activation")
@@ -119,19 +115,6 @@ def visualize(
         _save_traversals(means, logvars, decode, path, num_frames, fps)
         effects = path("interventional_effects", "interventional_effect.png")
         _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
-
-
-def kl_per_code(means, logvars):
-    """Mean KL divergence of each code from the standard normal prior.
-
-    Args:
-        means: (n, num_codes).
-        logvars: (n, num_codes).
-
-    Returns:
-        (num_codes,) in nats, at least 0.
-    """
-    return 0.5 * np.mean(means**2 + np.exp(logvars) - logvars - 1, axis=0)
 
 
 def aggregate_moments(means, logvars):

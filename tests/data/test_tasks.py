@@ -16,14 +16,8 @@ FACTORS = SPRITES.factors_at(np.arange(SPRITES.size))
 SMALL = {"num_tasks": 3, "depth": 2, "width": 7}
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path, monkeypatch):
-    """Targets are kept in an empty folder."""
-    root = tmp_path / "root"
-    root.mkdir()
-    monkeypatch.setenv("DMT_DATA", str(root))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return root
+# Targets are kept in an empty folder.
+pytestmark = pytest.mark.usefixtures("root")
 
 
 class Grid(GroundTruthData):

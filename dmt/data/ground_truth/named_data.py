@@ -27,6 +27,7 @@ from dmt.data.ground_truth import (  # noqa: F401
     tfds_data,
     trifinger,
 )
+from dmt.utils import configuration, results
 
 _PACKAGE = "dmt.data.ground_truth"
 
@@ -107,6 +108,22 @@ def register(name, factory):
             f"The data set name is reserved, choose another. Received: name={name!r}"
         )
     _factories[name] = factory
+
+
+def data_set_of(gin_file):
+    """The data set that a step used.
+
+    Args:
+      gin_file: operative configuration of the step.
+
+    Raises:
+      FileNotFoundError: if the step did not finish.
+      ValueError: if a module that it imports cannot be imported.
+    """
+    name = results.bound_string(gin_file, "dataset.name")
+    with configuration.gin_configuration([], []):
+        configuration.bind_dataset(gin_file)
+        return get_named_ground_truth_data(name)
 
 
 def factories():

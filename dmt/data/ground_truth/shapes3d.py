@@ -5,7 +5,6 @@ disentanglement_lib reads another file, which was not published; factors and the
 are the same.
 """
 
-import h5py
 import numpy as np
 
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
@@ -54,6 +53,9 @@ class Shapes3D(grid_data.GridData):
         super().__init__("shapes3d", images=images)
 
     def _read(self, source, shape):
+        # Not needed for the rendered twin.
+        import h5py
+
         with prepared.naming_damage(source, _FETCH):
             with h5py.File(source, "r") as file:
                 _check_order(file["labels"][:], self.factor_sizes)

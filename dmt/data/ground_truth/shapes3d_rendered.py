@@ -16,7 +16,7 @@ import math
 import numba
 import numpy as np
 
-from dmt.data.ground_truth import grid_data
+from dmt.data.ground_truth import grid_data, shapes3d
 
 _NUM_SCENES = 8 * 4 * 15
 _SCALES = np.linspace(0.75, 1.25, 8)
@@ -62,15 +62,8 @@ class RenderedShapes3D(grid_data.GridData):
 
     origin = "rendered"
     renderer_version = "1"
-    factor_sizes = [10, 10, 10, 8, 4, 15]
-    state_space_names = [
-        "floor hue",
-        "wall hue",
-        "object hue",
-        "scale",
-        "shape",
-        "orientation",
-    ]
+    factor_sizes = shapes3d.Shapes3D.factor_sizes
+    state_space_names = shapes3d.Shapes3D.state_space_names
 
     observation_shape = [64, 64, 3]
 

@@ -93,10 +93,7 @@ def _component_retrieval(factors, codes, significance):
             "Correlations need 3 samples and a significance in (0, 1). Received: "
             f"num_samples={num_samples}, significance={significance!r}"
         )
-    ranks = stats.rankdata(np.concatenate([codes, factors], axis=1), axis=0)
-    ranks -= ranks.mean(axis=0)
-    lengths = np.linalg.norm(ranks, axis=0)
-    ranks /= np.where(lengths > 0, lengths, 1)
+    ranks = np.nan_to_num(utils.unit_ranks(np.concatenate([codes, factors], axis=1)))
     spearman = np.clip(ranks[:, :num_codes].T @ ranks[:, num_codes:], -1, 1)
     strength = np.abs(spearman)
     with np.errstate(divide="ignore"):

@@ -145,11 +145,11 @@ def compute_task_heads(
     """
     del artifact_dir
     targets = tasks.targets(ground_truth_data)
-    sizes = np.maximum(np.array(ground_truth_data.factors_num_values) - 1, 1)
 
     def codes_of(rows):
         if on_factors:
-            return ground_truth_data.factors_at(rows) / sizes
+            factors = ground_truth_data.factors_at(rows)
+            return task_data.unit_factors(factors, ground_truth_data.factors_num_values)
         return representation_function(rows)
 
     parts = task_data.train_and_test_rows(

@@ -475,6 +475,24 @@ def _mutual_info(x, y):
     return max(0.0, joint[seen] @ log_ratio / len(x))
 
 
+def unit_ranks(vectors):
+    """Ranks of each column, centred and of length 1, whose products are Spearman's.
+
+    Args:
+      vectors: Array of shape (n, num_vectors).
+
+    Returns:
+      Array of that shape; nan where a column is constant.
+    """
+    # Not needed to import the package.
+    from scipy import stats
+
+    ranks = stats.rankdata(vectors, axis=0)
+    ranks -= ranks.mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        return ranks / np.linalg.norm(ranks, axis=0)
+
+
 def top_two_gap(matrix, rows="codes"):
     """Difference between the two largest values of each column.
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import evaluate as evaluation
-from dmt.evaluation.representation import IndexedData, MomentTable
+from dmt.evaluation.representation import IndexedData, MomentTable, kl_per_code
 from dmt.evaluation.score import run_metric
 from dmt.evaluation.udr.metrics import udr  # noqa: F401 (registers it)
 from dmt.methods.gaussian_encoder_model import load_model
@@ -135,7 +135,6 @@ def _mean_and_kl_of(model_dir, dataset):
     def mean_and_kl(observations):
         mean, logvar = np.split(moments(observations), 2, axis=1)
         mean, logvar = mean.astype("float64"), logvar.astype("float64")
-        kl = (mean**2 + np.exp(logvar) - logvar - 1) / 2
-        return mean, kl.mean(axis=0)
+        return mean, kl_per_code(mean, logvar)
 
     return mean_and_kl

@@ -21,9 +21,9 @@ import keras
 import numpy as np
 
 from dmt.methods import train
+from dmt.methods.shared import optimizers
 from dmt.utils import configuration, files, processes, results
 
-PLAN_FILE = "plan.json"
 SCORE_FILE = "score.json"
 
 
@@ -39,18 +39,12 @@ def train_with_gin(output_dir, gin_files, gin_bindings, num_workers=0):
     Returns:
         Directory of the best model.
     """
-    if num_workers < 0:
-        raise ValueError(f"--workers must be at least 0. Received: {num_workers}")
+    num_workers = processes.number_of(num_workers)
     _register_scores()
     output_dir = os.path.abspath(output_dir)
     with configuration.gin_configuration(gin_files, gin_bindings):
         settings = PBT()
-    settings.run(
-        output_dir,
-        tuple(gin_files),
-        tuple(gin_bindings),
-        num_workers or processes.default_number(),
-    )
+    settings.run(output_dir, tuple(gin_files), tuple(gin_bindings), num_workers)
     return os.path.join(output_dir, "model")
 
 
@@ -148,34 +142,40 @@ class PBT:
         Raises:
             ValueError: if the directory holds rounds of other settings.
         """
-        for member in self.first_plan():
+        plan, lineage = self.first_plan(), []
+        for member in plan:
             # A binding that gin refuses must not leave a directory.
             bindings = _bindings(self, gin_bindings, member, 0, 1)
             with configuration.gin_configuration(gin_files, bindings):
                 pass
-        lineage = []
         with (
             processes.only_in(output_dir),
             processes.workers(num_workers) as executor,
         ):
-            self._check_settings(output_dir, gin_files, gin_bindings)
-            plan = self.first_plan()
+            with configuration.gin_configuration(gin_files, gin_bindings):
+                configuration.check_same(
+                    os.path.join(output_dir, "config.gin"),
+                    f"{output_dir} was begun with another configuration; give the same "
+                    "one or another directory.",
+                )
             for number in range(self.num_rounds):
-                folder = os.path.join(output_dir, f"round_{number}")
-                arguments = [
-                    (self, gin_files, gin_bindings, output_dir, number, member)
-                    for member in plan
-                ]
                 processes.run_all(
                     executor,
                     _train_and_score,
-                    {f"round {number}, member {a[-1]['member']}": a for a in arguments},
+                    {
+                        f"round {number}, member {member['member']}": (
+                            self,
+                            gin_files,
+                            gin_bindings,
+                            output_dir,
+                            number,
+                            member,
+                        )
+                        for member in plan
+                    },
                 )
                 for member in plan:
-                    path = os.path.join(
-                        folder, f"member_{member['member']}", SCORE_FILE
-                    )
-                    member |= results.load_json(path)
+                    member |= _score(output_dir, number, member["member"])
                 lineage.append(plan)
                 results.save_dict(
                     {"rounds": lineage}, os.path.join(output_dir, "lineage.json")
@@ -185,21 +185,6 @@ class PBT:
             best = best_of(lineage)
             arguments = (self, gin_files, gin_bindings, output_dir, best)
             processes.run_all(executor, _write_best, {"best model": arguments})
-
-    def _check_settings(self, output_dir, gin_files, gin_bindings):
-        with configuration.gin_configuration(gin_files, gin_bindings):
-            text = gin.config_str()
-        path = os.path.join(output_dir, "config.gin")
-        if not os.path.exists(path):
-            files.write_text(path, text)
-            return
-        with open(path, encoding="utf-8") as file:
-            different = set(file.read().splitlines()) ^ set(text.splitlines())
-        if different:
-            raise ValueError(
-                f"{output_dir} was begun with another configuration; give the same one "
-                f"or another directory. Lines that differ: {sorted(different)}"
-            )
 
     def first_plan(self):
         """The members of the first round, with hyperparameters drawn for each."""
@@ -279,10 +264,18 @@ def _register_scores():
     import dmt.evaluation.model_scores  # noqa: F401
 
 
+def _member_dir(output_dir, number, member):
+    return os.path.join(output_dir, f"round_{number}", f"member_{member}")
+
+
 def _model_dir(output_dir, number, member, model):
-    return os.path.join(
-        output_dir, f"round_{number}", f"member_{member}", f"model_{model}"
-    )
+    return os.path.join(_member_dir(output_dir, number, member), f"model_{model}")
+
+
+def _score(output_dir, number, member):
+    """What a member's round wrote when it was complete."""
+    folder = _member_dir(output_dir, number, member)
+    return results.load_json(os.path.join(folder, SCORE_FILE))
 
 
 def _checkpoint(model_dir):
@@ -296,9 +289,7 @@ def _remove_checkpoints(output_dir, lineage):
     for number, plan in enumerate(lineage[:last]):
         for member in plan:
             if (number, member["member"]) != (best["round"], best["member"]):
-                folder = os.path.join(
-                    output_dir, f"round_{number}", f"member_{member['member']}"
-                )
+                folder = _member_dir(output_dir, number, member["member"])
                 for name in os.listdir(folder):
                     if name.startswith("model_"):
                         files.remove(os.path.join(folder, name))
@@ -319,14 +310,13 @@ def _bindings(settings, gin_bindings, member, model, steps):
     ]
 
 
-def _prepare(model_dir, gin_files, gin_bindings, checkpoint):
+def _prepare(model_dir, checkpoint=None):
     """A `train.Run`, at the step of its own checkpoint or else of another's."""
     runs = []
-    with configuration.gin_configuration(gin_files, gin_bindings):
-        train.train(model_dir, resume=True, population=runs)
+    train.train(model_dir, resume=True, population=runs)
     run = runs[0]
     if checkpoint and run.state.step() == 0:
-        rates = [(o, o.learning_rate) for o in _inner(run.model.optimizer)]
+        rates = [(o, o.learning_rate) for o in optimizers.parts_of(run.model.optimizer)]
         rates = [(o, float(r)) for o, r in rates if isinstance(r, keras.Variable)]
         run.state.restore(checkpoint)
         for optimizer, rate in rates:
@@ -334,45 +324,38 @@ def _prepare(model_dir, gin_files, gin_bindings, checkpoint):
     return run
 
 
-def _inner(optimizer):
-    is_several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
-    return optimizer.optimizers if is_several else [optimizer]
-
-
 def _train_and_score(settings, gin_files, gin_bindings, output_dir, number, member):
     """A member's round; does nothing if it is complete."""
     _register_scores()
-    folder = os.path.join(output_dir, f"round_{number}", f"member_{member['member']}")
+    folder = _member_dir(output_dir, number, member["member"])
     path = os.path.join(folder, SCORE_FILE)
     if os.path.exists(path):
         return
-    runs, step = [], 0
+    parent, start = member["parent"], 0
+    if parent is not None:
+        start = _score(output_dir, number - 1, parent)["step"]
+    bindings = _bindings(settings, gin_bindings, member, 0, 0)
+    with configuration.gin_configuration(gin_files, bindings):
+        batch_size = gin.query_parameter("model.batch_size")
+    step = start + max(1, round(settings.images_per_round / batch_size))
+    runs = []
     try:
         for model in range(settings.models_per_member):
-            checkpoint, start = None, 0
-            if member["parent"] is not None:
-                parent_dir = _model_dir(output_dir, number - 1, member["parent"], model)
-                checkpoint = _checkpoint(parent_dir)
-                parent_folder = os.path.dirname(parent_dir)
-                start = results.load_json(os.path.join(parent_folder, SCORE_FILE))[
-                    "step"
-                ]
-            bindings = _bindings(settings, gin_bindings, member, model, 0)
-            with configuration.gin_configuration(gin_files, bindings):
-                batch_size = gin.query_parameter("model.batch_size")
-            step = start + max(1, round(settings.images_per_round / batch_size))
+            checkpoint = parent is not None and _checkpoint(
+                _model_dir(output_dir, number - 1, parent, model)
+            )
             bindings = _bindings(settings, gin_bindings, member, model, step)
-            model_dir = _model_dir(output_dir, number, member["member"], model)
-            run = _prepare(model_dir, gin_files, bindings, checkpoint)
-            runs.append(run)
-            with (
-                # The loss reads its configuration when it is compiled.
-                configuration.gin_configuration(gin_files, bindings),
-                open(os.path.join(folder, "train.log"), "a", encoding="utf-8") as log,
-                contextlib.redirect_stdout(log),
-            ):
-                # All models of a member see the same batches.
-                train.fit(run, run.model, run.state, int(runs[0].data_seed))
+            # The loss reads its configuration when it is compiled.
+            with configuration.gin_configuration(gin_files, bindings):
+                run = _prepare(os.path.join(folder, f"model_{model}"), checkpoint)
+                runs.append(run)
+                log_path = os.path.join(folder, "train.log")
+                with (
+                    open(log_path, "a", encoding="utf-8") as log,
+                    contextlib.redirect_stdout(log),
+                ):
+                    # All models of a member see the same batches.
+                    train.fit(run, run.model, run.state, int(runs[0].data_seed))
         with configuration.gin_configuration(gin_files, bindings):
             # The binding's own function; a reference to it would not reach a process.
             score_fn = gin.get_bindings("pbt")["score_fn"]
@@ -397,13 +380,12 @@ def _write_best(settings, gin_files, gin_bindings, output_dir, best):
     """Writes the best model of all rounds, from its directory, as `train` does."""
     _register_scores()
     model_dir = os.path.join(output_dir, "model")
-    number, member, model = best["round"], best["member"], best["model"]
-    bindings = _bindings(settings, gin_bindings, best, model, best["step"])
     if results.is_complete(model_dir, "train"):
         return
+    number, member, model = best["round"], best["member"], best["model"]
     if not os.path.exists(model_dir):
         with files.replacing(model_dir) as directory:
             shutil.copytree(_model_dir(output_dir, number, member, model), directory)
-    run = _prepare(model_dir, gin_files, bindings, None)
+    bindings = _bindings(settings, gin_bindings, best, model, best["step"])
     with configuration.gin_configuration(gin_files, bindings):
-        train.finish(run)
+        train.finish(_prepare(model_dir))

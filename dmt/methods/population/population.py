@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dmt.methods.shared import optimizers
 from dmt.methods.shared.training import StepAddressedTraining
 
 FORMS = ("stacked", "unrolled")
@@ -55,18 +56,13 @@ class Population(StepAddressedTraining, keras.Model):
         self.__dict__.update(_template=template, _members=list(members))
         self._stacked = {
             kind: [
-                _stack(kind, values)
+                _stacked_variable(kind, values)
                 for values in zip(*(template.of(m, kind) for m in members), strict=True)
             ]
             for kind in ("weights", "state", "numbers")
         }
         self.means = _MemberMeans(self.result_keys, self.num_members)
         self.built = True
-
-    @property
-    def step(self):
-        """Number of updates of every member, a variable (K,)."""
-        return self._stacked["state"][self._template.step_index]
 
     def call(self, inputs):
         """The inputs; the members are called in `compute_loss`."""
@@ -111,27 +107,15 @@ class Population(StepAddressedTraining, keras.Model):
         ]
         return keras.tree.map_structure(lambda *leaves: ops.stack(leaves), *results)
 
-    def read_members(self):
-        """Takes over weights, state and optimiser state of all members.
+    def read_optimizers(self):
+        """Takes over the state of the members' optimisers.
 
         The population and its members are compiled and their optimisers built.
         """
-        for kind in ("weights", "state"):
-            columns = zip(
-                *(self._template.of(m, kind) for m in self._members), strict=True
-            )
-            for stacked, values in zip(self._stacked[kind], columns, strict=True):
-                stacked.assign(_stacked_values(values))
         columns = zip(*(_slots(m.optimizer) for m in self._members), strict=True)
         for stacked, values in zip(_slots(self.optimizer), columns, strict=True):
             is_shared = stacked.shape == values[0].shape
-            stacked.assign(values[0] if is_shared else _stacked_values(values))
-        inner = zip(*(_inner(m.optimizer) for m in self._members), strict=True)
-        for optimizer, own in zip(_inner(self.optimizer), inner, strict=True):
-            if optimizer.learning_rates is not None:
-                optimizer.learning_rates.assign(
-                    _stacked_values([o.learning_rate for o in own])
-                )
+            stacked.assign(values[0] if is_shared else _stack(values))
 
     def member(self, k):
         """Member k as an ordinary model, with its present weights and all state.
@@ -149,9 +133,8 @@ class Population(StepAddressedTraining, keras.Model):
         if member.optimizer is not None and self.optimizer is not None:
             own = _slots(member.optimizer)
             pairs += zip(own, _slots(self.optimizer), strict=True)
-            for optimizer, stacked in zip(
-                _inner(member.optimizer), _inner(self.optimizer), strict=True
-            ):
+            parts = map(optimizers.parts_of, (member.optimizer, self.optimizer))
+            for optimizer, stacked in zip(*parts, strict=True):
                 if stacked.learning_rates is not None:
                     optimizer.learning_rate = stacked.learning_rates.value[k]
         for variable, stacked in pairs:
@@ -160,26 +143,25 @@ class Population(StepAddressedTraining, keras.Model):
         return member
 
 
-def _stack(kind, values):
+def _stacked_variable(kind, values):
     """The variables of all members, or their numbers, as one variable."""
     first = values[0]
     is_variable = isinstance(first, keras.Variable)
     path = first.path.split("/") if is_variable else [kind]
-    values = np.stack([ops.convert_to_numpy(value) for value in values])
     with contextlib.ExitStack() as scopes:
         # Optimisers are chosen by path.
         for scope in path[:-1]:
             scopes.enter_context(keras.name_scope(scope))
         return keras.Variable(
-            values,
+            _stack(values),
             dtype=first.dtype if is_variable else "float32",
             trainable=kind == "weights",
             name=path[-1],
         )
 
 
-def _stacked_values(variables):
-    return np.stack([ops.convert_to_numpy(variable) for variable in variables])
+def _stack(values):
+    return np.stack([ops.convert_to_numpy(value) for value in values])
 
 
 def _slots(optimizer):
@@ -188,19 +170,12 @@ def _slots(optimizer):
     return [v for v in optimizer.variables if v.name not in rates]
 
 
-def _inner(optimizer):
-    """The optimisers that an optimiser is made of."""
-    is_several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
-    return optimizer.optimizers if is_several else [optimizer]
-
-
 class _Template:
     """One model that is run with the variables of every member in turn."""
 
     def __init__(self, model):
         self.model = model
         self.hyperparameters = tuple(model.hyperparameters)
-        self.step_index = [v is model.step for v in self.of(model, "state")].index(True)
 
     def of(self, model, kind):
         """Variables of a member, or its hyperparameters."""
@@ -292,11 +267,11 @@ class _MemberMeans(keras.metrics.Metric):
         }
 
 
-def make_optimizer(optimizers):
+def make_optimizer(members):
     """One optimiser of stacked variables that does what K optimisers would do.
 
     Args:
-        optimizers: of the members, equal but for their learning rates; those of
+        members: optimisers of the members, equal but for their learning rates; those of
             FactorVAE may be `keras.optimizers.MultiOptimizer`.
 
     Returns:
@@ -307,16 +282,16 @@ def make_optimizer(optimizers):
         ValueError: if optimisers differ in other numbers, or have a feature that mixes
             members.
     """
-    first = optimizers[0]
+    first = members[0]
     if isinstance(first, keras.optimizers.MultiOptimizer):
-        maps = [optimizer._optimizer_map for optimizer in optimizers]
+        maps = [optimizer._optimizer_map for optimizer in members]
         return keras.optimizers.MultiOptimizer(
             keras.optimizers.OptimizerMap(
                 make_optimizer([m.default_optimizer for m in maps]),
                 {key: make_optimizer([m[key] for m in maps]) for key in maps[0]},
             )
         )
-    configs = [optimizer.get_config() for optimizer in optimizers]
+    configs = [optimizer.get_config() for optimizer in members]
     for config in configs:
         config.pop("learning_rate")
     if any(config != configs[0] for config in configs):
@@ -327,7 +302,7 @@ def make_optimizer(optimizers):
     for name in ("global_clipnorm", "clipnorm"):
         if configs[0].get(name):
             raise ValueError(f"An optimiser with {name} would mix the members.")
-    rates = [optimizer._learning_rate for optimizer in optimizers]
+    rates = [optimizer._learning_rate for optimizer in members]
 
     class PopulationOptimizer(type(first)):
         learning_rates = None
@@ -368,14 +343,13 @@ def _check_alike(members):
             name: value
             for name, value in vars(member).items()
             if name not in member.hyperparameters
+            and not name.startswith("_")
             and isinstance(value, (bool, int, float, str, type(None)))
-            and name not in ("name", "_name")
         }
         for member in members
     ]
     for other in fixed[1:]:
         different = [name for name in fixed[0] if fixed[0][name] != other.get(name)]
-        different = [name for name in different if not name.startswith("_")]
         if different:
             raise ValueError(
                 f"The members of a population may differ in {first.hyperparameters}, "

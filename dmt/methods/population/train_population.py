@@ -60,7 +60,7 @@ def _fit(group, form, share_batches):
         steps_per_execution=first.steps_per_execution,
     )
     population.optimizer.build(population.trainable_variables)
-    population.read_members()
+    population.read_optimizers()
     seeds = [int(run.data_seed) for run in group]
     callback = _States(population, [run.state for run in group])
     train.fit(first, population, callback, seeds[0] if share_batches else seeds)

@@ -68,6 +68,12 @@ def _make_optimizer(optimizer_fn, learning_rate):
     return optimizer_fn(learning_rate=learning_rate)
 
 
+def parts_of(optimizer):
+    """The optimisers that an optimiser is made of, itself if it is a single one."""
+    is_several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+    return optimizer.optimizers if is_several else [optimizer]
+
+
 @gin.configurable("vae_optimizer")
 def make_vae_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
     """Builds the optimiser of encoder and decoder.

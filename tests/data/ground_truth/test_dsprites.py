@@ -13,6 +13,7 @@ from dmt.data.ground_truth import (
     ground_truth_data,
     named_data,
 )
+from tests.official_files import files_below, flip_bytes, truncate
 
 STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 SMALL = dsprites_rendered.dsprites_rendered_small()
@@ -52,10 +53,6 @@ def write_hdf5(root, images):
     with h5py.File(path, "w") as file:
         file.create_dataset("imgs", data=images, chunks=(144, 8, 16), compression=1)
     return path
-
-
-def files_below(folder):
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("write", [write_npz, write_hdf5])
@@ -109,17 +106,6 @@ def test_root_that_cannot_be_written_sends_prepared_files_home(root, images, tmp
     SmallOfficialDSprites()
     home = tmp_path / "home" / ".cache" / "dmt" / "prepared" / "dsprites"
     assert [path.name for path in files_below(home)] == ["images.npy", "meta.json"]
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flip_bytes(path):
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 200] = bytes(255 - b for b in content[middle:][:200])
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", [truncate, flip_bytes])

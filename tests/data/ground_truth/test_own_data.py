@@ -2,10 +2,7 @@
 
 import importlib.metadata
 import itertools
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,7 +10,7 @@ from PIL import Image
 
 from dmt.data.ground_truth import ground_truth_data, named_data, own_data, state_space
 from dmt.utils import results
-from tests.conftest import TINY, bindings
+from tests.conftest import TINY, bindings, run_binary
 
 ROOT = pathlib.Path(__file__).parents[3]
 COLORS = ["blue", "green", "red"]
@@ -310,16 +307,6 @@ def test_installed_package_brings_data_sets(tmp_path, monkeypatch):
         named_data.get_named_ground_truth_data("rose")
 
 
-def run(command, folder, *arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "bin" / command, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-
-
 def test_run_on_a_folder(tmp_path):
     write_folder(tmp_path / "photos", rows_of())
     lines = bindings(
@@ -330,14 +317,18 @@ def test_run_on_a_folder(tmp_path):
         image_folder__image_size="64",
     )
     (tmp_path / "tiny.gin").write_text("\n".join(lines))
-    done = run("dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin")
+    done = run_binary(
+        "dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin"
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found = results.load_json(tmp_path / "model/results/aggregate/train.json")
     assert found["train_results.origin"] == "user"
     assert found["train_config.image_folder.path"] == "'photos'"
 
     (tmp_path / "photos" / "image 5.png").unlink()
-    done = run("dmt_train", tmp_path, "--model_dir=other", "--gin_config=tiny.gin")
+    done = run_binary(
+        "dmt_train", tmp_path, "--model_dir=other", "--gin_config=tiny.gin"
+    )
     assert done.returncode == 2 and "image 5.png" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "other").exists()

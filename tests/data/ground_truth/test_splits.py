@@ -1,9 +1,6 @@
 """Parts of data sets: disjoint, complete, with the correlation that was asked for."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import gin
 import numpy as np
@@ -20,7 +17,7 @@ from dmt.data.ground_truth import (
 from dmt.evaluation.metrics import factor_vae, fairness, mig
 from dmt.evaluation.representation import IndexedData
 from dmt.utils import configuration, results
-from tests.conftest import TINY, bindings
+from tests.conftest import TINY, bindings, run_binary
 
 ROOT = pathlib.Path(__file__).parents[3]
 BASE = dsprites_rendered.dsprites_rendered_small()
@@ -280,16 +277,6 @@ def test_next_step_finds_the_same_data(tmp_path):
     np.testing.assert_array_equal(np.sort(rows), np.arange(data._base.size))
 
 
-def run(command, folder, *arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "bin" / command, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-
-
 def test_run_on_a_split(tmp_path):
     lines = bindings(
         TINY,
@@ -299,9 +286,11 @@ def test_run_on_a_split(tmp_path):
         split__held_out="{'shape': [2]}",
     )
     (tmp_path / "tiny.gin").write_text("\n".join(lines))
-    done = run("dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin")
+    done = run_binary(
+        "dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin"
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    done = run(
+    done = run_binary(
         "dmt_postprocess",
         tmp_path,
         "--model_dir=model",
@@ -310,7 +299,7 @@ def test_run_on_a_split(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     # The data of the training, but its other part.
-    done = run(
+    done = run_binary(
         "dmt_evaluate",
         tmp_path,
         "--input_dir=mean",

@@ -91,7 +91,7 @@ def udr(
         samples = _fewer_samples(stacked)
         correlations = np.vstack([_lasso(samples[:, b], samples) for b in blocks])
     else:
-        ranks = _unit_ranks(stacked)
+        ranks = utils.unit_ranks(stacked)
         correlations = _absolute_products(ranks, ranks)
     raw = [[correlations[rows, columns] for columns in blocks] for rows in blocks]
     used = [(model_kl > kl_filter_threshold) | (not filter_low_kl) for model_kl in kl]
@@ -222,7 +222,7 @@ def spearman_correlation_conv(vec1, vec2):
     Returns:
       Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
     """
-    return _absolute_products(_unit_ranks(vec1), _unit_ranks(vec2))
+    return _absolute_products(utils.unit_ranks(vec1), utils.unit_ranks(vec2))
 
 
 def lasso_correlation_matrix(vec1, vec2, random_state=None):
@@ -268,16 +268,6 @@ def _check(codes, kl):
                 f"{index} that are not"
             )
     return codes, kl
-
-
-def _unit_ranks(vectors):
-    """Ranks of each column, centred and of length 1; nan if the column is constant."""
-    from scipy import stats
-
-    ranks = stats.rankdata(vectors, axis=0)
-    ranks -= ranks.mean(axis=0)
-    with np.errstate(invalid="ignore"):
-        return ranks / np.linalg.norm(ranks, axis=0)
 
 
 def _absolute_products(ranks, other_ranks):
