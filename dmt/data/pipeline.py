@@ -110,6 +110,28 @@ def examples_at(dataset, indices):
     return (images,)
 
 
+def all_examples(dataset):
+    """All images, and the targets if there are any.
+
+    Args:
+        dataset: a `GroundTruthData` or `LabelledData`; or a list of them that have the
+            same images.
+
+    Returns:
+        uint8 images (size, height, width, channels), and targets (size, num_targets),
+        (number of data sets, size, num_targets) if they differ, or None.
+    """
+    several = dataset if isinstance(dataset, list) else [dataset]
+    rows = np.arange(several[0].size)
+    images = several[0].images_at(rows)
+    if not isinstance(several[0], LabelledData):
+        return images, None
+    targets = [one.targets_at(rows) for one in several]
+    if all(np.array_equal(other, targets[0]) for other in targets[1:]):
+        return images, targets[0]
+    return images, np.stack(targets)
+
+
 def load_batch(dataset, seed, step, batch_size):
     """Batch `step`.
 
@@ -135,9 +157,9 @@ def host_batches(dataset, seed, batch_size, start, stop):
     """Batches `start` to `stop` - 1, made on the host while the device computes.
 
     Args:
-        dataset: a `GroundTruthData` or `LabelledData`.
-        seed: integer in [0, 2**32), or a list of them: batches then have a first axis
-            for the seeds.
+        dataset: a `GroundTruthData` or `LabelledData`; or a list of them, whose
+            examples have one shape: batches then have a first axis for them.
+        seed: integer in [0, 2**32), or a list of as many.
         batch_size: number of images of a seed's batch.
         start: first step.
         stop: step after the last.
@@ -147,10 +169,15 @@ def host_batches(dataset, seed, batch_size, start, stop):
         inputs for `keras.Model.fit` that can be consumed once and give tuples.
     """
 
+    several = isinstance(dataset, list)
+
     def load(step):
-        if not isinstance(seed, list):
+        if not several:
             return load_batch(dataset, seed, int(step), batch_size)
-        batches = [load_batch(dataset, one, int(step), batch_size) for one in seed]
+        batches = [
+            load_batch(one, own_seed, int(step), batch_size)
+            for one, own_seed in zip(dataset, seed, strict=True)
+        ]
         return tuple(map(np.stack, zip(*batches, strict=True)))
 
     if keras.backend.backend() != "tensorflow":
@@ -158,12 +185,13 @@ def host_batches(dataset, seed, batch_size, start, stop):
 
     import tensorflow as tf
 
-    dtypes = ["float32" if dataset.size is None else "uint8"]
-    first = (len(seed), batch_size) if isinstance(seed, list) else (batch_size,)
-    shapes = [(*first, *dataset.observation_shape)]
-    if isinstance(dataset, LabelledData):
+    first = dataset[0] if several else dataset
+    axes = (len(dataset), batch_size) if several else (batch_size,)
+    dtypes = ["float32" if first.size is None else "uint8"]
+    shapes = [(*axes, *first.observation_shape)]
+    if isinstance(first, LabelledData):
         dtypes.append("float32")
-        shapes.append((*first, dataset.num_targets))
+        shapes.append((*axes, first.num_targets))
 
     def load_tensors(step):
         tensors = tf.numpy_function(load, [step], dtypes, stateful=False)

@@ -142,7 +142,7 @@ def train(
         steps_per_execution=steps_per_execution,
     )
     if population is None:
-        fit(run, model, run.state, data_seed)
+        fit(run, model, run.state, training_data, data_seed)
         finish(run)
     else:
         run.operative_config = gin.operative_config_str()
@@ -171,19 +171,20 @@ class Run:
     operative_config: str | None = None
 
 
-def fit(run, model, callback, data_seed):
+def fit(run, model, callback, training_data, data_seed):
     """Trains up to the last step.
 
     Args:
         run: the `Run` that says how.
         model: what to train, the run's model or a population with such models.
         callback: keeps its state on disk.
-        data_seed: of the batches, see `pipeline.host_batches`.
+        training_data: to draw batches from, see `pipeline.host_batches`; data sets of
+            a list have the same images.
+        data_seed: of the batches.
     """
     if run.resident:
-        rows = np.arange(run.training_data.size)
-        examples = pipeline.examples_at(run.training_data, rows)
-        model.resident = Resident(examples, data_seed, run.batch_size)
+        examples = pipeline.all_examples(training_data)
+        model.resident = Resident(*examples, data_seed, run.batch_size)
 
     def fit_until(stop, steps_per_epoch):
         start = run.state.step()
@@ -193,7 +194,7 @@ def fit(run, model, callback, data_seed):
             batches = pipeline.step_numbers(start, stop)
         else:
             batches = pipeline.host_batches(
-                run.training_data, data_seed, run.batch_size, start, stop
+                training_data, data_seed, run.batch_size, start, stop
             )
         divides = steps_per_epoch % run.steps_per_execution == 0
         at_once = run.steps_per_execution if divides else 1

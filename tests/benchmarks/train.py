@@ -222,7 +222,7 @@ class Ours:
         )
         # This also fills the table that host batches are read from.
         images = self.dataset.images_at(np.arange(self.dataset.size))
-        self.resident = Resident((images,), seed=0, batch_size=batch_size)
+        self.resident = Resident(images, None, seed=0, batch_size=batch_size)
         self.model = self.make_model()
 
     def make_model(self, resident=None, dtype_policy="float32", steps_per_execution=1):

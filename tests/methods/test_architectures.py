@@ -10,7 +10,6 @@ import pytest
 from keras import ops
 
 from dmt.methods.shared import architectures
-from dmt.methods.shared.layers import Conv2DTranspose
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden" / "architectures.npz")
 NETWORKS = json.loads(GOLDEN["networks"].tobytes())
@@ -91,21 +90,6 @@ def test_other_image_sizes(shape):
 def test_impossible_image_size_is_named():
     with pytest.raises(ValueError, match=r"multiples of 16.*\[60, 60, 1\]"):
         architectures.make_decoder(5, (60, 60, 1), architectures.deconv_decoder)
-
-
-def test_transposed_convolution_equals_the_stock_layer(monkeypatch):
-    import dmt.methods.shared.layers as layers_module
-
-    inputs = np.random.RandomState(0).normal(size=(2, 3, 5, 4)).astype("float32")
-    stock = keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same")
-    expected = ops.convert_to_numpy(stock(inputs))
-    monkeypatch.setattr(layers_module, "_on_jax_cpu", lambda: True)
-    ours = Conv2DTranspose(6, 4, strides=2, padding="same")
-    ours.build(inputs.shape)
-    ours.set_weights(stock.get_weights())
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(ours(inputs)), expected, rtol=1e-4, atol=1e-5
-    )
 
 
 def make_simple_conv64(side, **changes):

@@ -31,6 +31,7 @@ class MultiTask(TrainableModel):
     """One encoder, heads on its codes; the loss is the sum over tasks."""
 
     result_keys = ("task_loss",)
+    choices = ("only_task",)
 
     def __init__(
         self,
@@ -194,6 +195,7 @@ class DecoderOnFrozenEncoder(TrainableModel):
     """A decoder trained to show the images of codes that do not move."""
 
     result_keys = ("reconstruction_loss",)
+    choices = ("encoder_dir",)
 
     def __init__(self, encoder_dir):
         """Args: encoder_dir: directory of a trained model, whose encoder is taken."""

@@ -355,7 +355,7 @@ def _train_and_score(settings, gin_files, gin_bindings, output_dir, number, memb
                     contextlib.redirect_stdout(log),
                 ):
                     # All models of a member see the same batches.
-                    train.fit(run, run.model, run.state, int(runs[0].data_seed))
+                    train.fit(run, run.model, run.state, run.training_data, int(runs[0].data_seed))
         with configuration.gin_configuration(gin_files, bindings):
             # The binding's own function; a reference to it would not reach a process.
             score_fn = gin.get_bindings("pbt")["score_fn"]

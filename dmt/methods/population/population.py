@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dmt.methods.shared import optimizers
+from dmt.methods.shared import layers, optimizers
 from dmt.methods.shared.training import StepAddressedTraining
 
 FORMS = ("stacked", "unrolled")
@@ -33,13 +33,17 @@ class Population(StepAddressedTraining, keras.Model):
             `keras.ops.vectorized_map`; or "unrolled", one after another in one
             program.
         share_batches: whether all members see the same batches.
+        convolutions: how the stacked form computes them, see `layers.convolutions_as`;
+            None for the faster form on this backend and device.
 
     Raises:
         ValueError: if the members differ in class, architecture or in numbers that are
             not hyperparameters.
     """
 
-    def __init__(self, members, form="stacked", share_batches=False):
+    def __init__(
+        self, members, form="stacked", share_batches=False, convolutions=None
+    ):
         super().__init__()
         if form not in FORMS:
             raise ValueError(
@@ -50,6 +54,7 @@ class Population(StepAddressedTraining, keras.Model):
         self.num_members = len(members)
         self.form = form
         self.share_batches = share_batches
+        self.convolutions = convolutions or layers.population_convolutions()
         self.result_keys = ("loss", *members[0].result_keys)
         template = _Template(members[0])
         # Past Keras, which would track the variables of the members.
@@ -100,7 +105,8 @@ class Population(StepAddressedTraining, keras.Model):
 
     def _map(self, function, mapped):
         if self.form == "stacked":
-            return ops.vectorized_map(function, mapped)
+            with layers.convolutions_as(self.convolutions):
+                return ops.vectorized_map(function, mapped)
         results = [
             function(keras.tree.map_structure(lambda leaf, k=k: leaf[k], mapped))
             for k in range(self.num_members)
@@ -328,30 +334,42 @@ def make_optimizer(members):
     return optimizer
 
 
+def architecture(model):
+    """What the members of a population have in common, comparable.
+
+    Args:
+        model: an initialised `TrainableModel`.
+    """
+    may_differ = {"name", *model.hyperparameters, *model.choices}
+    fixed = {
+        name: list(value) if isinstance(value, (list, tuple)) else value
+        for name, value in vars(model).items()
+        if name not in may_differ
+        and not name.startswith("_")
+        and _is_plain(value)
+    }
+    shapes = [v.shape for v in model.trainable_variables]
+    return type(model).__name__, shapes, fixed
+
+
+def _is_plain(value):
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return isinstance(value, (bool, int, float, str, type(None)))
+
+
 def _check_alike(members):
-    first = members[0]
-    shapes = [[v.shape for v in member.trainable_variables] for member in members]
-    if any(type(member) is not type(first) for member in members) or any(
-        other != shapes[0] for other in shapes
-    ):
+    first, *others = map(architecture, members)
+    if any(other[:2] != first[:2] for other in others):
         raise ValueError(
             "The members of a population must be models of one class and architecture. "
             f"Received: {[type(member).__name__ for member in members]}"
         )
-    fixed = [
-        {
-            name: value
-            for name, value in vars(member).items()
-            if name not in member.hyperparameters
-            and not name.startswith("_")
-            and isinstance(value, (bool, int, float, str, type(None)))
-        }
-        for member in members
-    ]
-    for other in fixed[1:]:
-        different = [name for name in fixed[0] if fixed[0][name] != other.get(name)]
+    for _, _, fixed in others:
+        different = [n for n, value in first[2].items() if fixed.get(n) != value]
         if different:
             raise ValueError(
-                f"The members of a population may differ in {first.hyperparameters}, "
-                f"seeds and learning rates only. Received: other values of {different}"
+                "The members of a population may differ in "
+                f"{members[0].hyperparameters}, seeds and learning rates only. "
+                f"Received: other values of {different}"
             )

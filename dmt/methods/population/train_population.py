@@ -10,7 +10,11 @@ import gin
 import keras
 
 from dmt.methods import train
-from dmt.methods.population.population import Population, make_optimizer
+from dmt.methods.population.population import (
+    Population,
+    architecture,
+    make_optimizer,
+)
 from dmt.utils import configuration, results
 
 
@@ -18,9 +22,8 @@ def train_population_with_gin(runs, form="stacked", share_batches=False, resume=
     """Trains models together.
 
     Args:
-        runs: list of (model_dir, gin files, gin bindings), see `train.train_with_gin`.
-            Their configurations may differ in seeds, learning rates and hyperparameters
-            of the model.
+        runs: list of (model_dir, gin files, gin bindings), see `train.train_with_gin`,
+            whose `shared_configuration` is the same.
         form: see `Population`.
         share_batches: whether all see the batches of the first; otherwise each sees
             those that it would see alone.
@@ -28,30 +31,86 @@ def train_population_with_gin(runs, form="stacked", share_batches=False, resume=
             steps are trained in groups.
 
     Raises:
-        ValueError: if runs differ in more, or one was completed with another
-            configuration.
+        ValueError: if runs differ in more, if one was completed with another
+            configuration, or if the loss of members became infinite; all others are
+            complete then.
     """
-    prepared, configs = [], []
-    for _, gin_files, gin_bindings in runs:
-        with configuration.gin_configuration(gin_files, gin_bindings):
-            configs.append(results.parse_bindings(gin.config_str()))
-    _check_alike(configs)
+    bindings = [_shared_bindings(*run[1:], share_batches) for run in runs]
+    for other in bindings[1:]:
+        different = sorted(
+            name
+            for name in bindings[0].keys() | other.keys()
+            if bindings[0].get(name) != other.get(name)
+        )
+        if different:
+            raise ValueError(
+                "The runs of a population may differ in seeds, names, learning rates "
+                f"and hyperparameters of the model. Received: other {different}"
+            )
+    prepared = []
     for model_dir, gin_files, gin_bindings in runs:
         with configuration.gin_configuration(gin_files, gin_bindings):
             train.train(model_dir, resume=resume, population=prepared)
-    groups = {}
-    for run in prepared:
-        groups.setdefault(run.state.step(), []).append(run)
     # Losses read their configuration, which all runs share, when they are compiled.
     _, gin_files, gin_bindings = runs[0]
     with configuration.gin_configuration(gin_files, gin_bindings):
-        for group in groups.values():
-            _fit(group, form, share_batches)
-            for run in group:
+        failures = train_prepared(prepared, form, share_batches)
+        for run in prepared:
+            if run.model_dir not in failures:
                 train.finish(run)
+    if failures:
+        listed = "; ".join(f"{name}: {text}" for name, text in failures.items())
+        raise ValueError(f"{len(failures)} of {len(runs)} models failed. {listed}")
 
 
-def _fit(group, form, share_batches):
+def shared_configuration(gin_files, gin_bindings):
+    """What runs have in common that can be trained together, hashable.
+
+    They may differ in seeds, names, learning rates and the `hyperparameters` and
+    `choices` of the model.
+
+    Args:
+        gin_files: paths of gin files of the training.
+        gin_bindings: lines of gin that override them.
+    """
+    return tuple(sorted(_shared_bindings(gin_files, gin_bindings, False).items()))
+
+
+def train_prepared(runs, form="stacked", share_batches=False, seeds=None):
+    """Trains runs to their last step, as many together as have one architecture.
+
+    Args:
+        runs: list of `train.Run` of one `shared_configuration`, which is gin's.
+        form: see `Population`.
+        share_batches: whether all see the batches of the first.
+        seeds: of the batches of each run; its own if None.
+
+    Returns:
+        {model_dir: what is wrong} of those whose loss became infinite.
+    """
+    seeds = [int(run.data_seed) for run in runs] if seeds is None else seeds
+    waiting, failures = list(zip(runs, seeds, strict=True)), {}
+    while waiting:
+        run, _ = waiting[0]
+        kind = (run.state.step(), architecture(run.model))
+        group = [
+            (other, seed)
+            for other, seed in waiting
+            if (other.state.step(), architecture(other.model)) == kind
+        ]
+        failed = _fit(*map(list, zip(*group, strict=True)), form, share_batches)
+        failures |= failed
+        taken = {r.model_dir for r, _ in group}
+        waiting = [
+            (other, seed)
+            for other, seed in waiting
+            if other.model_dir not in (failed or taken)
+        ]
+    return failures
+
+
+def _fit(group, seeds, form, share_batches):
+    """Trains until the last step, or until members fail; returns their errors."""
     first = group[0]
     population = Population([run.model for run in group], form, share_batches)
     population.compile(
@@ -61,9 +120,19 @@ def _fit(group, form, share_batches):
     )
     population.optimizer.build(population.trainable_variables)
     population.read_optimizers()
-    seeds = [int(run.data_seed) for run in group]
     callback = _States(population, [run.state for run in group])
-    train.fit(first, population, callback, seeds[0] if share_batches else seeds)
+    data = [run.training_data for run in group]
+    if share_batches:
+        data, seeds = data[0], seeds[0]
+    try:
+        train.fit(first, population, callback, data, seeds)
+    except _MembersFailed:
+        pass
+    return callback.failures
+
+
+class _MembersFailed(Exception):
+    """The loss of members became infinite; the others are at the end of an epoch."""
 
 
 class _States(keras.callbacks.Callback):
@@ -75,6 +144,7 @@ class _States(keras.callbacks.Callback):
         super().__init__()
         self._population = population
         self._states = states
+        self.failures = {}
 
     def on_epoch_begin(self, epoch, logs=None):
         """See `RunState`."""
@@ -83,7 +153,6 @@ class _States(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """See `RunState`; members' logs are those that they would have alone."""
-        failures = []
         for k, state in enumerate(self._states):
             self._population.member(k)
             own = {
@@ -94,13 +163,9 @@ class _States(keras.callbacks.Callback):
             try:
                 state.on_epoch_end(epoch, own)
             except ValueError as error:
-                failures.append(f"{state.model_dir}: {error}")
-        if failures:
-            # The others have kept their states.
-            raise ValueError(
-                f"{len(failures)} of {len(self._states)} models failed, leave them out "
-                f"to go on with the others. {'; '.join(failures)}"
-            )
+                self.failures[state.model_dir] = str(error)
+        if self.failures:
+            raise _MembersFailed
 
     def on_train_end(self, logs=None):
         """See `RunState`."""
@@ -109,33 +174,26 @@ class _States(keras.callbacks.Callback):
             state.on_train_end(logs)
 
 
-def _check_alike(configs):
-    """Refuses configurations that differ in more than a population allows.
-
-    Args:
-        configs: list of {binding: value}.
-    """
-    for other in configs[1:]:
-        different = sorted(
-            name
-            for name in configs[0].keys() | other.keys()
-            if configs[0].get(name) != other.get(name) and not _may_differ(name)
-        )
-        if different:
-            raise ValueError(
-                "The runs of a population may differ in seeds, names, learning rates "
-                f"and hyperparameters of the model. Received: other {different}"
-            )
+def _shared_bindings(gin_files, gin_bindings, share_batches):
+    with configuration.gin_configuration(gin_files, gin_bindings):
+        bindings = results.parse_bindings(gin.config_str())
+        return {
+            name: value
+            for name, value in bindings.items()
+            if not _may_differ(name, share_batches)
+        }
 
 
-def _may_differ(binding):
+def _may_differ(binding, share_batches):
     selector, _, parameter = binding.rpartition(".")
     if binding in ("model.random_seed", "model.name", "model.model_num"):
         return True
     if parameter == "learning_rate":
         return True
     try:
-        kind = gin.get_configurable(selector.rpartition("/")[2])
+        kind = inspect.unwrap(gin.get_configurable(selector.rpartition("/")[2]))
     except ValueError:
         return False
-    return parameter in getattr(inspect.unwrap(kind), "hyperparameters", ())
+    # Targets of one's own are a batch of one's own.
+    choices = () if share_batches else getattr(kind, "choices", ())
+    return parameter in (*getattr(kind, "hyperparameters", ()), *choices)

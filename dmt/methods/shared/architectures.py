@@ -16,7 +16,7 @@ import gin
 import keras
 from keras import layers, ops
 
-from dmt.methods.shared.layers import Conv2DTranspose
+from dmt.methods.shared.layers import Conv2D, Conv2DTranspose
 
 
 @gin.configurable("encoder", denylist=["observation_shape"])
@@ -94,7 +94,7 @@ def conv_encoder(input_tensor, num_latent):
         ("e3", 64, 2),
         ("e4", 64, 2),
     ):
-        x = layers.Conv2D(
+        x = Conv2D(
             filters, size, strides=2, padding="same", activation="relu", name=name
         )(x)
     x = layers.Flatten(name="flatten")(x)
@@ -199,7 +199,7 @@ def simple_conv64_encoder(
     x = input_tensor
     filters = (32, 32, 64, 128, 256, 256)[: _num_halvings(input_tensor.shape[1:])]
     for i, number in enumerate(filters, start=1):
-        x = layers.Conv2D(
+        x = Conv2D(
             number,
             4,
             strides=2,
@@ -225,7 +225,7 @@ def simple_conv64_decoder(
     initializer = make_initializer(kernel_initializer)
     num_upsamplings = _num_halvings(output_shape) - 1
     x = layers.Reshape((1, 1, latent_tensor.shape[-1]), name="pixel")(latent_tensor)
-    x = layers.Conv2D(
+    x = Conv2D(
         256, 1, activation=activation, kernel_initializer=initializer(), name="d0"
     )(x)
     for i, number in enumerate((256, 128, 128, 64, 64)[:num_upsamplings], start=1):
@@ -238,7 +238,7 @@ def simple_conv64_decoder(
             kernel_initializer=initializer(),
             name=f"d{i}",
         )(x)
-    return layers.Conv2DTranspose(
+    return Conv2DTranspose(
         output_shape[-1], 3, kernel_initializer=initializer(), name="images"
     )(x)
 

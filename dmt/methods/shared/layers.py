@@ -1,5 +1,8 @@
 """Layers and tensor functions that every model shares."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
@@ -46,36 +49,124 @@ class Sampling(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-@keras.saving.register_keras_serializable("dmt")
-class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, fast on JAX's CPU backend too.
+CONVOLUTIONS = ("native", "products")
+_convolutions = contextvars.ContextVar("convolutions", default="native")
 
-    XLA's CPU code for the kernel gradient of a transposed convolution is ten times
-    slower than a matrix product. There, a 4x4 kernel with stride 2 is computed as
-    one: each 2x2 neighbourhood of the input makes a 2x2 patch of the output.
-    Weights have the stock layer's layout and the results agree to rounding.
+
+@contextlib.contextmanager
+def convolutions_as(form):
+    """How convolutions are computed by what is traced or run meanwhile.
+
+    Args:
+        form: "native", by the backend's own operation; or "products", as products of
+            matrices, which stay as fast where each member of a population has a kernel
+            of its own. Results agree to rounding.
+    """
+    token = _convolutions.set(form)
+    try:
+        yield
+    finally:
+        _convolutions.reset(token)
+
+
+def population_convolutions():
+    """The faster form for kernels of many members on this backend and device.
+
+    A native convolution becomes a grouped one on JAX and a loop over members on
+    TensorFlow; only on TensorFlow's CPU backend is that faster than the products.
+    """
+    backend = keras.backend.backend()
+    return "native" if backend == "tensorflow" and on_cpu() else "products"
+
+
+def on_cpu():
+    """Whether the backend has no accelerator to compute on."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+@keras.saving.register_keras_serializable("dmt")
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, which `convolutions_as` can make a product of matrices.
+
+    That is so for stride 2, kernels 2x2 and 4x4 and even images, and for kernels 1x1.
     """
 
     def call(self, inputs):
-        """Upsamples (batch, h, w, channels) to (batch, 2h, 2w, filters)."""
+        """Convolves (batch, h, w, channels)."""
+        _, height, width, channels = inputs.shape
+        even = height % 2 == width % 2 == 0
+        kind = (self.kernel_size, self.strides)
         if not (
-            _on_jax_cpu()
-            and self.kernel_size == (4, 4)
-            and self.strides == (2, 2)
-            and self.padding == "same"
+            _convolutions.get() == "products"
             and self.data_format == "channels_last"
+            and self.groups == 1
+            and self.dilation_rate == (1, 1)
+            and (
+                kind == ((1, 1), (1, 1))
+                or (kind == ((2, 2), (2, 2)) and even)
+                or (kind == ((4, 4), (2, 2)) and even and self.padding == "same")
+            )
         ):
             return super().call(inputs)
+        size, stride = self.kernel_size[0], self.strides[0]
+        if size == 4:
+            inputs = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            height, width = height + 2, width + 2
+        blocks = (height // stride, width // stride)
+        x = ops.reshape(inputs, (-1, blocks[0], stride, blocks[1], stride, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = ops.reshape(x, (-1, *blocks, stride * stride * channels))
+        num = size // stride
+        x = _neighbourhoods(x, num)
+        # Rows of the kernel are blocks of the image, then rows of a block.
+        kernel = ops.reshape(
+            self.kernel, (num, stride, num, stride, channels, self.filters)
+        )
+        kernel = ops.transpose(kernel, (0, 2, 1, 3, 4, 5))
+        kernel = ops.reshape(kernel, (size * size * channels, self.filters))
+        y = ops.matmul(x, kernel)
+        if self.use_bias:
+            y = y + self.bias
+        return self.activation(y)
+
+
+@keras.saving.register_keras_serializable("dmt")
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`, which can be a product of matrices.
+
+    That is so for 4x4 kernels with stride 2, where each 2x2 neighbourhood of the input
+    makes a 2x2 patch of the output, and for stride 1 without padding. `convolutions_as`
+    chooses it; XLA's CPU code for the gradient of the native kernel is ten times
+    slower, so there it is always chosen.
+    """
+
+    def call(self, inputs):
+        """Upsamples (batch, h, w, channels)."""
+        kind = (self.kernel_size, self.strides)
+        doubles = kind == ((4, 4), (2, 2)) and self.output_padding is None
+        full = self.strides == (1, 1) and self.padding == "valid"
+        if not (
+            (_convolutions.get() == "products" or _on_jax_cpu())
+            and self.data_format == "channels_last"
+            and self.dilation_rate == (1, 1)
+            and (doubles or full)
+        ):
+            return super().call(inputs)
+        y = self._double(inputs) if doubles else self._slide(inputs)
+        if self.use_bias:
+            y = y + self.bias
+        return self.activation(y)
+
+    def _double(self, inputs):
         _, height, width, channels = inputs.shape
         x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        x = ops.concatenate(
-            [
-                x[:, i : i + height + 1, j : j + width + 1]
-                for i in (0, 1)
-                for j in (0, 1)
-            ],
-            axis=-1,
-        )
+        x = _neighbourhoods(x, 2)
         # Kernel row 2 * q + s reaches, from neighbour 1 - q, output row s of a patch.
         kernel = ops.reshape(self.kernel, (2, 2, 2, 2, self.filters, channels))
         kernel = ops.flip(kernel, axis=(0, 2))
@@ -85,15 +176,38 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         y = ops.reshape(y, (-1, height + 1, width + 1, 2, 2, self.filters))
         y = ops.transpose(y, (0, 1, 3, 2, 4, 5))
         y = ops.reshape(y, (-1, 2 * height + 2, 2 * width + 2, self.filters))
-        y = y[:, 1:-1, 1:-1]
-        if self.use_bias:
-            y = y + self.bias
-        return self.activation(y)
+        return y if self.padding == "valid" else y[:, 1:-1, 1:-1]
+
+    def _slide(self, inputs):
+        channels, size = inputs.shape[-1], self.kernel_size
+        x = ops.pad(inputs, [[0, 0], *([n - 1, n - 1] for n in size), [0, 0]])
+        x = _neighbourhoods(x, *size)
+        kernel = ops.transpose(ops.flip(self.kernel, axis=(0, 1)), (0, 1, 3, 2))
+        kernel = ops.reshape(kernel, (size[0] * size[1] * channels, self.filters))
+        return ops.matmul(x, kernel)
+
+
+def _neighbourhoods(x, rows, columns=None):
+    """Channels of the pixels of each window: (batch, h, w, rows * columns * channels).
+
+    Args:
+        x: (batch, h + rows - 1, w + columns - 1, channels).
+        rows: of the windows.
+        columns: of the windows; as many as rows if None.
+    """
+    columns = columns or rows
+    if rows == columns == 1:
+        return x
+    height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
+    return ops.concatenate(
+        [
+            x[:, i : i + height, j : j + width]
+            for i in range(rows)
+            for j in range(columns)
+        ],
+        axis=-1,
+    )
 
 
 def _on_jax_cpu():
-    if keras.backend.backend() != "jax":
-        return False
-    import jax
-
-    return jax.default_backend() == "cpu"
+    return keras.backend.backend() == "jax" and on_cpu()

@@ -22,21 +22,33 @@ class Resident:
     """Examples that stay on the device; batches are drawn and gathered there.
 
     Args:
-        examples: tuple of arrays of equal length: images, and targets if there are any.
+        images: array (n, height, width, channels).
+        targets: array (n, num_targets), (number of seeds, n, num_targets) if those of
+            each seed are others, or None.
         seed: integer in [0, 2**32), or a list of them: batches then have a first axis
             for the seeds.
         batch_size: examples in a batch.
     """
 
-    def __init__(self, examples, seed, batch_size):
-        self.examples = tuple(ops.convert_to_tensor(array) for array in examples)
+    def __init__(self, images, targets, seed, batch_size):
+        arrays = (images,) if targets is None else (images, targets)
+        self.examples = tuple(map(ops.convert_to_tensor, arrays))
         self.seed = seed
         self.batch_size = batch_size
 
     def batch(self, step, examples):
         """Batch `step`, gathered from the tuple of tensors `examples`."""
-        indices = batch_indices(self.seed, step, self.batch_size, examples[0].shape[0])
-        return tuple(ops.take(tensor, indices, axis=0) for tensor in examples)
+        images, *targets = examples
+        size = images.shape[0]
+        indices = batch_indices(self.seed, step, self.batch_size, size)
+        batch = [ops.take(images, indices, axis=0)]
+        for tensor in targets:
+            if len(tensor.shape) == 3:
+                seeds, _, num_targets = tensor.shape
+                tensor = ops.reshape(tensor, (seeds * size, num_targets))
+                indices = indices + size * ops.arange(seeds, dtype="int32")[:, None]
+            batch.append(ops.take(tensor, indices, axis=0))
+        return tuple(batch)
 
 
 class StepAddressedTraining:
@@ -116,6 +128,8 @@ class TrainableModel(StepAddressedTraining, GaussianEncoderModel):
     # the names of the arguments, they are read anew in every `compute_loss`.
     result_keys = ()
     hyperparameters = ()
+    # Names of arguments that choose targets or first weights, nothing else.
+    choices = ()
 
     def __init__(self):
         super().__init__()

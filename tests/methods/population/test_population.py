@@ -94,7 +94,7 @@ def check_same(found_dir, expected_dir):
     )
     assert list(found) == list(expected)
     for key, value in expected.items():
-        if key.endswith((".uuid", ".elapsed_time")):
+        if key.endswith((".uuid", ".elapsed_time", "model.resident")):
             continue
         if found[key] != value:
             np.testing.assert_allclose(found[key], value, rtol=1e-3)
@@ -141,6 +141,58 @@ def test_convolutions_and_resident_images(tmp_path):
             state(tmp_path / f"member_{k}"), state(alone), strict=True
         ):
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_members_with_tasks_of_their_own(resident, tmp_path):
+    together = runs(tmp_path, "multi_task", range(3), model__resident=str(resident))
+    for k, (_, _, gin_lines) in enumerate(together):
+        gin_lines.append(f"multi_task.only_task = {k}")
+    train_population_with_gin(together)
+    for k in range(3):
+        alone = tmp_path / f"alone_{k}"
+        gin_lines = [*lines("multi_task", k), f"multi_task.only_task = {k}"]
+        train_with_gin(alone, gin_bindings=gin_lines)
+        check_same(tmp_path / f"member_{k}", alone)
+
+
+def test_other_architectures_are_trained_beside(tmp_path):
+    together = runs(tmp_path / "together", "multi_task", range(3))
+    together[1][2].append("multi_task.only_task = 1")
+    train_population_with_gin(together)
+    for k in range(3):
+        alone = tmp_path / f"alone_{k}"
+        train_with_gin(alone, gin_bindings=together[k][2])
+        check_same(together[k][0], alone)
+
+
+def test_decoders_on_encoders_of_their_own(tmp_path):
+    for k in range(2):
+        train_with_gin(tmp_path / f"encoder_{k}", gin_bindings=lines("vae", k))
+    shared = {k: v for k, v in SMALL.items() if not k.startswith(("encoder.", "vae."))}
+    shared |= {"model.model": "@decoder_on_frozen_encoder()"}
+    own = [
+        bindings({**shared, "decoder_on_frozen_encoder.encoder_dir": f"'{path}'"})
+        for path in (tmp_path / "encoder_0", tmp_path / "encoder_1")
+    ]
+    train_population_with_gin(
+        [(str(tmp_path / f"member_{k}"), [], own[k]) for k in range(2)]
+    )
+    for k in range(2):
+        train_with_gin(tmp_path / f"alone_{k}", gin_bindings=own[k])
+        check_same(tmp_path / f"member_{k}", tmp_path / f"alone_{k}")
+
+
+def test_members_that_fail_leave_the_others_to_go_on(tmp_path):
+    together = runs(tmp_path / "together", "vae", range(3))
+    together[1][2].append("AdamOptimizer.learning_rate = 1e30")
+    with pytest.raises(ValueError, match="1 of 3 models failed.*member_1: The loss is"):
+        train_population_with_gin(together)
+    for k in (0, 2):
+        alone = tmp_path / f"alone_{k}"
+        train_with_gin(alone, gin_bindings=lines("vae", k))
+        check_same(together[k][0], alone)
+    assert not (tmp_path / "together" / "member_1" / "results").exists()
 
 
 def test_killed_population_resumes_alone_or_together(tmp_path, monkeypatch):

@@ -1,0 +1,57 @@
+"""Convolutions as products of matrices are convolutions."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from dmt.methods.shared import layers
+
+CASES = {
+    "conv 4x4": (layers.Conv2D(5, 4, strides=2, padding="same"), (8, 12, 3)),
+    "conv 2x2": (layers.Conv2D(5, 2, strides=2, padding="same"), (8, 4, 3)),
+    "conv 2x2 valid": (layers.Conv2D(5, 2, strides=2), (8, 4, 3)),
+    "conv 1x1": (layers.Conv2D(5, 1), (3, 2, 4)),
+    "conv odd": (layers.Conv2D(5, 4, strides=2, padding="same"), (7, 8, 3)),
+    "conv 3x3": (layers.Conv2D(5, 3), (7, 8, 3)),
+    "conv no bias": (
+        layers.Conv2D(5, 4, strides=2, padding="same", use_bias=False),
+        (6, 6, 2),
+    ),
+    "transpose": (layers.Conv2DTranspose(4, 4, strides=2, padding="same"), (4, 6, 3)),
+    "transpose valid": (layers.Conv2DTranspose(4, 4, strides=2), (4, 6, 3)),
+    "transpose 3x3": (layers.Conv2DTranspose(4, 3), (5, 4, 3)),
+    "transpose 3x2": (layers.Conv2DTranspose(4, (3, 2), activation="relu"), (5, 4, 3)),
+    "transpose same": (layers.Conv2DTranspose(4, 3, padding="same"), (5, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_products_are_convolutions(name):
+    layer, shape = CASES[name]
+    random_state = np.random.RandomState(0)
+    images = random_state.normal(size=(2, *shape)).astype("float32")
+    stock = getattr(keras.layers, type(layer).__name__).from_config(layer.get_config())
+    layer.build(images.shape)
+    stock.build(images.shape)
+    weights = [random_state.normal(size=v.shape) for v in layer.variables]
+    layer.set_weights(weights)
+    stock.set_weights(weights)
+    expected = ops.convert_to_numpy(stock(images))
+    with layers.convolutions_as("products"):
+        found = ops.convert_to_numpy(layer(images))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(layer(images), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["conv 4x4", "conv 2x2", "conv 1x1", "transpose"])
+def test_products_do_without_convolutions(name, monkeypatch):
+    layer, shape = CASES[name]
+    layer(np.ones((1, *shape), "float32"))
+
+    def refuse(*args):
+        raise AssertionError("a native convolution")
+
+    monkeypatch.setattr(type(layer).__base__, "call", refuse)
+    with layers.convolutions_as("products"):
+        layer(np.ones((1, *shape), "float32"))
