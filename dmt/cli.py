@@ -24,6 +24,21 @@ _WORKERS_FLAG = (
     "Processes that share the cores; 0 for one per core, or a single one if there is "
     "a GPU.",
 )
+_PARALLEL_FLAGS = {
+    "workers": _WORKERS_FLAG,
+    "population": (
+        flags.DEFINE_string,
+        "auto",
+        "Models that are trained as one program where they differ in numbers only: "
+        "auto (what this machine does fastest), or how many.",
+    ),
+    "engine": (
+        flags.DEFINE_enum,
+        "local",
+        ["local", "ray"],
+        "Processes of this machine, or of the Ray cluster that RAY_ADDRESS names.",
+    ),
+}
 _STEP_FLAGS = {
     **_GIN_FLAGS,
     "overwrite": (flags.DEFINE_bool, False, "Whether to replace existing output."),
@@ -395,11 +410,11 @@ def study():
                 flags.DEFINE_enum,
                 "small",
                 ["small", "paper"],
-                "Reduced to two cores and half an hour, or as in the paper.",
+                "Reduced to an hour on two cores, or as in the paper.",
             ),
             "output_dir": (flags.DEFINE_string, None, "Directory to write."),
             "gin_bindings": _GIN_FLAGS["gin_bindings"],
-            "workers": _WORKERS_FLAG,
+            **_PARALLEL_FLAGS,
         },
         required=["output_dir"],
     )
@@ -415,6 +430,8 @@ def _study():
         FLAGS.output_dir,
         FLAGS.gin_bindings,
         FLAGS.workers,
+        FLAGS.population,
+        FLAGS.engine,
     )
     print(f"The page is {path}")
 
@@ -428,7 +445,7 @@ def pbt():
         {
             "output_dir": (flags.DEFINE_string, None, "Directory to write."),
             **_GIN_FLAGS,
-            "workers": _WORKERS_FLAG,
+            **_PARALLEL_FLAGS,
         },
         required=["output_dir"],
     )
@@ -439,7 +456,12 @@ def _pbt():
     from dmt.methods.population import pbt as population_based_training
 
     path = population_based_training.train_with_gin(
-        FLAGS.output_dir, FLAGS.gin_config, FLAGS.gin_bindings, FLAGS.workers
+        FLAGS.output_dir,
+        FLAGS.gin_config,
+        FLAGS.gin_bindings,
+        FLAGS.workers,
+        FLAGS.population,
+        FLAGS.engine,
     )
     print(f"The best model is {path}")
 

@@ -168,7 +168,6 @@ def host_batches(dataset, seed, batch_size, start, stop):
         tf.data.Dataset on the TensorFlow backend, a generator elsewhere; both are
         inputs for `keras.Model.fit` that can be consumed once and give tuples.
     """
-
     several = isinstance(dataset, list)
 
     def load(step):

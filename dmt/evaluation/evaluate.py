@@ -32,7 +32,14 @@ def evaluate_with_gin(
 
 @gin.configurable(
     "evaluation",
-    denylist=["model_dir", "output_dir", "overwrite", "resume", "shared_codes"],
+    denylist=[
+        "model_dir",
+        "output_dir",
+        "overwrite",
+        "resume",
+        "shared_codes",
+        "moments_dir",
+    ],
 )
 def evaluate(
     model_dir,
@@ -43,6 +50,7 @@ def evaluate(
     name="",
     resume=False,
     shared_codes=None,
+    moments_dir=None,
     dtype_policy=None,
 ):
     """Scores a representation with one metric.
@@ -63,6 +71,8 @@ def evaluate(
         shared_codes: dictionary, empty at first, in which evaluations of one process
             keep the codes that the next one needs too. The results are the same
             without.
+        moments_dir: folder in which `representation.write_moments` kept what the
+            encoder makes of all images.
         dtype_policy: Keras dtype policy of the encoder, for example "mixed_bfloat16",
             where speed matters more than the last digits; as saved if None.
 
@@ -96,7 +106,8 @@ def evaluate(
     if key not in shared_codes:
         representation = load_representation(model_dir, dtype_policy)
         shared_codes.clear()
-        shared_codes[key] = codes_of(dataset, representation)
+        folder = moments_dir if dtype_policy is None else None
+        shared_codes[key] = codes_of(dataset, representation, folder)
     data, codes = shared_codes[key]
     codes.restart()
     run = functools.partial(run_metric, evaluation_fn, data, codes, random_seed)

@@ -9,7 +9,10 @@ import contextlib
 import dataclasses
 import os
 
-from dmt.utils import processes
+from dmt.utils import configuration, files, processes, results
+from dmt.utils.processes import Task
+
+POSTPROCESS_FILE = "postprocess/mean.gin"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,35 +33,123 @@ class Run:
     evaluations: dict = dataclasses.field(default_factory=dict)
 
 
-def execute(run, output_dir, postprocess_file):
-    """Makes the steps of a run that are not complete.
+def execute_all(stages, output_dir, num_workers, population="auto", engine="local"):
+    """Makes all runs of a study.
+
+    Args:
+        stages: list of lists of `Run`; a stage begins when the one before is complete.
+        output_dir: directory of the study.
+        num_workers: number of processes that train.
+        population: number of runs to train as one program where they differ in numbers
+            only, or "auto", see `dmt.methods.population.sizes`.
+        engine: see `processes.executors`.
+
+    Raises:
+        ValueError: if runs failed, after all others of the stage are complete.
+    """
+    total, done = sum(map(len, stages)), 0
+    with (
+        processes.only_in(output_dir),
+        processes.executors(num_workers, engine) as (trainers, scorers),
+    ):
+        for stage in stages:
+            groups = _groups(stage, output_dir, population, num_workers, trainers)
+            tasks = {}
+            for group in groups:
+                first, *others = group
+                if others or trainers is not scorers:
+                    then = {
+                        run.name: Task(scorers, score, (run, output_dir))
+                        for run in group
+                    }
+                    name = first.name + (f" and {len(others)} more" if others else "")
+                    tasks[name] = Task(trainers, train, (group, output_dir), then)
+                else:
+                    tasks[first.name] = Task(trainers, execute, (first, output_dir))
+            processes.run_all(tasks, done, total)
+            done += len(stage)
+
+
+def execute(run, output_dir):
+    """Trains a run and scores it; see there."""
+    train([run], output_dir)
+    score(run, output_dir)
+
+
+def train(group, output_dir):
+    """Trains runs that are not complete, several as one population.
+
+    All images are encoded by the models of a population at once, for `score`.
+
+    Args:
+        group: list of `Run`.
+        output_dir: directory of the study.
+
+    Raises:
+        ValueError: if one was completed with another configuration, or fails.
+    """
+    from dmt.methods.population.train_population import train_population_with_gin
+    from dmt.methods.train import train_with_gin
+
+    runs = []
+    for run in group:
+        os.makedirs(os.path.join(output_dir, run.name), exist_ok=True)
+        model_dir = _model_dir(run, output_dir)
+        runs.append((model_dir, run.gin_files, run.gin_bindings))
+    log_path = os.path.join(output_dir, group[0].name, "train.log")
+    with (
+        open(log_path, "a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+    ):
+        if len(group) == 1:
+            model_dir, gin_files, gin_bindings = runs[0]
+            train_with_gin(model_dir, False, gin_files, gin_bindings, resume=True)
+        else:
+            train_population_with_gin(runs, resume=True)
+            _encode([run for run in group if run.evaluations], output_dir)
+    _forget_models()
+
+
+def _encode(group, output_dir):
+    """Writes the moments of all images by the models of a group."""
+    from dmt.data.ground_truth import named_data
+    from dmt.evaluation.representation import write_moments
+    from dmt.methods import gaussian_encoder_model
+
+    if not group:
+        return
+    with configuration.gin_configuration(group[0].gin_files, group[0].gin_bindings):
+        dataset = named_data.get_named_ground_truth_data()
+    # Metrics draw images of data that have no indices themselves.
+    if dataset.size is not None:
+        model_dirs = [_model_dir(run, output_dir) for run in group]
+        models = map(gaussian_encoder_model.load_model, model_dirs)
+        folders = [os.path.join(output_dir, run.name) for run in group]
+        write_moments(dataset, [model.encoder for model in models], folders)
+
+
+def score(run, output_dir):
+    """Postprocesses and evaluates a trained run, as far as that is not complete.
 
     Args:
         run: the `Run`.
         output_dir: directory of the study.
-        postprocess_file: gin file of the postprocessing.
 
     Raises:
         ValueError: if a step was completed with another configuration.
     """
-    import keras
-
     from dmt.evaluation.evaluate import evaluate_with_gin
-    from dmt.methods.train import train_with_gin
     from dmt.postprocessing.postprocess import postprocess_with_gin
 
     directory = os.path.join(output_dir, run.name)
-    model_dir = os.path.join(directory, "model")
-    os.makedirs(directory, exist_ok=True)
-    with open(os.path.join(directory, "train.log"), "a", encoding="utf-8") as log:
-        with contextlib.redirect_stdout(log):
-            train_with_gin(
-                model_dir, False, run.gin_files, run.gin_bindings, resume=True
-            )
     if run.evaluations:
         mean_dir = os.path.join(directory, "postprocessed", "mean")
         postprocess_with_gin(
-            model_dir, mean_dir, False, [postprocess_file], resume=True
+            _model_dir(run, output_dir),
+            mean_dir,
+            False,
+            [configuration.shipped(POSTPROCESS_FILE)],
+            resume=True,
         )
         shared_codes = {}
         for name, (gin_files, gin_bindings) in run.evaluations.items():
@@ -70,26 +161,45 @@ def execute(run, output_dir, postprocess_file):
                 [*gin_bindings, f"evaluation.name = '{name}'"],
                 resume=True,
                 shared_codes=shared_codes,
+                moments_dir=directory,
             )
+    for name in os.listdir(directory):
+        if name.startswith("moments_"):
+            files.remove(os.path.join(directory, name))
+    _forget_models()
+
+
+def _model_dir(run, output_dir):
+    return os.path.join(output_dir, run.name, "model")
+
+
+def _forget_models():
+    import keras
+
     # Graphs of models that are done would fill the memory.
     keras.backend.clear_session()
 
 
-def execute_all(stages, output_dir, postprocess_file, num_workers):
-    """Makes all runs of a study.
+def _groups(stage, output_dir, population, num_workers, trainers):
+    """Runs that are trained together, a list of lists."""
+    from dmt.methods.population import sizes
+    from dmt.methods.population.train_population import shared_configuration
 
-    Args:
-        stages: list of lists of `Run`; a stage begins when the one before is complete.
-        output_dir: directory of the study.
-        postprocess_file: see `execute`.
-        num_workers: number of processes, which share the cores.
-
-    Raises:
-        ValueError: if runs failed, after all others of the stage are complete.
-    """
-    total, done = sum(map(len, stages)), 0
-    with processes.only_in(output_dir), processes.workers(num_workers) as executor:
-        for stage in stages:
-            tasks = {run.name: (run, output_dir, postprocess_file) for run in stage}
-            processes.run_all(executor, execute, tasks, done, total)
-            done += len(stage)
+    if population == 1:
+        return [[run] for run in stage]
+    alike = {}
+    for run in stage:
+        key = run.name
+        if not results.is_complete(_model_dir(run, output_dir), "train"):
+            key = shared_configuration(run.gin_files, run.gin_bindings)
+        alike.setdefault(key, []).append(run)
+    limits = {}
+    for key, runs in alike.items():
+        if population == "auto" and len(runs) > 1:
+            arguments = (runs[0].gin_files, runs[0].gin_bindings)
+            limits[key] = trainers.submit(sizes.most_at_once, *arguments).result
+    groups = []
+    for key, runs in alike.items():
+        groups += sizes.parts_of(runs, population, num_workers, limits.get(key))
+    names = [run.name for run in stage]
+    return sorted(groups, key=lambda group: names.index(group[0].name))

@@ -8,7 +8,16 @@ from dmt.utils import configuration, machine, processes
 STUDIES = {"multitask": multitask.Study}
 
 
-def run(name, dataset, scale, output_dir, gin_bindings=(), num_workers=0):
+def run(
+    name,
+    dataset,
+    scale,
+    output_dir,
+    gin_bindings=(),
+    num_workers=0,
+    population="auto",
+    engine="local",
+):
     """Makes what is missing of a study, and its page.
 
     Args:
@@ -18,6 +27,8 @@ def run(name, dataset, scale, output_dir, gin_bindings=(), num_workers=0):
         output_dir: directory of the study.
         gin_bindings: lines of gin that override the file.
         num_workers: number of processes, 0 for one per core (one if there is a GPU).
+        population: number of runs to train as one program, or "auto".
+        engine: what the processes belong to, see `processes.executors`.
 
     Returns:
         Path of the page.
@@ -27,12 +38,12 @@ def run(name, dataset, scale, output_dir, gin_bindings=(), num_workers=0):
     """
     output_dir = os.path.abspath(output_dir)
     num_workers = processes.number_of(num_workers)
+    population = processes.population_of(population)
     scale_file = configuration.shipped(f"{name}/{scale}.gin")
     with configuration.gin_configuration([scale_file], gin_bindings):
         study = STUDIES[name](dataset)
     stages = study.stages(output_dir)
     study.prepare()
-    postprocess_file = configuration.shipped("postprocess/mean.gin")
-    runner.execute_all(stages, output_dir, postprocess_file, num_workers)
     machine.import_keras()
+    runner.execute_all(stages, output_dir, num_workers, population, engine)
     return study.write_page(output_dir)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Number of processes that share the memory, in their environment.
 NUM_WORKERS = "DMT_NUM_WORKERS"
+# Environment of a process that computes on the cores.
+WITHOUT_ACCELERATOR = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 
 def num_cores():
@@ -55,6 +57,24 @@ def _control_groups():
 def has_gpu():
     """Whether the machine shows a GPU of NVIDIA."""
     return os.path.exists("/dev/nvidiactl")
+
+
+def share_of(number):
+    """Environment of each of a number of processes that share cores and memory."""
+    threads = str(max(1, num_cores() // number))
+    settings = {
+        NUM_WORKERS: str(number),
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "NUMBA_NUM_THREADS": threads,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
+    if threads == "1":
+        settings["XLA_FLAGS"] = (
+            "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        )
+    return settings
 
 
 def import_keras():

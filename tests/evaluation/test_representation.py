@@ -12,8 +12,9 @@ import pytest
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.evaluation.metrics import factor_vae, mig, utils
-from dmt.evaluation.representation import codes_of
+from dmt.evaluation.representation import MomentTable, codes_of, write_moments
 from dmt.methods import gaussian_encoder_model
+from dmt.methods.shared import architectures
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
@@ -61,6 +62,13 @@ class Counting:
         return self._dataset.images_at(indices)
 
 
+class Inverted(Counting):
+    """Black where the dataset is white."""
+
+    def images_at(self, indices):
+        return 255 - self._dataset.images_at(indices)
+
+
 def test_each_image_is_encoded_at_most_once(run_dir, dataset):
     dataset = Counting(dataset)
     data, table = codes_of(dataset, load_representation(run_dir / "mean"))
@@ -73,6 +81,47 @@ def test_each_image_is_encoded_at_most_once(run_dir, dataset):
     )
     assert dataset.asked.max() == 1
     assert dataset.asked.sum() > 3000
+
+
+@pytest.mark.parametrize("kind", ["test", "conv"])
+def test_encoders_together_make_what_each_makes(dataset, kind, tmp_path):
+    encoders = [
+        architectures.make_gaussian_encoder(
+            tuple(dataset.observation_shape),
+            4,
+            getattr(architectures, f"{kind}_encoder"),
+        )
+        for _ in range(3)
+    ]
+    rows = np.array([7, 3, 4000, 3])
+    alone = [MomentTable(dataset, encoder)(rows) for encoder in encoders]
+    together = MomentTable(dataset, encoders)
+    assert together(rows).shape == (4, 3, 8)
+    for k, expected in enumerate(alone):
+        np.testing.assert_allclose(together.of(k)(rows), expected, atol=1e-5)
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    write_moments(dataset, encoders, folders)
+    for folder, expected in zip(folders, alone, strict=True):
+        (path,) = folder.iterdir()
+        np.testing.assert_allclose(np.load(path)[rows], expected, atol=1e-5)
+
+
+def test_kept_moments_are_those_of_the_dataset(run_dir, dataset, tmp_path):
+    mean = load_representation(os.path.join(run_dir, "mean"))
+    rows = np.arange(5)
+    _, codes = codes_of(dataset, mean)
+    expected = codes(rows)
+    write_moments(dataset, [mean.encoder], [tmp_path])
+    (path,) = tmp_path.iterdir()
+    table = np.load(path)
+    np.save(path, table + 1)
+    _, codes = codes_of(dataset, mean, str(tmp_path))
+    np.testing.assert_allclose(codes(rows), expected + 1, atol=1e-5)
+    # Other images have another file.
+    _, codes = codes_of(Inverted(dataset), mean, str(tmp_path))
+    assert np.abs(codes(rows) - expected - 1).max() > 0.1
 
 
 def test_codes_of_indices_are_codes_of_images(run_dir, dataset):

@@ -130,7 +130,7 @@ def _mean_and_kl_of(model_dir, dataset):
     else:
         # Observations come all at once, so that the table need not be kept.
         def moments(indices):
-            return MomentTable(dataset, model)(indices)
+            return MomentTable(dataset, model.encoder)(indices)
 
     def mean_and_kl(observations):
         mean, logvar = np.split(moments(observations), 2, axis=1)

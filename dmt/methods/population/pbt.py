@@ -20,14 +20,26 @@ import gin
 import keras
 import numpy as np
 
+from dmt.evaluation import model_scores  # noqa: F401 (registers the scores)
+from dmt.evaluation.representation import MomentTable
 from dmt.methods import train
+from dmt.methods.population import sizes
+from dmt.methods.population.train_population import train_prepared
 from dmt.methods.shared import optimizers
 from dmt.utils import configuration, files, processes, results
+from dmt.utils.processes import Task
 
 SCORE_FILE = "score.json"
 
 
-def train_with_gin(output_dir, gin_files, gin_bindings, num_workers=0):
+def train_with_gin(
+    output_dir,
+    gin_files,
+    gin_bindings,
+    num_workers=0,
+    population="auto",
+    engine="local",
+):
     """Trains a population as gin configures it, see `PBT`.
 
     Args:
@@ -35,16 +47,26 @@ def train_with_gin(output_dir, gin_files, gin_bindings, num_workers=0):
         gin_files: paths of gin files: `pbt.*` and those of the training.
         gin_bindings: lines of gin that override them.
         num_workers: number of processes, 0 for one per core (one if there is a GPU).
+        population: number of models to train as one program where their batches have
+            one size, or "auto"; models of a member are never divided.
+        engine: what the processes belong to, see `processes.executors`.
 
     Returns:
         Directory of the best model.
     """
     num_workers = processes.number_of(num_workers)
-    _register_scores()
+    population = processes.population_of(population)
     output_dir = os.path.abspath(output_dir)
     with configuration.gin_configuration(gin_files, gin_bindings):
         settings = PBT()
-    settings.run(output_dir, tuple(gin_files), tuple(gin_bindings), num_workers)
+    settings.run(
+        output_dir,
+        tuple(gin_files),
+        tuple(gin_bindings),
+        num_workers,
+        population,
+        engine,
+    )
     return os.path.join(output_dir, "model")
 
 
@@ -130,7 +152,15 @@ class PBT:
         self.factors = factors
         self.halve_after_first_round = halve_after_first_round
 
-    def run(self, output_dir, gin_files, gin_bindings, num_workers):
+    def run(
+        self,
+        output_dir,
+        gin_files,
+        gin_bindings,
+        num_workers,
+        population="auto",
+        engine="local",
+    ):
         """Makes the rounds that are missing, then `model/` and `lineage.json`.
 
         Args:
@@ -138,6 +168,8 @@ class PBT:
             gin_files: paths of gin files of the training.
             gin_bindings: lines of gin that override them.
             num_workers: number of processes.
+            population: see `train_with_gin`.
+            engine: see `processes.executors`.
 
         Raises:
             ValueError: if the directory holds rounds of other settings.
@@ -148,9 +180,10 @@ class PBT:
             bindings = _bindings(self, gin_bindings, member, 0, 1)
             with configuration.gin_configuration(gin_files, bindings):
                 pass
+        shared = (self, gin_files, gin_bindings, output_dir)
         with (
             processes.only_in(output_dir),
-            processes.workers(num_workers) as executor,
+            processes.executors(num_workers, engine) as (executor, _),
         ):
             with configuration.gin_configuration(gin_files, gin_bindings):
                 configuration.check_same(
@@ -158,22 +191,17 @@ class PBT:
                     f"{output_dir} was begun with another configuration; give the same "
                     "one or another directory.",
                 )
+            limits = _Limits(executor, self, gin_files, gin_bindings)
             for number in range(self.num_rounds):
-                processes.run_all(
-                    executor,
-                    _train_and_score,
-                    {
-                        f"round {number}, member {member['member']}": (
-                            self,
-                            gin_files,
-                            gin_bindings,
-                            output_dir,
-                            number,
-                            member,
-                        )
-                        for member in plan
-                    },
-                )
+                tasks = {}
+                for group in self._groups(
+                    plan, number, output_dir, limits, population, num_workers
+                ):
+                    numbers = ", ".join(str(member["member"]) for member in group[0])
+                    name = f"round {number}, member {numbers}"
+                    arguments = (*shared, number, *group)
+                    tasks[name] = Task(executor, _train_and_score, arguments)
+                processes.run_all(tasks)
                 for member in plan:
                     member |= _score(output_dir, number, member["member"])
                 lineage.append(plan)
@@ -182,9 +210,32 @@ class PBT:
                 )
                 _remove_checkpoints(output_dir, lineage)
                 plan = self.next_plan(plan, number)
-            best = best_of(lineage)
-            arguments = (self, gin_files, gin_bindings, output_dir, best)
-            processes.run_all(executor, _write_best, {"best model": arguments})
+            task = Task(executor, _write_best, (*shared, best_of(lineage)))
+            processes.run_all({"best model": task})
+
+    def _groups(self, plan, number, output_dir, limits, population, num_workers):
+        """Members that are trained by one task.
+
+        Returns:
+            List of (list of members, whether as one program).
+        """
+        # One program has one size of batches, and trains a number of steps.
+        alike = {}
+        for member in plan:
+            start = _first_step(output_dir, number, member)
+            alike.setdefault((limits.batch_size(member), start), []).append(member)
+        groups = []
+        for members in alike.values():
+            models = self.models_per_member
+            runs = [member for member in members for _ in range(models)]
+            parts = sizes.parts_of(
+                runs, population, num_workers, lambda m=members[0]: limits.most(m)
+            )
+            size = max(1, len(parts[0]) // models)
+            for start in range(0, len(members), size):
+                part = members[start : start + size]
+                groups.append((part, len(parts[0]) > 1 and len(part) * models > 1))
+        return groups
 
     def first_plan(self):
         """The members of the first round, with hyperparameters drawn for each."""
@@ -259,11 +310,6 @@ def best_of(lineage):
     return {**member, "round": -number}
 
 
-def _register_scores():
-    # Evaluation comes after the methods; here its scores choose among models.
-    import dmt.evaluation.model_scores  # noqa: F401
-
-
 def _member_dir(output_dir, number, member):
     return os.path.join(output_dir, f"round_{number}", f"member_{member}")
 
@@ -324,61 +370,159 @@ def _prepare(model_dir, checkpoint=None):
     return run
 
 
-def _train_and_score(settings, gin_files, gin_bindings, output_dir, number, member):
-    """A member's round; does nothing if it is complete."""
-    _register_scores()
-    folder = _member_dir(output_dir, number, member["member"])
-    path = os.path.join(folder, SCORE_FILE)
-    if os.path.exists(path):
+class _Limits:
+    """How many models with a member's size of batches are trained at once, at most."""
+
+    def __init__(self, executor, settings, gin_files, gin_bindings):
+        self._executor = executor
+        self._settings = settings
+        self._gin_files = gin_files
+        self._gin_bindings = gin_bindings
+        self._most = {}
+
+    def batch_size(self, member):
+        """Images in a batch of the member."""
+        bindings = _bindings(self._settings, self._gin_bindings, member, 0, 1)
+        with configuration.gin_configuration(self._gin_files, bindings):
+            return gin.query_parameter("model.batch_size")
+
+    def most(self, member):
+        """See `sizes.most_at_once`."""
+        batch_size = self.batch_size(member)
+        if batch_size not in self._most:
+            bindings = _bindings(self._settings, self._gin_bindings, member, 0, 1)
+            self._most[batch_size] = self._executor.submit(
+                sizes.most_at_once, self._gin_files, bindings
+            ).result()
+        return self._most[batch_size]
+
+
+def _first_step(output_dir, number, member):
+    """Number of updates before the round."""
+    parent = member["parent"]
+    return 0 if parent is None else _score(output_dir, number - 1, parent)["step"]
+
+
+def _train_and_score(
+    settings, gin_files, gin_bindings, output_dir, number, members, together
+):
+    """The round of members whose batches have one size, as far as it is not complete.
+
+    Args:
+        settings: the `PBT`.
+        gin_files: paths of gin files of the training.
+        gin_bindings: lines of gin that override them.
+        output_dir: directory of the population.
+        number: of the round.
+        members: list of members.
+        together: whether all their models are one program.
+    """
+    folders = [_member_dir(output_dir, number, member["member"]) for member in members]
+    paths = [os.path.join(folder, SCORE_FILE) for folder in folders]
+    if all(map(os.path.exists, paths)):
         return
-    parent, start = member["parent"], 0
-    if parent is not None:
-        start = _score(output_dir, number - 1, parent)["step"]
-    bindings = _bindings(settings, gin_bindings, member, 0, 0)
+    start = _first_step(output_dir, number, members[0])
+    bindings = _bindings(settings, gin_bindings, members[0], 0, 0)
     with configuration.gin_configuration(gin_files, bindings):
         batch_size = gin.query_parameter("model.batch_size")
     step = start + max(1, round(settings.images_per_round / batch_size))
-    runs = []
-    try:
-        for model in range(settings.models_per_member):
-            checkpoint = parent is not None and _checkpoint(
-                _model_dir(output_dir, number - 1, parent, model)
-            )
-            bindings = _bindings(settings, gin_bindings, member, model, step)
-            # The loss reads its configuration when it is compiled.
-            with configuration.gin_configuration(gin_files, bindings):
-                run = _prepare(os.path.join(folder, f"model_{model}"), checkpoint)
-                runs.append(run)
-                log_path = os.path.join(folder, "train.log")
-                with (
-                    open(log_path, "a", encoding="utf-8") as log,
-                    contextlib.redirect_stdout(log),
-                ):
-                    # All models of a member see the same batches.
-                    train.fit(run, run.model, run.state, run.training_data, int(runs[0].data_seed))
-        with configuration.gin_configuration(gin_files, bindings):
-            # The binding's own function; a reference to it would not reach a process.
-            score_fn = gin.get_bindings("pbt")["score_fn"]
-            random_state = np.random.RandomState(settings.seed)
-            models = [run.model for run in runs]
-            score, chosen = score_fn(runs[0].dataset, models, random_state)
-        failed = not np.isfinite(score)
-    except ValueError as error:
-        # A learning rate that was too large: losses, or codes, that are not finite.
-        if "The loss is" not in str(error) and "finite" not in str(error):
-            raise
-        failed = True
-    if failed:
-        score, chosen = 0.0, 0
-    results.save_dict(
-        {"score": float(score), "model": chosen, "step": step, "failed": failed}, path
-    )
+    planned = [
+        (
+            _model_dir(output_dir, number, member["member"], model),
+            member["parent"] is not None
+            and _checkpoint(
+                _model_dir(output_dir, number - 1, member["parent"], model)
+            ),
+            _bindings(settings, gin_bindings, member, model, step),
+        )
+        for member in members
+        for model in range(settings.models_per_member)
+    ]
+    runs = _prepare_all(planned, gin_files)
+    if together and len({run.state.step() for run in runs}) > 1:
+        # Killed while they were saved: in other groups they would round otherwise.
+        for model_dir, _, _ in planned:
+            files.remove(model_dir)
+        runs = _prepare_all(planned, gin_files)
+    # All models of a member see the same batches.
+    models = settings.models_per_member
+    seeds = [int(runs[i - i % models].data_seed) for i in range(len(runs))]
+    with (
+        open(os.path.join(folders[0], "train.log"), "a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+    ):
+        all_bindings = [bindings for _, _, bindings in planned]
+        failed = _fit(runs, seeds, gin_files, all_bindings, together)
+    trained = [run for run in runs if run.model_dir not in failed]
+    tables = {}
+    if together and trained:
+        table = MomentTable(runs[0].dataset, [run.model.encoder for run in trained])
+        tables = {run.model_dir: table.of(k) for k, run in enumerate(trained)}
+    for i, path in enumerate(paths):
+        own = runs[i * models : (i + 1) * models]
+        score = {"score": 0.0, "model": 0, "step": step, "failed": True}
+        if all(run in trained for run in own):
+            with configuration.gin_configuration(gin_files, all_bindings[i * models]):
+                score |= _score_models(settings, own, tables)
+        results.save_dict(score, path)
     keras.backend.clear_session()
+
+
+def _prepare_all(planned, gin_files):
+    runs = []
+    for model_dir, checkpoint, bindings in planned:
+        with configuration.gin_configuration(gin_files, bindings):
+            runs.append(_prepare(model_dir, checkpoint))
+    if runs[0].dataset.size is None:
+        raise ValueError(
+            "Members are scored on images that have indices. "
+            f"Received: {runs[0].dataset.name}, which draws random pixels"
+        )
+    return runs
+
+
+def _fit(runs, seeds, gin_files, bindings, together):
+    """Trains models; returns the directories of those whose loss became infinite."""
+    if together:
+        # Losses read their configuration when they are compiled.
+        with configuration.gin_configuration(gin_files, bindings[0]):
+            return set(train_prepared(runs, seeds=seeds))
+    failed = set()
+    for run, seed, own in zip(runs, seeds, bindings, strict=True):
+        with configuration.gin_configuration(gin_files, own):
+            try:
+                train.fit(run, run.model, run.state, run.training_data, seed)
+            except ValueError as error:
+                # A learning rate that was too large.
+                if "The loss is" not in str(error):
+                    raise
+                failed.add(run.model_dir)
+    return failed
+
+
+def _score_models(settings, runs, tables):
+    """Score of a member, the number of its best model, whether it is usable."""
+    dataset = runs[0].dataset
+    own = [
+        tables.get(run.model_dir) or MomentTable(dataset, run.model.encoder)
+        for run in runs
+    ]
+    # The binding's own function; a reference to it would not reach a process.
+    score_fn = gin.get_bindings("pbt")["score_fn"]
+    try:
+        score, model = score_fn(dataset, own, np.random.RandomState(settings.seed))
+    except ValueError as error:
+        # Codes that overflowed.
+        if "finite" not in str(error):
+            raise
+        return {}
+    if not np.isfinite(score):
+        return {}
+    return {"score": float(score), "model": model, "failed": False}
 
 
 def _write_best(settings, gin_files, gin_bindings, output_dir, best):
     """Writes the best model of all rounds, from its directory, as `train` does."""
-    _register_scores()
     model_dir = os.path.join(output_dir, "model")
     if results.is_complete(model_dir, "train"):
         return

@@ -41,9 +41,7 @@ class Population(StepAddressedTraining, keras.Model):
             not hyperparameters.
     """
 
-    def __init__(
-        self, members, form="stacked", share_batches=False, convolutions=None
-    ):
+    def __init__(self, members, form="stacked", share_batches=False, convolutions=None):
         super().__init__()
         if form not in FORMS:
             raise ValueError(
@@ -344,9 +342,7 @@ def architecture(model):
     fixed = {
         name: list(value) if isinstance(value, (list, tuple)) else value
         for name, value in vars(model).items()
-        if name not in may_differ
-        and not name.startswith("_")
-        and _is_plain(value)
+        if name not in may_differ and not name.startswith("_") and _is_plain(value)
     }
     shapes = [v.shape for v in model.trainable_variables]
     return type(model).__name__, shapes, fixed

@@ -158,12 +158,21 @@ def test_mistakes_are_named(change, message):
         settings(**change)
 
 
-def command(output_dir, **changes):
+@pytest.mark.parametrize("population", ["0", "many", "-1"])
+def test_wrong_population_is_one_line(population, tmp_path):
+    process = run(tmp_path / "out", f"--population={population}")
+    assert process.returncode == 2
+    assert f"Received: {population!r}" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def command(output_dir, *options, **changes):
     config = {**CONFIG, **{k.replace("__", "."): v for k, v in changes.items()}}
     return [
         sys.executable,
         str(ROOT / "bin" / "dmt_pbt"),
         f"--output_dir={output_dir}",
+        *options,
         *(f"--gin_bindings={name} = {value}" for name, value in config.items()),
     ]
 
@@ -171,9 +180,12 @@ def command(output_dir, **changes):
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
 
 
-def run(output_dir, **changes):
+def run(output_dir, *options, **changes):
     return subprocess.run(
-        command(output_dir, **changes), capture_output=True, text=True, env=ENVIRONMENT
+        command(output_dir, *options, **changes),
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
     )
 
 
@@ -219,29 +231,41 @@ def test_lineage_says_what_was_trained(uninterrupted):
 def test_score_is_that_of_the_best_model(uninterrupted):
     from dmt.data.ground_truth import named_data
     from dmt.evaluation import model_scores
+    from dmt.evaluation.representation import MomentTable
     from dmt.methods.gaussian_encoder_model import load_model
 
     gin.parse_config("pooled.base = 'dsprites_rendered_small'\npooled.factor = 8")
     dataset = named_data.open_data_set("pooled")
     model = load_model(str(uninterrupted / "model"))
     random_state = np.random.RandomState(4)
-    score, _ = model_scores.mig_score(dataset, [model], random_state, num_samples=200)
+    table = MomentTable(dataset, model.encoder)
+    score, _ = model_scores.mig_score(dataset, [table], random_state, num_samples=200)
     best = pbt.best_of(lineage(uninterrupted))
     np.testing.assert_allclose(score, best["score"], atol=0.02)
 
 
-@pytest.mark.parametrize("scores", [1, 4, 7])
+@pytest.mark.parametrize(
+    ("pattern", "number"),
+    [
+        ("round_*/*/score.json", 1),
+        ("round_*/*/score.json", 4),
+        ("round_*/*/score.json", 7),
+        # While the members of a population are saved.
+        ("round_0/*/model_0/tf_checkpoint/checkpoint.npz", 1),
+        ("round_*/*/model_0/tf_checkpoint/checkpoint.npz", 5),
+    ],
+)
 def test_killed_run_ends_with_the_same_lineage_and_weights(
-    uninterrupted, scores, tmp_path
+    uninterrupted, pattern, number, tmp_path
 ):
     output_dir = tmp_path / "out"
     process = subprocess.Popen(
         command(output_dir), env=ENVIRONMENT, stderr=subprocess.DEVNULL
     )
     deadline = time.time() + 200
-    while len(list(output_dir.glob("round_*/*/score.json"))) < scores:
+    while len(list(output_dir.glob(pattern))) < number:
         assert process.poll() is None and time.time() < deadline
-        time.sleep(0.02)
+        time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
     again = run(output_dir)
@@ -251,6 +275,26 @@ def test_killed_run_ends_with_the_same_lineage_and_weights(
         weights(output_dir), weights(uninterrupted), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_ray_ends_with_the_same_lineage_and_weights(uninterrupted, tmp_path):
+    pytest.importorskip("ray")
+    process = run(tmp_path / "out", "--engine=ray")
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert lineage(tmp_path / "out") == lineage(uninterrupted)
+    for found, expected in zip(
+        weights(tmp_path / "out"), weights(uninterrupted), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_members_trained_alone_are_those_trained_together(uninterrupted, tmp_path):
+    process = run(tmp_path / "out", "--population=1", pbt__num_rounds="1")
+    assert process.returncode == 0, process.stderr[-3000:]
+    (alone,), (together, *_) = lineage(tmp_path / "out"), lineage(uninterrupted)
+    for found, expected in zip(alone, together, strict=True):
+        assert found["hyperparameters"] == expected["hyperparameters"]
+        np.testing.assert_allclose(found["score"], expected["score"], atol=0.02)
 
 
 def test_udr_scores_models_that_share_hyperparameters(tmp_path):

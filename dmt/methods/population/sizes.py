@@ -1,0 +1,124 @@
+"""How many models to train as one program: what the device and its memory favour."""
+
+import math
+import os
+import subprocess
+import tempfile
+
+import keras
+
+from dmt.methods import train
+from dmt.methods.shared.layers import on_cpu
+from dmt.utils import configuration, machine
+
+# More gain little, and the codes of all images of so many fill a disk.
+MOST = 128
+# On a CPU: past this many multiplications a step, arithmetic outweighs what a step
+# costs besides, and a process for each model is faster.
+SMALL = 2e7
+# Copies of an activation that a step holds at most: it, its gradient, what a
+# convolution gathers. Copies of a weight: in members and population each one, its
+# gradient, its optimiser's.
+_ACTIVATION_COPIES = 8
+_WEIGHT_COPIES = 8
+_SHARE_OF_MEMORY = 0.8
+
+
+def parts_of(runs, population, num_workers, limit):
+    """Divides runs that can be trained together into populations of about one size.
+
+    Args:
+        runs: list.
+        population: number of runs to train as one program, or "auto".
+        num_workers: number of processes that train.
+        limit: function without arguments, calls `most_at_once` for one of the runs.
+
+    Returns:
+        List of lists of runs.
+    """
+    size = population
+    if population == "auto":
+        share = -(-len(runs) // num_workers)
+        size = min(share, limit()) if len(runs) > 1 else 1
+    parts = -(-len(runs) // size)
+    return [runs[part::parts] for part in range(parts)]
+
+
+def most_at_once(gin_files, gin_bindings):
+    """Number of models of a configuration that this process trains fastest as one.
+
+    Args:
+        gin_files: paths of gin files of the training.
+        gin_bindings: lines of gin that override them.
+
+    Returns:
+        What fits into the memory; 1 if models alone are faster, as convolutions are on
+        a CPU, or if the configuration is wrong, for which its run will fail.
+    """
+    prepared = []
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            configuration.gin_configuration(gin_files, gin_bindings),
+        ):
+            train.train(os.path.join(folder, "model"), population=prepared)
+    except (ValueError, OSError):
+        return 1
+    (run,) = prepared
+    if on_cpu() and not is_small(run.model, run.batch_size):
+        return 1
+    fitting = int(memory() // bytes_of_member(run.model, run.batch_size))
+    return max(1, min(fitting, MOST))
+
+
+def is_small(model, batch_size):
+    """Whether a CPU is busier with other things than with the model's arithmetic.
+
+    Args:
+        model: an initialised `TrainableModel`.
+        batch_size: of its updates.
+    """
+    layers = list(model._flatten_layers(include_self=False))
+    if any("Conv" in type(layer).__name__ for layer in layers):
+        return False
+    weights = sum(math.prod(v.shape) for v in model.trainable_variables)
+    return batch_size * weights <= SMALL
+
+
+def bytes_of_member(model, batch_size):
+    """Bytes that a member takes in training, at most.
+
+    Args:
+        model: an initialised `TrainableModel`.
+        batch_size: of its updates.
+    """
+    outputs = [
+        getattr(layer, "output", ())
+        for layer in model._flatten_layers(include_self=False)
+    ]
+    shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs)]
+    activations = batch_size * sum(map(math.prod, shapes))
+    weights = sum(math.prod(variable.shape) for variable in model.variables)
+    return 4 * (_ACTIVATION_COPIES * activations + _WEIGHT_COPIES * weights)
+
+
+def memory():
+    """Bytes of memory, of the device that computes, that members may take."""
+    return _SHARE_OF_MEMORY * (_device_memory() or machine.available_memory())
+
+
+def _device_memory():
+    """Bytes of an accelerator's memory; 0 if there is none."""
+    if on_cpu():
+        return 0
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].memory_stats()["bytes_limit"]
+    free = subprocess.run(
+        ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return 2**20 * int(free.split()[0])

@@ -1,0 +1,104 @@
+"""Runs of a study that are trained together are those that are trained alone."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dmt.methods.population import sizes
+from dmt.studies import runner
+from tests.conftest import TINY, bindings
+
+METRIC = (
+    "evaluation.evaluation_fn = @mig",
+    "evaluation.random_seed = 0",
+    "dataset.name = 'auto'",
+    "mig.num_train = 500",
+    "discretizer.discretizer_fn = @histogram_discretizer",
+    "discretizer.num_bins = 20",
+)
+CONVOLUTIONS = {
+    "encoder__encoder_fn": "@conv_encoder",
+    "decoder__decoder_fn": "@deconv_decoder",
+}
+
+
+def make_run(name, k, **changes):
+    lines = bindings(TINY, model__random_seed=str(k), vae__beta=f"{k + 1}.0", **changes)
+    return runner.Run(name, (), tuple(lines), {"mig": ((), METRIC)})
+
+
+def stage():
+    small = [make_run(f"small/{k}", k) for k in range(4)]
+    other = [make_run(f"other/{k}", k, model__batch_size="4") for k in range(2)]
+    return [*small, *other]
+
+
+@pytest.fixture(scope="module")
+def directories(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for population in ("auto", 1, 3):
+        directory = str(root / str(population))
+        runner.execute_all([stage()], directory, 2, population)
+    return root
+
+
+def test_members_score_as_models_trained_alone(directories):
+    for run in stage():
+        found, three, alone = (
+            json.loads(
+                (
+                    directories
+                    / name
+                    / run.name
+                    / "metrics/mean/mig/results/aggregate/evaluation.json"
+                ).read_text()
+            )["evaluation_results.discrete_mig"]
+            for name in ("auto", "3", "1")
+        )
+        np.testing.assert_allclose([found, three], alone, atol=2e-3)
+
+
+def test_runs_that_differ_in_numbers_are_trained_together(directories):
+    # Each program has a log. Two processes get two of the small models each.
+    logs = {
+        name: len(list((directories / name).rglob("train.log")))
+        for name in ("auto", "1", "3")
+    }
+    assert logs == {"auto": 4, "1": 6, "3": 3}
+
+
+def test_moments_are_removed(directories):
+    assert not list(directories.rglob("moments_*"))
+
+
+def test_convolutions_are_trained_alone_on_a_cpu():
+    assert sizes.most_at_once([], bindings(TINY, **CONVOLUTIONS)) == 1
+    assert sizes.most_at_once([], bindings(TINY)) > 8
+
+
+def test_populations_fit_into_the_memory(monkeypatch):
+    monkeypatch.setattr(sizes, "memory", lambda: 2e7)
+    few = sizes.most_at_once([], bindings(TINY))
+    less = sizes.most_at_once([], bindings(TINY, model__batch_size="64"))
+    assert 1 <= less < few < sizes.MOST
+
+
+@pytest.mark.parametrize(
+    ("number", "population", "workers", "limit", "expected"),
+    [
+        (10, 1, 2, None, [1] * 10),
+        (10, 4, 2, None, [4, 3, 3]),
+        (10, "auto", 2, 128, [5, 5]),
+        (10, "auto", 1, 128, [10]),
+        (10, "auto", 1, 4, [4, 3, 3]),
+        (10, "auto", 4, 128, [3, 3, 2, 2]),
+        (3, "auto", 2, 1, [1, 1, 1]),
+        (1, "auto", 2, None, [1]),
+    ],
+)
+def test_runs_are_divided_evenly(number, population, workers, limit, expected):
+    runs = list(range(number))
+    parts = sizes.parts_of(runs, population, workers, lambda: limit)
+    assert sorted(map(len, parts), reverse=True) == expected
+    assert sorted(run for part in parts for run in part) == runs
