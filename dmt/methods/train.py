@@ -13,6 +13,7 @@ import gin
 import keras
 import numpy as np
 
+import dmt.methods.population.population  # noqa: F401 (registers it)
 from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model

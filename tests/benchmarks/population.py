@@ -7,15 +7,23 @@
 
 K models of one architecture with their own seeds, learning rates and betas, each with
 batches of its own. "in turn" is K times the speed of one compiled step of one model:
-what a study makes that trains one model after another with all cores. "stacked" and
-"unrolled" are the forms of `Population`; "processes" are as many processes as cores,
-with one thread each, that train one model each. Rows take turns; figures are medians
-over rounds, ratios are medians of the ratios within each round.
+what a study makes that trains one model after another with all cores. "native" and
+"products" are the stacked form of `Population` with convolutions of these kinds,
+"unrolled" the other form. "processes" are as many processes as cores, with one thread
+each, that train one model each, or a population of K each: K > 1 where `auto` of
+dmt_study and dmt_pbt stacks models. Rows take turns; figures are medians over rounds,
+ratios are medians of the ratios within each round.
 
 - `conv`: the conv beta-VAE of the studies, 64x64x1, batch 64.
 - `factor`: the same as FactorVAE.
 - `small_vae`: a beta-VAE with one hidden layer of 64 units on 16x16 images.
+- `middle_vae`: the same with 512 units.
 - `heads`: ten heads of 128 and 128 units on 8 codes.
+
+On JAX and an accelerator, steps run in a loop on the device, as in `fit` with resident
+images, and each row also shows the arithmetic as a share of the device's matrix
+product, bytes moved (as the compiler counts them) as a share of its copies, both
+measured first, and the most memory used so far.
 
 The last line of the output is JSON with all figures.
 """
@@ -33,7 +41,15 @@ import numpy as np
 from dmt.utils import machine
 
 WARM_UP = 3
-MODELS = ("conv", "factor", "small_vae", "heads")
+STEPS_ON_DEVICE = 20
+MODELS = ("conv", "factor", "small_vae", "middle_vae", "heads")
+HIDDEN_UNITS = {"small_vae": 64, "middle_vae": 512}
+# Rows that are compiled for one device.
+FORMS = {
+    "native": ("stacked", "native"),
+    "products": ("stacked", "products"),
+    "unrolled": ("unrolled", "native"),
+}
 BINDINGS = """
     encoder.num_latent = 10
     encoder.encoder_fn = @conv_encoder
@@ -49,9 +65,10 @@ BINDINGS = """
 def main():
     args = parse_arguments()
     print(f"{machine.num_cores()} cores, load {os.getloadavg()[0]:.2f}", flush=True)
+    device = Device() if machine.has_gpu() else None
     report = {}
     for model in args.models:
-        report[model] = measure(model, args)
+        report[model] = measure(model, args, device)
     print(json.dumps(report))
 
 
@@ -63,7 +80,7 @@ def parse_arguments():
         type=lambda s: [int(k) for k in s.split(",")],
         default=[1, 2, 4, 8, 16],
     )
-    parser.add_argument("--forms", default="stacked,unrolled,processes")
+    parser.add_argument("--forms", default="native,products,unrolled,processes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each row's turn")
     parser.add_argument("--precision", default="float32")
@@ -75,29 +92,80 @@ def parse_arguments():
     return args
 
 
-def measure(model, args):
+def measure(model, args, device):
     """Member-steps per second of each row, medians over rounds."""
     rows = {"in turn": Stepper(model, None, 1, args.precision)}
+    most = max(args.members)
     for form in args.forms:
         if form == "processes":
-            rows["processes"] = Processes(model, args)
+            rows["processes"] = Processes(model, 1, args.precision)
+            if most > 1 and device is None:
+                name = f"processes, K = {most} each"
+                rows[name] = Processes(model, most, args.precision)
             continue
+        if form == "products" and model not in ("conv", "factor"):
+            continue  # There is nothing that would differ.
         for members in args.members:
-            rows[f"{form}, K = {members}"] = Stepper(
-                model, form, members, args.precision
-            )
+            name = f"{form}, K = {members}"
+            rows[name] = Stepper(model, form, members, args.precision)
     rates = {name: [] for name in rows}
     for number in range(args.rounds):
         for name in list(rows) if number % 2 else list(rows)[::-1]:
             rates[name].append(rows[name].rate(args.seconds))
-    for row in rows.values():
-        row.stop()
     baseline = rates["in turn"]
     print(f"\n{model:<28}{'member-steps/s':>16}{'to in turn':>12}")
     for name, values in rates.items():
+        rate = statistics.median(values)
         ratio = statistics.median(a / b for a, b in zip(values, baseline, strict=True))
-        print(f"{name:<28}{statistics.median(values):16.1f}{ratio:12.2f}", flush=True)
+        extra = device.shares(rows[name], rate) if device else ""
+        print(f"{name:<28}{rate:16.1f}{ratio:12.2f}{extra}", flush=True)
+    for row in rows.values():
+        row.stop()
     return rates
+
+
+class Device:
+    """An accelerator's measured speed; JAX only."""
+
+    def __init__(self):
+        import jax
+        import jax.numpy as jnp
+
+        self._device = jax.devices()[0]
+        size = 8192
+        self.flops = {}
+        for dtype in ("float32", "bfloat16"):
+            matrix = jnp.ones((size, size), dtype)
+            seconds = self._time(jax.jit(jnp.matmul), matrix, matrix)
+            self.flops[dtype] = 2 * size**3 / seconds
+        array = jnp.ones(2**28, "float32")
+        self.bandwidth = 2 * array.nbytes / self._time(jax.jit(lambda x: x + 1), array)
+        print(
+            f"{self._device.device_kind}: matrix product "
+            + ", ".join(f"{k} {v / 1e12:.0f} TFLOP/s" for k, v in self.flops.items())
+            + f"; copy {self.bandwidth / 1e9:.0f} GB/s",
+            flush=True,
+        )
+
+    @staticmethod
+    def _time(function, *arguments):
+        function(*arguments).block_until_ready()
+        start = time.perf_counter()
+        for _ in range(10):
+            result = function(*arguments)
+        result.block_until_ready()
+        return (time.perf_counter() - start) / 10
+
+    def shares(self, row, rate):
+        """What a row used of the device, as text."""
+        cost, steps = row.cost, rate / row.members
+        peak = self._device.memory_stats()["peak_bytes_in_use"]
+        return (
+            f"  {steps * cost['flops'] / self.flops['float32']:6.1%} of float32, "
+            f"{steps * cost['flops'] / self.flops['bfloat16']:6.1%} of bfloat16 peak, "
+            f"{steps * cost['bytes accessed'] / self.bandwidth:6.1%} of bandwidth, "
+            f"{peak / 2**30:.1f} GiB"
+        )
 
 
 class Stepper:
@@ -116,18 +184,19 @@ class Stepper:
         singles = [make_model(model, k) for k in range(members)]
         keras.config.set_dtype_policy("float32")
         batch = make_batch(model)
-        self._members = members
+        self.members = members
         if form is None:
             trained = singles[0]
             trained.compile(optimizer=trained.make_optimizer())
         else:
-            trained = Population(singles, form)
+            kind, convolutions = FORMS[form]
+            trained = Population(singles, kind, convolutions=convolutions)
             trained.compile(
                 optimizer=make_optimizer([m.make_optimizer() for m in singles])
             )
             batch = tuple(np.stack([array] * members) for array in batch)
         trained.optimizer.build(trained.trainable_variables)
-        self._step = compiled_step(trained, batch)
+        self._step, self.cost = compiled_step(trained, batch)
         for _ in range(WARM_UP):
             self._step()
 
@@ -135,9 +204,8 @@ class Stepper:
         """Member-steps per second."""
         start, steps = time.perf_counter(), 0
         while time.perf_counter() - start < seconds:
-            self._step()
-            steps += 1
-        return self._members * steps / (time.perf_counter() - start)
+            steps += self._step()
+        return self.members * steps / (time.perf_counter() - start)
 
     def stop(self):
         """Nothing has to be ended."""
@@ -158,30 +226,35 @@ def make_model(kind, k):
         model = heads_class()()
     else:
         model = vae.BetaVAE(beta=1.0 + k)
-    if kind == "small_vae":
-        gin.bind_parameter("encoder.encoder_fn", small_encoder)
-        gin.bind_parameter("decoder.decoder_fn", small_decoder)
+    if kind in HIDDEN_UNITS:
+        units = HIDDEN_UNITS[kind]
+        for network, function in (
+            ("encoder", small_encoder),
+            ("decoder", small_decoder),
+        ):
+            bound = functools.partial(function, units=units)
+            gin.bind_parameter(f"{network}.{network}_fn", bound)
         data = pooled.PooledData(data, 4)
     model.initialize(data, seed=k)
     return model
 
 
-def small_encoder(images, num_latent):
+def small_encoder(images, num_latent, units):
     """One hidden layer."""
     from keras import layers
 
     x = layers.Flatten()(images)
-    x = layers.Dense(64, activation="relu")(x)
+    x = layers.Dense(units, activation="relu")(x)
     return layers.Dense(num_latent)(x), layers.Dense(num_latent)(x)
 
 
-def small_decoder(codes, output_shape):
+def small_decoder(codes, output_shape, units):
     """One hidden layer."""
     import math
 
     from keras import layers
 
-    x = layers.Dense(64, activation="relu")(codes)
+    x = layers.Dense(units, activation="relu")(codes)
     x = layers.Dense(math.prod(output_shape))(x)
     return layers.Reshape(output_shape)(x)
 
@@ -219,13 +292,18 @@ def make_batch(kind):
         shapes = (64, 8), (64, 10)
         return tuple(random_state.normal(size=s).astype(np.float32) for s in shapes)
     data = dsprites_rendered.dsprites_rendered_small()
-    if kind == "small_vae":
+    if kind in HIDDEN_UNITS:
         data = pooled.PooledData(data, 4)
     return (data.images_at(rows),)
 
 
 def compiled_step(model, batch):
-    """The compiled update of `fit` on a batch that stays on the device."""
+    """The compiled update of `fit` on a batch that stays on the device.
+
+    Returns:
+        Function that makes updates and returns their number, and what the compiler
+        counts of one update on an accelerator.
+    """
     import keras
 
     batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
@@ -234,8 +312,9 @@ def compiled_step(model, batch):
 
         def step():
             float(model.train_function(iter([batch]))["loss"])
+            return 1
 
-        return step
+        return step, None
 
     import jax
 
@@ -246,37 +325,57 @@ def compiled_step(model, batch):
         optimizer_variables=True,
         metrics_variables=True,
     )
-    run = jax.jit(lambda state, batch: model.train_step(state, batch), donate_argnums=0)
+    on_device = jax.default_backend() != "cpu"
+    number = STEPS_ON_DEVICE if on_device else 1
+
+    def one(state, batch):
+        logs, state = model.train_step(state, batch)
+        return state, logs["loss"]
+
+    def several(state, batch):
+        if not on_device:
+            return one(state, batch)
+        state, losses = jax.lax.scan(
+            lambda state, _: one(state, batch), state, None, length=number
+        )
+        return state, losses[-1]
+
+    run = jax.jit(several, donate_argnums=0)
     # The step gives its buffers away, and other models share them at first.
     holder = [jax.tree.map(lambda leaf: leaf.copy(), state)]
+    cost = None
+    if on_device:
+        cost = jax.jit(one).lower(holder[0], batch).compile().cost_analysis()
 
     def step():
-        logs, holder[0] = run(holder[0], batch)
-        float(logs["loss"])
+        holder[0], loss = run(holder[0], batch)
+        float(loss)
+        return number
 
-    return step
+    return step, cost
 
 
 class Processes:
-    """A process for each core that trains a model of its own."""
+    """A process for each core that trains a model of its own, or a population."""
 
-    def __init__(self, model, args):
+    def __init__(self, model, members, precision):
         context = multiprocessing.get_context("spawn")
-        names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-        before = {name: os.environ.get(name) for name in names}
-        os.environ.update(dict.fromkeys(names, "1"), TF_CPP_MIN_LOG_LEVEL="2")
+        settings = machine.share_of(machine.num_cores()) | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
         self._ends = []
         for _ in range(machine.num_cores()):
             end, other = context.Pipe()
-            context.Process(
-                target=work, args=(other, model, args.precision), daemon=True
-            ).start()
+            arguments = (other, model, members, precision)
+            context.Process(target=work, args=arguments, daemon=True).start()
             self._ends.append(end)
         for end in self._ends:
             end.recv()
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
+            else:
+                os.environ[name] = value
 
     def rate(self, seconds):
         """Member-steps per second of all together."""
@@ -290,9 +389,14 @@ class Processes:
             end.send(None)
 
 
-def work(pipe, model, precision):
-    """Trains a model whenever it is told to, and tells how fast."""
-    stepper = Stepper(model, None, 1, precision)
+def work(pipe, model, members, precision):
+    """Trains whenever it is told to, and tells how fast."""
+    form = None
+    if members > 1:
+        from dmt.methods.shared.layers import population_convolutions
+
+        form = population_convolutions()
+    stepper = Stepper(model, form, members, precision)
     pipe.send("ready")
     while (seconds := pipe.recv()) is not None:
         pipe.send(stepper.rate(seconds))

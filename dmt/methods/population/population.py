@@ -9,6 +9,7 @@ model that would have been trained alone.
 
 import contextlib
 
+import gin
 import keras
 import numpy as np
 from keras import ops
@@ -20,6 +21,7 @@ FORMS = ("stacked", "unrolled")
 LEARNING_RATES = "learning_rates"
 
 
+@gin.configurable("population", denylist=["members"])
 class Population(StepAddressedTraining, keras.Model):
     """A `keras.Model` of K initialised models, for `fit` with ordinary callbacks.
 

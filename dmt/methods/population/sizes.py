@@ -15,7 +15,7 @@ from dmt.utils import configuration, machine
 MOST = 128
 # On a CPU: past this many multiplications a step, arithmetic outweighs what a step
 # costs besides, and a process for each model is faster.
-SMALL = 2e7
+SMALL = 1.5e7
 # Copies of an activation that a step holds at most: it, its gradient, what a
 # convolution gathers. Copies of a weight: in members and population each one, its
 # gradient, its optimiser's.

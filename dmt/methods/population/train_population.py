@@ -18,15 +18,14 @@ from dmt.methods.population.population import (
 from dmt.utils import configuration, results
 
 
-def train_population_with_gin(runs, form="stacked", share_batches=False, resume=False):
+def train_population_with_gin(runs, resume=False):
     """Trains models together.
 
     Args:
         runs: list of (model_dir, gin files, gin bindings), see `train.train_with_gin`,
-            whose `shared_configuration` is the same.
-        form: see `Population`.
-        share_batches: whether all see the batches of the first; otherwise each sees
-            those that it would see alone.
+            whose `shared_configuration` is the same. Lines `population.*` configure
+            `Population`; with `share_batches` all see the batches of the first,
+            otherwise each sees those that it would see alone.
         resume: whether to finish runs that were begun. Runs that stopped at different
             steps are trained in groups.
 
@@ -35,7 +34,7 @@ def train_population_with_gin(runs, form="stacked", share_batches=False, resume=
             configuration, or if the loss of members became infinite; all others are
             complete then.
     """
-    bindings = [_shared_bindings(*run[1:], share_batches) for run in runs]
+    bindings = [_shared_bindings(*run[1:]) for run in runs]
     for other in bindings[1:]:
         different = sorted(
             name
@@ -54,7 +53,7 @@ def train_population_with_gin(runs, form="stacked", share_batches=False, resume=
     # Losses read their configuration, which all runs share, when they are compiled.
     _, gin_files, gin_bindings = runs[0]
     with configuration.gin_configuration(gin_files, gin_bindings):
-        failures = train_prepared(prepared, form, share_batches)
+        failures = train_prepared(prepared)
         for run in prepared:
             if run.model_dir not in failures:
                 train.finish(run)
@@ -73,16 +72,14 @@ def shared_configuration(gin_files, gin_bindings):
         gin_files: paths of gin files of the training.
         gin_bindings: lines of gin that override them.
     """
-    return tuple(sorted(_shared_bindings(gin_files, gin_bindings, False).items()))
+    return tuple(sorted(_shared_bindings(gin_files, gin_bindings).items()))
 
 
-def train_prepared(runs, form="stacked", share_batches=False, seeds=None):
+def train_prepared(runs, seeds=None):
     """Trains runs to their last step, as many together as have one architecture.
 
     Args:
         runs: list of `train.Run` of one `shared_configuration`, which is gin's.
-        form: see `Population`.
-        share_batches: whether all see the batches of the first.
         seeds: of the batches of each run; its own if None.
 
     Returns:
@@ -98,7 +95,7 @@ def train_prepared(runs, form="stacked", share_batches=False, seeds=None):
             for other, seed in waiting
             if (other.state.step(), architecture(other.model)) == kind
         ]
-        failed = _fit(*map(list, zip(*group, strict=True)), form, share_batches)
+        failed = _fit(*map(list, zip(*group, strict=True)))
         failures |= failed
         taken = {r.model_dir for r, _ in group}
         waiting = [
@@ -109,10 +106,10 @@ def train_prepared(runs, form="stacked", share_batches=False, seeds=None):
     return failures
 
 
-def _fit(group, seeds, form, share_batches):
+def _fit(group, seeds):
     """Trains until the last step, or until members fail; returns their errors."""
     first = group[0]
-    population = Population([run.model for run in group], form, share_batches)
+    population = Population([run.model for run in group])
     population.compile(
         optimizer=make_optimizer([run.model.optimizer for run in group]),
         jit_compile=first.jit_compile,
@@ -122,7 +119,7 @@ def _fit(group, seeds, form, share_batches):
     population.read_optimizers()
     callback = _States(population, [run.state for run in group])
     data = [run.training_data for run in group]
-    if share_batches:
+    if population.share_batches:
         data, seeds = data[0], seeds[0]
     try:
         train.fit(first, population, callback, data, seeds)
@@ -174,9 +171,10 @@ class _States(keras.callbacks.Callback):
             state.on_train_end(logs)
 
 
-def _shared_bindings(gin_files, gin_bindings, share_batches):
+def _shared_bindings(gin_files, gin_bindings):
     with configuration.gin_configuration(gin_files, gin_bindings):
         bindings = results.parse_bindings(gin.config_str())
+        share_batches = bindings.get("population.share_batches") == "True"
         return {
             name: value
             for name, value in bindings.items()

@@ -109,11 +109,12 @@ def check_same(found_dir, expected_dir):
     ],
 )
 def test_member_is_the_single_run(family, form, tmp_path):
-    together = runs(tmp_path / "together", family, range(2))
-    train_population_with_gin(together, form)
-    for (found, _, gin_lines), k in zip(together, range(2), strict=True):
+    changes = {"population__form": f"'{form}'"}
+    together = runs(tmp_path / "together", family, range(2), **changes)
+    train_population_with_gin(together)
+    for (found, _, _), k in zip(together, range(2), strict=True):
         alone = tmp_path / f"alone_{k}"
-        train_with_gin(alone, gin_bindings=gin_lines)
+        train_with_gin(alone, gin_bindings=lines(family, k))
         check_same(found, alone)
         assert {p.name for p in alone.iterdir()} == {
             p.name for p in (tmp_path / "together" / f"member_{k}").iterdir()
@@ -219,9 +220,10 @@ def test_killed_population_resumes_alone_or_together(tmp_path, monkeypatch):
 
 
 def test_shared_batches_are_those_of_the_first(tmp_path):
-    first, second = runs(tmp_path, "vae", range(2))
-    same = (second[0], [], lines("vae", 0))
-    train_population_with_gin([first, same], share_batches=True)
+    changes = {"population__share_batches": "True"}
+    first, second = runs(tmp_path, "vae", range(2), **changes)
+    same = (second[0], [], lines("vae", 0, **changes))
+    train_population_with_gin([first, same])
     for found, expected in zip(state(first[0]), state(second[0]), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
