@@ -60,7 +60,8 @@ setup(
         "jax": ["jax"],
         "jax-gpu": ["jax[cuda13]"],
         "parquet": ["pyarrow"],
-        "test": ["jax", "pyarrow", "pytest", "pytest-xdist", "ruff"],
+        "ray": ["ray"],
+        "test": ["jax", "pyarrow", "pytest", "pytest-xdist", "ray", "ruff"],
         "umap": ["umap-learn"],
     },
     entry_points={

@@ -85,6 +85,19 @@ def test_own_photos(folder):
     assert found["origin"] == "user"
 
 
+def test_own_population(folder):
+    process = subprocess.run(
+        [sys.executable, "my_population.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    numbers = re.findall(r"-?\d+\.\d+", process.stdout.split("\n[")[-1])
+    assert len(numbers) >= 3
+
+
 def test_scores_of_arrays():
     (code,) = re.findall(r"```python\n(import numpy.*?)```", README, re.S)
     process = subprocess.run(

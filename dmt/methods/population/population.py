@@ -136,10 +136,11 @@ class Population(StepAddressedTraining, keras.Model):
                 self._template.of(member, kind), self._stacked[kind], strict=True
             )
         ]
-        if member.optimizer is not None and self.optimizer is not None:
-            own = _slots(member.optimizer)
-            pairs += zip(own, _slots(self.optimizer), strict=True)
-            parts = map(optimizers.parts_of, (member.optimizer, self.optimizer))
+        # A member that nobody compiled has none.
+        own = getattr(member, "optimizer", None)
+        if own is not None:
+            pairs += zip(_slots(own), _slots(self.optimizer), strict=True)
+            parts = map(optimizers.parts_of, (own, self.optimizer))
             for optimizer, stacked in zip(*parts, strict=True):
                 if stacked.learning_rates is not None:
                     optimizer.learning_rate = stacked.learning_rates.value[k]
