@@ -200,6 +200,8 @@ def _groups(stage, output_dir, population, num_workers, trainers):
             limits[key] = trainers.submit(sizes.most_at_once, *arguments).result
     groups = []
     for key, runs in alike.items():
-        groups += sizes.parts_of(runs, population, num_workers, limits.get(key))
+        size = sizes.size_of(len(runs), population, num_workers, limits.get(key))
+        parts = -(-len(runs) // size)
+        groups += [runs[part::parts] for part in range(parts)]
     names = [run.name for run in stage]
     return sorted(groups, key=lambda group: names.index(group[0].name))

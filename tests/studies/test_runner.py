@@ -87,18 +87,16 @@ def test_populations_fit_into_the_memory(monkeypatch):
 @pytest.mark.parametrize(
     ("number", "population", "workers", "limit", "expected"),
     [
-        (10, 1, 2, None, [1] * 10),
-        (10, 4, 2, None, [4, 3, 3]),
-        (10, "auto", 2, 128, [5, 5]),
-        (10, "auto", 1, 128, [10]),
-        (10, "auto", 1, 4, [4, 3, 3]),
-        (10, "auto", 4, 128, [3, 3, 2, 2]),
-        (3, "auto", 2, 1, [1, 1, 1]),
-        (1, "auto", 2, None, [1]),
+        (10, 1, 2, None, 1),
+        (10, 4, 2, None, 4),
+        (3, 4, 2, None, 3),
+        (10, "auto", 2, 128, 5),
+        (10, "auto", 1, 128, 10),
+        (10, "auto", 1, 4, 4),
+        (10, "auto", 4, 128, 3),
+        (3, "auto", 2, 1, 1),
+        (1, "auto", 2, None, 1),
     ],
 )
-def test_runs_are_divided_evenly(number, population, workers, limit, expected):
-    runs = list(range(number))
-    parts = sizes.parts_of(runs, population, workers, lambda: limit)
-    assert sorted(map(len, parts), reverse=True) == expected
-    assert sorted(run for part in parts for run in part) == runs
+def test_processes_share_the_models(number, population, workers, limit, expected):
+    assert sizes.size_of(number, population, workers, lambda: limit) == expected

@@ -193,6 +193,8 @@ class PBT:
                 )
             limits = _Limits(executor, self, gin_files, gin_bindings)
             for number in range(self.num_rounds):
+                if lineage:
+                    plan = self.next_plan(plan, number - 1)
                 tasks = {}
                 for group in self._groups(
                     plan, number, output_dir, limits, population, num_workers
@@ -209,7 +211,6 @@ class PBT:
                     {"rounds": lineage}, os.path.join(output_dir, "lineage.json")
                 )
                 _remove_checkpoints(output_dir, lineage)
-                plan = self.next_plan(plan, number)
             task = Task(executor, _write_best, (*shared, best_of(lineage)))
             processes.run_all({"best model": task})
 
@@ -227,14 +228,16 @@ class PBT:
         groups = []
         for members in alike.values():
             models = self.models_per_member
-            runs = [member for member in members for _ in range(models)]
-            parts = sizes.parts_of(
-                runs, population, num_workers, lambda m=members[0]: limits.most(m)
+            size = sizes.size_of(
+                len(members) * models,
+                population,
+                num_workers,
+                lambda member=members[0]: limits.most(member),
             )
-            size = max(1, len(parts[0]) // models)
-            for start in range(0, len(members), size):
-                part = members[start : start + size]
-                groups.append((part, len(parts[0]) > 1 and len(part) * models > 1))
+            step = max(1, size // models)
+            for start in range(0, len(members), step):
+                part = members[start : start + step]
+                groups.append((part, size > 1 and len(part) * models > 1))
         return groups
 
     def first_plan(self):
@@ -266,11 +269,16 @@ class PBT:
         # One alone has nobody to learn from.
         num_replaced = math.ceil(self.cut * len(order)) if len(order) > 1 else 0
         able = [member for member in order if not member["failed"]]
+        if not able:
+            raise ValueError(
+                f"All members failed in round {number}: lower the learning rates in "
+                "pbt.hyperparameters or set pbt.limits."
+            )
         top = able[-num_replaced:] if num_replaced else able
         following = []
         for place, member in enumerate(order):
             parent = member
-            if top and (place < num_replaced or member["failed"]):
+            if place < num_replaced or member["failed"]:
                 parent = top[random_state.randint(len(top))]
             changed = parent["hyperparameters"]
             if parent is not member:
@@ -461,7 +469,7 @@ def _train_and_score(
     for i, path in enumerate(paths):
         own = runs[i * models : (i + 1) * models]
         score = {"score": 0.0, "model": 0, "step": step, "failed": True}
-        if all(run in trained for run in own):
+        if not failed.intersection(run.model_dir for run in own):
             with configuration.gin_configuration(gin_files, all_bindings[i * models]):
                 score |= _score_models(settings, own, tables)
         results.save_dict(score, path)

@@ -24,24 +24,18 @@ _WEIGHT_COPIES = 8
 _SHARE_OF_MEMORY = 0.8
 
 
-def parts_of(runs, population, num_workers, limit):
-    """Divides runs that can be trained together into populations of about one size.
+def size_of(number, population, num_workers, limit):
+    """Number of models to train as one program.
 
     Args:
-        runs: list.
-        population: number of runs to train as one program, or "auto".
+        number: number of models that can be trained together.
+        population: number that the user wants, or "auto".
         num_workers: number of processes that train.
-        limit: function without arguments, calls `most_at_once` for one of the runs.
-
-    Returns:
-        List of lists of runs.
+        limit: function without arguments, calls `most_at_once` for one of the models.
     """
-    size = population
-    if population == "auto":
-        share = -(-len(runs) // num_workers)
-        size = min(share, limit()) if len(runs) > 1 else 1
-    parts = -(-len(runs) // size)
-    return [runs[part::parts] for part in range(parts)]
+    if population != "auto" or number == 1:
+        return min(number, 1 if population == "auto" else population)
+    return min(-(-number // num_workers), limit())
 
 
 def most_at_once(gin_files, gin_bindings):

@@ -137,6 +137,8 @@ def test_failed_members_are_replaced_and_never_best():
     assert pbt.best_of([plan])["member"] == 2
     with pytest.raises(ValueError, match="All members failed"):
         pbt.best_of([scored(population.first_plan(), range(6), failed=range(6))])
+    with pytest.raises(ValueError, match="All members failed in round 1"):
+        population.next_plan(scored(plan, range(6), failed=range(6)), 1)
 
 
 @pytest.mark.parametrize(
