@@ -8,7 +8,7 @@ import tempfile
 import keras
 
 from dmt.methods import train
-from dmt.methods.shared.layers import on_cpu
+from dmt.methods.shared.layers import has_convolutions, on_cpu
 from dmt.utils import configuration, machine
 
 # More gain little, and the codes of all images of so many fill a disk.
@@ -72,8 +72,7 @@ def is_small(model, batch_size):
         model: an initialised `TrainableModel`.
         batch_size: of its updates.
     """
-    layers = list(model._flatten_layers(include_self=False))
-    if any("Conv" in type(layer).__name__ for layer in layers):
+    if has_convolutions(model):
         return False
     weights = sum(math.prod(v.shape) for v in model.trainable_variables)
     return batch_size * weights <= SMALL

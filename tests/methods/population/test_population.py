@@ -127,13 +127,15 @@ def test_population_of_one(tmp_path):
     check_same(tmp_path / "together" / "member_1", tmp_path / "alone")
 
 
-def test_convolutions_and_resident_images(tmp_path):
+@pytest.mark.parametrize("form", ["stacked", "unrolled"])
+def test_convolutions_and_resident_images(form, tmp_path):
     changes = {
         "encoder__encoder_fn": "@conv_encoder",
         "decoder__decoder_fn": "@deconv_decoder",
         "model__steps_per_execution": "2",
     }
-    together = runs(tmp_path, "vae", range(2), model__resident="True", **changes)
+    own = {"model__resident": "True", "population__form": f"'{form}'"}
+    together = runs(tmp_path, "vae", range(2), **own, **changes)
     train_population_with_gin(together)
     for k in range(2):
         alone = tmp_path / f"alone_{k}"
