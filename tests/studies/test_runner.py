@@ -77,6 +77,32 @@ def test_convolutions_are_trained_alone_on_a_cpu():
     assert sizes.most_at_once([], bindings(TINY)) > 8
 
 
+def test_heads_have_a_size(monkeypatch):
+    tasks = {
+        "model__model": "@multi_task()",
+        "multi_task__tasks": "@random_tasks()",
+        "random_tasks__num_tasks": "2",
+        "heads__hidden_units": "(8,)",
+    }
+    lines = bindings({k: v for k, v in TINY.items() if k != "vae.beta"}, **tasks)
+    assert sizes.most_at_once([], lines) > 8
+    # Where there is an accelerator, convolutions are stacked too.
+    monkeypatch.setattr(sizes, "on_cpu", lambda: False)
+    monkeypatch.setattr(sizes, "memory", lambda: 4e9)
+    lines = bindings(TINY, **CONVOLUTIONS, model__batch_size="64")
+    assert 4 < sizes.most_at_once([], lines) < sizes.MOST
+
+
+def test_a_member_that_fails_is_named_and_the_others_are_scored(tmp_path):
+    good = make_run("run/0", 0)
+    bad = make_run("run/1", 1, AdamOptimizer__learning_rate="1e30")
+    with pytest.raises(ValueError, match="1 of 2 failed.*run/1: The loss is"):
+        runner.execute_all([[good, bad]], str(tmp_path), 1, 2)
+    assert (tmp_path / "run/0/metrics/mean/mig/results").is_dir()
+    assert not (tmp_path / "run/1/metrics").exists()
+    assert not list(tmp_path.rglob("*moments_*"))
+
+
 def test_populations_fit_into_the_memory(monkeypatch):
     monkeypatch.setattr(sizes, "memory", lambda: 2e7)
     few = sizes.most_at_once([], bindings(TINY))

@@ -56,7 +56,15 @@ class Population(StepAddressedTraining, keras.Model):
         self.num_members = len(members)
         self.form = form
         self.share_batches = share_batches
-        self.convolutions = convolutions or layers.population_convolutions()
+        if convolutions is None:
+            convolutions = layers.population_convolutions()
+        if convolutions not in layers.CONVOLUTIONS:
+            raise ValueError(
+                f"population.convolutions must be one of "
+                f"{', '.join(layers.CONVOLUTIONS)}. "
+                f"Received: convolutions={convolutions!r}"
+            )
+        self.convolutions = convolutions
         self.result_keys = ("loss", *members[0].result_keys)
         template = _Template(members[0])
         # Past Keras, which would track the variables of the members.
@@ -355,8 +363,13 @@ def architecture(model):
         for name, value in vars(model).items()
         if name not in may_differ and not name.startswith("_") and _is_plain(value)
     }
-    shapes = [v.shape for v in model.trainable_variables]
-    return type(model).__name__, shapes, fixed
+    layers = [
+        (type(layer).__name__, {**layer.get_config(), "name": None})
+        for layer in model._flatten_layers(include_self=False)
+        if not isinstance(layer, (keras.Model, keras.metrics.Metric))
+    ]
+    shapes = [v.shape for v in model.variables]
+    return type(model).__name__, (shapes, layers), fixed
 
 
 def _is_plain(value):

@@ -47,17 +47,14 @@ def most_at_once(gin_files, gin_bindings):
 
     Returns:
         What fits into the memory; 1 if models alone are faster, as convolutions are on
-        a CPU, or if the configuration is wrong, for which its run will fail.
+        a CPU.
     """
     prepared = []
-    try:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            configuration.gin_configuration(gin_files, gin_bindings),
-        ):
-            train.train(os.path.join(folder, "model"), population=prepared)
-    except (ValueError, OSError):
-        return 1
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        configuration.gin_configuration(gin_files, gin_bindings),
+    ):
+        train.train(os.path.join(folder, "model"), population=prepared)
     (run,) = prepared
     if on_cpu() and not is_small(run.model, run.batch_size):
         return 1
@@ -89,8 +86,12 @@ def bytes_of_member(model, batch_size):
         getattr(layer, "output", ())
         for layer in model._flatten_layers(include_self=False)
     ]
-    shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs)]
-    activations = batch_size * sum(map(math.prod, shapes))
+    # The axis of the batch is None, wherever it is.
+    sizes = [
+        math.prod(axis for axis in tensor.shape if axis is not None)
+        for tensor in keras.tree.flatten(outputs)
+    ]
+    activations = batch_size * sum(sizes)
     weights = sum(math.prod(variable.shape) for variable in model.variables)
     return 4 * (_ACTIVATION_COPIES * activations + _WEIGHT_COPIES * weights)
 
@@ -108,10 +109,16 @@ def _device_memory():
         import jax
 
         return jax.devices()[0].memory_stats()["bytes_limit"]
-    free = subprocess.run(
-        ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"],
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    total = subprocess.run(
+        [
+            "nvidia-smi",
+            f"--id={device}",
+            "--query-gpu=memory.total",
+            "--format=csv,noheader,nounits",
+        ],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    return 2**20 * int(free.split()[0])
+    return 2**20 * int(total) // int(os.environ.get(machine.NUM_WORKERS, 1))
