@@ -34,6 +34,7 @@ from dmt.evaluation.metrics.unsupervised_metrics import unsupervised_scores
 from dmt.evaluation.metrics.utils import bootstrap, histogram_discretize
 from dmt.evaluation.metrics.z_max_variance import z_max_variance
 from dmt.evaluation.udr.metrics.udr import udr
+from dmt.utils.tables import aligned
 
 __all__ = [
     "METRICS",
@@ -137,11 +138,7 @@ def table(rows):
             low, high = intervals.get(key, (None, None))
             interval = "" if low is None else f"  [{low:.4f}, {high:.4f}]"
             cells.append((label, key, f"{value:8.4f}{interval}"))
-    widths = [max((len(row[i]) for row in cells), default=0) for i in range(2)]
-    return "\n".join(
-        f"{label:{widths[0]}}  {key:{widths[1]}}  {value}"
-        for label, key, value in cells
-    )
+    return "\n".join(aligned(cells, text=(0, 1, 2)))
 
 
 def _metric(function, gin_name, scores, invariances, resampling=True):

@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import tempfile
 
-from dmt.utils import files, machine
+from dmt.utils import files, machine, results
 
 DEFAULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
 # Files that one process reads before it writes their columns to disk.
@@ -94,7 +94,9 @@ def _transpose_chunk(task):
     start, paths, output_path = task
     columns = {}
     for row, path in enumerate(paths, start):
-        for name, value in {**_load(path), "path": path}.items():
+        # NaN is not JSON, but others write it.
+        values = results.load_json(path, parse_constant=lambda _: None)
+        for name, value in {**values, "path": path}.items():
             columns.setdefault(name, {})[row] = value
     places = {}
     with open(output_path, "wb") as file:
@@ -105,18 +107,6 @@ def _transpose_chunk(task):
             places[name] = (file.tell(), len(text), kinds)
             file.write(text)
     return output_path, len(paths), places
-
-
-def _load(path):
-    with open(path, "rb") as file:
-        try:
-            # NaN is not JSON, but others write it.
-            values = json.load(file, parse_constant=lambda _: None)
-        except ValueError as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} is no JSON object of the form {{name: value}}.")
-    return values
 
 
 def _kind(value):

@@ -16,6 +16,7 @@ import numpy as np
 from dmt import metrics
 from dmt.studies import configurations
 from dmt.utils import results
+from dmt.utils.tables import aligned
 from dmt.visualize import pages
 
 _PATTERN = os.path.join("**", "results", "aggregate", "evaluation.json")
@@ -339,14 +340,7 @@ def _table(found):
     ]
     titles = ["", "metric", "score", "n", "first", "second", "difference"]
     rows.insert(0, [*titles, f"{_CONFIDENCE:.0%} interval", "rank corr."])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i < 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows, text=(0, 1, 2))
     counts = found["configurations"]
     lines.append(
         f"n: configurations. In both sets {counts['both']}, only in the first "

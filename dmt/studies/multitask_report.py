@@ -356,10 +356,7 @@ class _Results:
         elapsed = 0.0
         runs = sum(self._definition.stages(self._dir), [])
         for run in runs:
-            for step in run.steps:
-                name = {"evaluate": "evaluation"}.get(step.kind, step.kind)
-                path = f"{step.output}/results/json/{name}_results.json"
-                elapsed += results.load_json(path)["elapsed_time"]
+            elapsed += sum(step.results()["elapsed_time"] for step in run.steps)
         step = ("model", "results", "json", "train_results.json")
         trained = self._results("multi_head", self._seeds[0], *step)
         return {

@@ -172,17 +172,19 @@ class _Claims:
 
     def _claim(self, run):
         """Whether this process is to make a run now."""
-        lock = None if run.is_complete() else processes.claim(run.directory)
-        # Another process may have completed it before it freed the lock.
-        if run.is_complete():
-            self._progress.done += 1
-            self._waiting.remove(run)
-            if lock:
-                lock.close()
-        elif lock:
-            self._locks[run.name] = self._all_locks.enter_context(lock)
-            self._waiting.remove(run)
-        return run.name in self._locks
+        if not run.is_complete():
+            lock = processes.claim(run.directory)
+            if lock is None:
+                return False
+            # Another process may have completed it before it freed the lock.
+            if not run.is_complete():
+                self._locks[run.name] = self._all_locks.enter_context(lock)
+                self._waiting.remove(run)
+                return True
+            lock.close()
+        self._waiting.remove(run)
+        self._progress.done += 1
+        return False
 
     def _kind(self, run):
         """What is equal for runs that can be trained together."""
@@ -202,18 +204,19 @@ class _Claims:
         if kind == run.name:
             return 1
         if kind not in self._sizes:
-            _, *configuration = run.training
-            if self._population == "auto":
+            others = (run for run in self._waiting if self._kind(run) == kind)
+            if next(others, None) is None:
+                return 1
+            limit = self._population
+            if limit == "auto":
+                _, *configuration = run.training
                 future = processes.submit(
                     self._trainers, sizes.most_at_once, *configuration
                 )
                 limit = sizes.limit_of(future)
-            else:
-                limit = self._population
-            others = (run for run in self._waiting if self._kind(run) == kind)
             # More of them would not make groups larger.
             enough = itertools.islice(others, limit * self._num_workers)
-            number = 1 + sum(1 for _ in enough)
+            number = 2 + sum(1 for _ in enough)
             size = sizes.size_of(
                 number, self._population, self._num_workers, lambda: limit
             )

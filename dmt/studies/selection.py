@@ -29,6 +29,7 @@ from dmt.evaluation.udr import evaluate as udr
 from dmt.evaluation.udr.metrics.udr import compute_udr_sklearn
 from dmt.studies import configurations
 from dmt.utils import configuration, results
+from dmt.utils.tables import aligned
 from dmt.validation.validate import scores_on_labels
 
 logger = logging.getLogger(__name__)
@@ -459,7 +460,10 @@ def _table(label, section, criteria):
             f"{k} = {v}" for k, v in row["bindings"].items() if v != "None"
         )
         rows.append([row["name"], *values, differing])
-    lines = [f"{label}, value and (rank) of each run:", *_aligned(rows)]
+    lines = [
+        f"{label}, value and (rank) of each run:",
+        *aligned(rows, text=(0, len(criteria) + 1)),
+    ]
     if len(section["runs"]) > _MAX_SHOWN:
         lines.append(f"and {len(section['runs']) - _MAX_SHOWN} more in selection.json")
     best = [f"{name} {run or '–'}" for name, run in section["best"].items()]
@@ -469,7 +473,7 @@ def _table(label, section, criteria):
         rows = [["", *criteria, ""]]
         for name, found in list(section["agreement"].items())[:_MAX_SHOWN]:
             rows.append([name, *(_signed(found.get(c)) for c in criteria), ""])
-        lines += _aligned(rows)
+        lines += aligned(rows, text=(0,))
         if len(section["agreement"]) > _MAX_SHOWN:
             more = len(section["agreement"]) - _MAX_SHOWN
             lines.append(f"and {more} more in selection.json")
@@ -482,21 +486,6 @@ def _cell(value, rank):
 
 def _signed(found):
     return "–" if found is None else f"{found['spearman']:+.2f}"
-
-
-def _aligned(rows):
-    """Rows as lines: the first column to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(c.rjust(w) for c, w in zip(row[1:-1], widths[1:-1], strict=True)),
-                row[-1],
-            ]
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _few(names):

@@ -48,6 +48,11 @@ class Step:
             return results.is_complete(self.output, _RESULTS[self.kind])
         return os.path.exists(self.output)
 
+    def results(self):
+        """What the step measured, of a step that writes results."""
+        name = f"{_RESULTS[self.kind]}_results.json"
+        return results.load_json(os.path.join(self.output, "results", "json", name))
+
 
 def execute(steps, overwrite=False, moments_dir=None):
     """Carries out steps; those that are complete are skipped.

@@ -6,7 +6,9 @@ the path of the page or table that it wrote.
 """
 
 import dataclasses
+import functools
 import glob
+import inspect
 import os
 
 import gin
@@ -38,25 +40,17 @@ def open_study(name, gin_bindings=(), **options):
         raise ValueError(
             f"--study must be one of {', '.join(names())}. Received: {name}"
         )
-    known = _MULTITASK_OPTIONS if name == "multitask" else _PUBLISHED_OPTIONS
+    open_named = open_multitask
+    if name != "multitask":
+        open_named = functools.partial(Published, published.STUDIES[name])
+    known = list(inspect.signature(open_named).parameters)[1:]
     for option in options:
         if option not in known:
             raise ValueError(
                 f"--{option} is not an option of --study={name}, which has "
                 f"{', '.join(f'--{other}' for other in known)}."
             )
-    if name == "multitask":
-        return open_multitask(gin_bindings, **options)
-    return Published(published.STUDIES[name], tuple(gin_bindings), **options)
-
-
-_MULTITASK_OPTIONS = ("dataset", "scale")
-_PUBLISHED_OPTIONS = (
-    "model_nums",
-    "gin_postprocess_config_glob",
-    "gin_evaluation_config_glob",
-    "visualize",
-)
+    return open_named(tuple(gin_bindings), **options)
 
 
 def open_multitask(gin_bindings, dataset="dsprites_rendered", scale="small"):

@@ -149,15 +149,19 @@ def save_dict(values, path):
     files.write_text(path, text)
 
 
-def load_json(path):
+def load_json(path, parse_constant=None):
     """Reads a dictionary from a JSON file.
+
+    Args:
+        path: the file.
+        parse_constant: function of "NaN", "Infinity" or "-Infinity", see `json.load`.
 
     Raises:
         ValueError: if it is damaged or holds something else, naming the file.
     """
     with open(path, encoding="utf-8") as file:
         try:
-            values = json.load(file)
+            values = json.load(file, parse_constant=parse_constant)
         except ValueError as error:
             raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(values, dict):
