@@ -34,7 +34,7 @@ COMMANDS = (
 )
 
 setup(
-    name="dmt",
+    name="dmt-lib",
     version=VERSION,
     description="Disentanglement and multi-task learning on Keras 3",
     long_description=(HERE / "README.md").read_text(),
@@ -44,8 +44,7 @@ setup(
     packages=[*find_packages(include=["dmt", "dmt.*"]), "dmt.gin_configs"],
     package_dir={"dmt.gin_configs": "gin_configs"},
     package_data={
-        "dmt.visualize": ["*.jinja", "*.css"],
-        "dmt.studies": ["*.jinja"],
+        "dmt": ["**/*.jinja", "**/*.css", "py.typed"],
         "dmt.gin_configs": ["**/*.gin"],
     },
     install_requires=[
@@ -60,6 +59,7 @@ setup(
         "pillow>=10",
         "scikit-learn>=1.9",
         "scipy>=1.15",
+        "tabulate",
         "tensorboard",
         "tensorflow>=2.20",
         "tensorflow-datasets",
@@ -71,7 +71,16 @@ setup(
         "jax-gpu": ["jax[cuda13]"],
         "parquet": ["pyarrow"],
         "ray": ["ray"],
-        "test": ["jax", "pyarrow", "pytest", "pytest-xdist", "ray", "ruff"],
+        "test": [
+            "import-linter",
+            "jax",
+            "mypy",
+            "pyarrow",
+            "pytest",
+            "pytest-xdist",
+            "ray",
+            "ruff",
+        ],
         "umap": ["umap-learn"],
     },
     entry_points={

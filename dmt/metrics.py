@@ -10,6 +10,8 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+from tabulate import tabulate
+
 from dmt.evaluation.metrics.beta_vae import beta_vae
 from dmt.evaluation.metrics.component_retrieval import component_retrieval
 from dmt.evaluation.metrics.dci import dci
@@ -34,7 +36,6 @@ from dmt.evaluation.metrics.unsupervised_metrics import unsupervised_scores
 from dmt.evaluation.metrics.utils import bootstrap, histogram_discretize
 from dmt.evaluation.metrics.z_max_variance import z_max_variance
 from dmt.evaluation.udr.metrics.udr import udr
-from dmt.utils.tables import aligned
 
 __all__ = [
     "METRICS",
@@ -138,7 +139,7 @@ def table(rows):
             low, high = intervals.get(key, (None, None))
             interval = "" if low is None else f"  [{low:.4f}, {high:.4f}]"
             cells.append((label, key, f"{value:8.4f}{interval}"))
-    return "\n".join(aligned(cells, text=(0, 1, 2)))
+    return tabulate(cells, tablefmt="plain", disable_numparse=True)
 
 
 def _metric(function, gin_name, scores, invariances, resampling=True):

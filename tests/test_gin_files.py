@@ -12,7 +12,7 @@ from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.utils import results
 from dmt.validation.validate import validate_with_gin
-from tests.conftest import TINY, bindings
+from tests.helpers.runs import TINY, bindings
 
 SURFACE = json.loads(
     (pathlib.Path(__file__).parent / "golden" / "dlib_surface.json").read_text()

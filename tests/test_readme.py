@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from dmt.utils import results
-from tests.conftest import TINY, bindings
+from tests.helpers.runs import TINY, bindings
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

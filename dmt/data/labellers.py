@@ -11,10 +11,12 @@ import math
 import gin
 import numpy as np
 
+from dmt.utils import stages
+
 _ARGUMENTS = ["labels", "dataset", "random_state"]
 
 
-@gin.configurable("labeller", denylist=_ARGUMENTS)
+@stages.configurable("labeller", "supervision", denylist=_ARGUMENTS)
 def make_labeller(labels, dataset, random_state, labeller_fn=gin.REQUIRED):
     """Labels of factors.
 
@@ -32,14 +34,14 @@ def make_labeller(labels, dataset, random_state, labeller_fn=gin.REQUIRED):
     return np.asarray(labels, dtype="float32"), [int(size) for size in sizes]
 
 
-@gin.configurable("perfect_labeller", denylist=_ARGUMENTS)
+@stages.configurable("perfect_labeller", "supervision", denylist=_ARGUMENTS)
 def perfect_labeller(labels, dataset, random_state):
     """The factors themselves; see `make_labeller`."""
     del random_state
     return labels, dataset.factors_num_values
 
 
-@gin.configurable("bin_labeller", denylist=_ARGUMENTS)
+@stages.configurable("bin_labeller", "supervision", denylist=_ARGUMENTS)
 def bin_labeller(labels, dataset, random_state, num_bins=5):
     """Factors rounded down to few values; see `make_labeller`.
 
@@ -63,7 +65,7 @@ def bin_labeller(labels, dataset, random_state, num_bins=5):
     return np.where(sizes > num_bins, bins, labels), np.minimum(sizes, num_bins)
 
 
-@gin.configurable("noisy_labeller", denylist=_ARGUMENTS)
+@stages.configurable("noisy_labeller", "supervision", denylist=_ARGUMENTS)
 def noisy_labeller(labels, dataset, random_state, prob_random=0.1):
     """Factors of which some are replaced by random values; see `make_labeller`.
 
@@ -90,7 +92,7 @@ def noisy_labeller(labels, dataset, random_state, prob_random=0.1):
     return labels, sizes
 
 
-@gin.configurable("permuted_labeller", denylist=_ARGUMENTS)
+@stages.configurable("permuted_labeller", "supervision", denylist=_ARGUMENTS)
 def permuted_labeller(labels, dataset, random_state):
     """Factors whose values are renamed, without their order; see `make_labeller`."""
     sizes = dataset.factors_num_values
@@ -101,7 +103,7 @@ def permuted_labeller(labels, dataset, random_state):
     return np.stack(columns, axis=1), sizes
 
 
-@gin.configurable("partial_labeller", denylist=_ARGUMENTS)
+@stages.configurable("partial_labeller", "supervision", denylist=_ARGUMENTS)
 def partial_labeller(labels, dataset, random_state, num_observed_factors=2):
     """Some of the factors, chosen at random, in random order; see `make_labeller`.
 

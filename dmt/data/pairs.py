@@ -13,6 +13,7 @@ import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data
 from dmt.data.pipeline import DrawnExamples, batch_indices
+from dmt.utils import stages
 
 # Draws of a second image that does not exist before another one is looked for: first
 # of other values, then of other factors.
@@ -63,7 +64,7 @@ class PairExamples(DrawnExamples):
         return [(images, dtype), ((batch_size, 1), "int32")]
 
 
-@gin.configurable("dynamics", denylist=["dataset"])
+@stages.configurable("dynamics", "supervision", denylist=["dataset"])
 class DrawnPairs(PairExamples):
     """Pairs whose second image has some factors drawn anew.
 
@@ -327,7 +328,7 @@ class StoredPairs(PairExamples):
         return images.reshape(2, batch_size, *images.shape[1:]), self._labels[rows]
 
 
-@gin.configurable("pairs", denylist=["dataset"])
+@stages.configurable("pairs", "supervision", denylist=["dataset"])
 def make_pairs(dataset, path=None):
     """The pairs to train on.
 

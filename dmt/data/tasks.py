@@ -12,12 +12,11 @@ import json
 import logging
 import math
 
-import gin
 import numpy as np
 import threadpoolctl
 
 from dmt.data.ground_truth import prepared
-from dmt.utils import arrays, machine
+from dmt.utils import arrays, machine, stages
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def unit_factors(factors, factor_sizes):
     return np.asarray(factors, dtype=np.float32) / last
 
 
-@gin.configurable("random_tasks")
+@stages.configurable("random_tasks", "supervision")
 class RandomTasks(Tasks):
     """Regression to random networks of the factors.
 
@@ -236,7 +235,7 @@ def _outputs(network, inputs):
     return outputs
 
 
-@gin.configurable("label_tasks")
+@stages.configurable("label_tasks", "supervision")
 class LabelTasks(Tasks):
     """Columns of labels: regression to numbers, classification of values.
 

@@ -8,11 +8,11 @@ import time
 import gin
 
 from dmt.data.ground_truth import named_data
+from dmt.evaluation.codes import codes_of
 from dmt.evaluation.metrics import task_heads  # noqa: F401 (registers it)
-from dmt.evaluation.representation import codes_of
 from dmt.evaluation.score import run_metric, versions
 from dmt.postprocessing.representation import load_representation
-from dmt.utils import configuration, files, results
+from dmt.utils import configuration, files, results, stages
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ def evaluate_with_gin(
         evaluate(model_dir, output_dir, overwrite, **flags)
 
 
-@gin.configurable(
+@stages.configurable(
+    "evaluation",
     "evaluation",
     denylist=[
         "model_dir",
@@ -168,17 +169,8 @@ def write_evaluation(
 
 def _data_bindings():
     """The bindings that data may depend on: all but those of evaluation's functions."""
-    bindings = results.parse_bindings(gin.config_str())
-
-    def is_of_evaluation(name):
-        selector = name.rpartition("/")[2].rpartition(".")[0]
-        if not selector:
-            return False  # A macro.
-        module = gin.get_configurable(selector).__module__
-        return module.startswith(("dmt.evaluation", "dmt.validation"))
-
     return tuple(
         (name, value)
-        for name, value in sorted(bindings.items())
-        if not is_of_evaluation(name)
+        for name, value in sorted(results.parse_bindings(gin.config_str()).items())
+        if stages.stage_of(name) != "evaluation"
     )

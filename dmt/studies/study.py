@@ -13,7 +13,10 @@ import os
 
 import gin
 
-from dmt.studies import multitask, published, reproduce, runner
+from dmt.runs import runner
+from dmt.studies.multitask import runs as multitask
+from dmt.studies.published import reproduce
+from dmt.studies.published import studies as published
 from dmt.utils import configuration, machine, processes
 
 
@@ -135,7 +138,7 @@ class Published:
 
     def write_page(self, output_dir):
         """Writes the results of all runs in the directory to one table."""
-        from dmt.studies.aggregate import aggregate_results_to_json
+        from dmt.analysis.aggregate import aggregate_results_to_json
 
         path = os.path.join(output_dir, "results.json")
         pattern = os.path.join(

@@ -1,14 +1,16 @@
 """Gin at the edge of a step: parse, run, clear; mistakes become one line."""
 
 import contextlib
+import functools
 import glob
+import inspect
 import logging
 import os
 import re
 
 import gin
 
-from dmt.utils import files, results
+from dmt.utils import files, results, stages
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,35 @@ def gin_configuration(gin_files, gin_bindings):
         ) from error
     finally:
         gin.clear_config()
+
+
+def with_gin(step):
+    """A step that parses its gin configuration first, and clears it afterwards.
+
+    Args:
+        step: function whose parameters begin with the directories that it reads and
+            writes, then `overwrite`.
+
+    Returns:
+        Function of the same directories, then `overwrite=False`, `gin_config_files=()`
+        and `gin_bindings=()`; other parameters of `step` are given by name.
+    """
+    num_directories = list(inspect.signature(step).parameters).index("overwrite")
+
+    @functools.wraps(step)
+    def run(*arguments, gin_config_files=(), gin_bindings=(), **parameters):
+        arguments, lists = (
+            arguments[: num_directories + 1],
+            arguments[num_directories + 1 :],
+        )
+        gin_config_files, gin_bindings = (
+            *lists,
+            *(gin_config_files, gin_bindings)[len(lists) :],
+        )
+        with gin_configuration(gin_config_files or (), gin_bindings or ()):
+            return step(*arguments, **parameters)
+
+    return run
 
 
 def _parse(parse, source):
@@ -248,13 +279,17 @@ def bind_dataset(gin_file):
         packages = re.findall(r"^import (\w+)", file.read(), re.M)
     bindings = results.bindings_of(gin_file)
     for name, value in bindings.items():
-        selector = name.rpartition("/")[2].rpartition(".")[0]
-        if not selector or selector == "dataset" or name in bound:
+        configurable = stages.configurable_of(name)
+        if not configurable or configurable == "dataset" or name in bound:
             continue
-        try:
-            module = gin.get_configurable(selector).__module__
-        except ValueError:
-            continue  # Of a later stage, which this step has not imported.
-        if module.startswith("dmt.data.") or module.split(".")[0] in packages:
+        is_of_data = stages.stage_of(name) in ("dataset", "supervision")
+        if is_of_data or _module(configurable).split(".")[0] in packages:
             with gin.unlock_config():
                 gin.parse_config(f"{name} = {value}")
+
+
+def _module(configurable):
+    try:
+        return gin.get_configurable(configurable).__module__
+    except ValueError:
+        return ""  # Of another step, which this one has not imported.

@@ -12,7 +12,7 @@ import numpy as np
 
 from dmt.data.labellers import sample_supervised_data
 from dmt.evaluation.evaluate import encoded_data, write_evaluation
-from dmt.utils import configuration
+from dmt.utils import configuration, stages
 
 
 def validate_with_gin(
@@ -28,8 +28,9 @@ def validate_with_gin(
         validate(model_dir, output_dir, overwrite, **flags)
 
 
-@gin.configurable(
+@stages.configurable(
     "validation",
+    "evaluation",
     denylist=["model_dir", "output_dir", "overwrite", "resume", "shared_codes"],
 )
 def validate(

@@ -5,8 +5,7 @@ import os
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.utils import files
-from dmt.visualize import visualize_util
+from dmt.utils import files, pictures
 
 _NUM_PICTURES = 16
 _VALUES_PER_FACTOR = 10
@@ -40,8 +39,8 @@ def visualize_dataset(
     with files.replacing(os.path.join(output_path, dataset_name)) as directory:
         if not data.has_all_combinations:
             images = data.sample_observations(8 * _NUM_PICTURES, random_state)
-            visualize_util.save_image(
-                visualize_util.image_grid(images),
+            pictures.save_image(
+                pictures.image_grid(images),
                 os.path.join(directory, "samples.png"),
             )
             return
@@ -50,25 +49,25 @@ def visualize_dataset(
             varied = np.repeat(factors[:1], _NUM_PICTURES, axis=0)
             varied[:, i] = factors[:, i]
             images = data.sample_observations_from_factors(varied, random_state)
-            visualize_util.save_image(
-                visualize_util.image_grid(images),
+            pictures.save_image(
+                pictures.image_grid(images),
                 os.path.join(directory, f"variations_of_factor{i}.png"),
             )
         for i in range(num_animations):
             base = data.sample_factors(1, random_state)
             films = []
             for j, num_values in enumerate(data.factors_num_values):
-                values = visualize_util.cycle_factor(base[0, j], num_values, num_frames)
+                values = pictures.cycle_factor(base[0, j], num_values, num_frames)
                 films.append(_images_of_values(data, base, j, values, random_state))
-            visualize_util.save_animation(
+            pictures.save_animation(
                 [
-                    visualize_util.labelled_tiles(frame, data.factor_names)
+                    pictures.labelled_tiles(frame, data.factor_names)
                     for frame in np.stack(films, axis=1)
                 ],
                 os.path.join(directory, f"animation{i}.gif"),
                 fps,
             )
-        visualize_util.save_image(
+        pictures.save_image(
             factors_picture(data, random_state), os.path.join(directory, "factors.png")
         )
 
@@ -91,7 +90,7 @@ def factors_picture(data, random_state):
         values = np.round(values).astype(np.int64)
         rows.append(_images_of_values(data, base, i, values, random_state))
         labels.append(f"{data.factor_names[i]}\n{num_values} values")
-    return visualize_util.labelled_rows(rows, labels)
+    return pictures.labelled_rows(rows, labels)
 
 
 def _images_of_values(data, base, factor, values, random_state):

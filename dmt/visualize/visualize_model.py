@@ -5,12 +5,11 @@ import os
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.evaluation.representation import kl_per_code
+from dmt.evaluation.codes import kl_per_code
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.utils import configuration, files, results
+from dmt.utils import configuration, files, pictures, results
 from dmt.utils.compilation import compiled
-from dmt.visualize import visualize_util
 
 _NUM_PICTURES = 64
 # Images behind the statistics of the codes: the KL divergence, their range.
@@ -73,13 +72,13 @@ def visualize(
             return os.path.join(directory, *parts)
 
         images = data.sample_observations(_NUM_PICTURES, random_state)
-        visualize_util.save_image(
+        pictures.save_image(
             _pairs(images, decode(encode(images)[0])),
             path("reconstructions", "reconstructions.jpg"),
         )
         codes = random_state.normal(0, 1, [_NUM_PICTURES, model.num_latent])
-        visualize_util.save_image(
-            visualize_util.image_grid(decode(codes.astype(np.float32))),
+        pictures.save_image(
+            pictures.image_grid(decode(codes.astype(np.float32))),
             path("sampled", "samples.jpg"),
         )
 
@@ -87,8 +86,8 @@ def visualize(
         values = np.linspace(-1, 1, 11)
         for i, base in enumerate(means[: model.num_latent]):
             rows = decode(_traverse(base, [values] * model.num_latent))
-            visualize_util.save_image(
-                visualize_util.image_grid(rows, len(values)),
+            pictures.save_image(
+                pictures.image_grid(rows, len(values)),
                 path("traversals", f"traversals{i}.jpg"),
             )
         for name, cycle in _cycles(means, logvars, num_frames).items():
@@ -96,9 +95,9 @@ def visualize(
                 cycles = [cycle(j, value) for j, value in enumerate(base)]
                 films = decode(_traverse(base, cycles))
                 films = films.reshape(len(base), num_frames, *films.shape[1:])
-                visualize_util.save_animation(
+                pictures.save_animation(
                     [
-                        visualize_util.image_grid(frame, padding=8)
+                        pictures.image_grid(frame, padding=8)
                         for frame in films.swapaxes(0, 1)
                     ],
                     path("animated_traversals", f"{name}_cycle{i}.gif"),
@@ -123,7 +122,7 @@ def aggregate_moments(means, logvars):
 def _pairs(images, reconstructions):
     gap = np.ones_like(images[:, :, :2])
     pairs = np.concatenate([images, gap, reconstructions], axis=2)
-    return visualize_util.image_grid(pairs, 8, padding=10)
+    return pictures.image_grid(pairs, 8, padding=10)
 
 
 def _traverse(base, values):
@@ -145,8 +144,8 @@ def _traverse(base, values):
 
 def _cycles(means, logvars, num_frames):
     """The original's animations: name -> values of code j that begin at its value."""
-    gaussian = visualize_util.cycle_gaussian
-    interval = visualize_util.cycle_interval
+    gaussian = pictures.cycle_gaussian
+    interval = pictures.cycle_interval
     loc, scale = aggregate_moments(means, logvars)
     low, high = means.min(0), means.max(0)
     return {
@@ -178,7 +177,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
 
     deviations = np.linspace(-2, 2, 9)
     labels = [f"code {j}\n{kl[j]:.2f} nats" for j in order]
-    picture = visualize_util.labelled_rows(
+    picture = pictures.labelled_rows(
         pictures(deviations),
         labels,
         ["mean" if d == 0 else f"{d:+g} sd".replace("-", "−") for d in deviations],
@@ -189,11 +188,11 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
             "divergence from the prior.",
         ],
     )
-    visualize_util.save_image(picture, path("traversals.png"))
-    wave = visualize_util.cycle_interval(0.0, num_frames, -2.0, 2.0)
-    visualize_util.save_animation(
+    pictures.save_image(picture, path("traversals.png"))
+    wave = pictures.cycle_interval(0.0, num_frames, -2.0, 2.0)
+    pictures.save_animation(
         [
-            visualize_util.labelled_tiles(frame, labels)
+            pictures.labelled_tiles(frame, labels)
             for frame in pictures(wave).swapaxes(0, 1)
         ],
         path("traversals.gif"),
@@ -205,7 +204,7 @@ def _save_effects(factor_names, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor, others random."""
     from matplotlib.figure import Figure
 
-    columns = visualize_util.num_columns(len(order))
+    columns = pictures.num_columns(len(order))
     rows = -(-len(order) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.3 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)

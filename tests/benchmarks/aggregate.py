@@ -21,7 +21,7 @@ import resource
 import tempfile
 import time
 
-from dmt.studies import aggregate
+from dmt.analysis import aggregate
 from dmt.utils import machine
 
 NUM_METRICS = 16

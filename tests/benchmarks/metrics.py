@@ -146,7 +146,7 @@ class CodesGiven:
         import numpy as np
 
         from dmt.data.ground_truth import named_data
-        from dmt.evaluation.representation import IndexedData
+        from dmt.evaluation.codes import IndexedData
 
         dataset = named_data.get_named_ground_truth_data(sizes.dataset)
         num_values = np.array(dataset.factors_num_values)
@@ -760,7 +760,7 @@ def measure_study(args, sizes, rows):
     import numpy as np
 
     from dmt.data.ground_truth import named_data
-    from dmt.evaluation.representation import codes_of
+    from dmt.evaluation.codes import codes_of
     from dmt.postprocessing.representation import load_representation
 
     dataset = named_data.get_named_ground_truth_data(sizes.dataset)
@@ -952,7 +952,7 @@ def memory_worker(quick):
     import numpy as np
 
     from dmt.data.ground_truth import ground_truth_data, state_space
-    from dmt.evaluation.representation import codes_of
+    from dmt.evaluation.codes import codes_of
     from dmt.postprocessing.representation import load_representation
 
     class Synthetic(ground_truth_data.GroundTruthData):

@@ -8,13 +8,12 @@ import pytest
 import dmt
 from dmt import metrics
 from dmt.data.ground_truth import named_data
+from dmt.evaluation.codes import codes_of
 from dmt.evaluation.evaluate import evaluate_with_gin
-from dmt.evaluation.representation import codes_of
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
-from tests.conftest import TINY, bindings
-from tests.test_cli import call
+from tests.helpers.runs import TINY, bindings, call
 
 MIG = """
 evaluation.evaluation_fn = @mig

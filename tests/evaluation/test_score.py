@@ -16,7 +16,7 @@ from dmt.utils.arrays import load_tables
 from dmt.utils.compilation import compiled
 from tests.evaluation.test_evaluate import results, run_dir  # noqa: F401 (a fixture)
 from tests.golden import recipes
-from tests.test_cli import call, check_mistake
+from tests.helpers.runs import call, check_mistake
 
 CONFIGS = {
     "beta_vae": """

@@ -1,8 +1,5 @@
 """Losses, regularisers and their gradients against the reference's numbers."""
 
-import json
-import pathlib
-
 import gin
 import keras
 import numpy as np
@@ -11,26 +8,10 @@ from keras import ops
 
 from dmt.methods.shared import losses
 from dmt.methods.unsupervised import vae
-from tests.backend import gradients
+from tests.helpers.backend import gradients
+from tests.helpers.losses import ConstantDiscriminator, check, load
 
-GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-
-
-def _load(name):
-    file = np.load(GOLDEN / f"{name}.npz")
-    return {
-        case: {
-            **entry,
-            **{
-                kind: {key: file[array] for key, array in entry[kind].items()}
-                for kind in ("in", "out")
-            },
-        }
-        for case, entry in json.loads(file["cases"].tobytes()).items()
-    }
-
-
-CASES = {**_load("losses"), **_load("losses_64x64x3")}
+CASES = {**load("losses"), **load("losses_64x64x3")}
 
 
 def cases(*prefixes):
@@ -38,16 +19,6 @@ def cases(*prefixes):
     if not names:
         raise ValueError(f"No case begins with {prefixes}.")
     return pytest.mark.parametrize("name", names)
-
-
-def check(actual, expected, rtol=1e-5, atol=1e-5):
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(actual), expected, rtol=rtol, atol=atol * _scale(expected)
-    )
-
-
-def _scale(expected):
-    return max(1.0, np.abs(expected).max())
 
 
 @cases("bernoulli/", "l2/")
@@ -160,23 +131,6 @@ def test_regularizer(name):
         if expected is not None:
             # The covariance of one row is a difference of equal numbers.
             check(gradient, expected, atol=5e-5)
-
-
-class ConstantDiscriminator:
-    """Gives the recorded logits: first of the codes, then of the shuffled codes."""
-
-    trainable_variables = ()
-    non_trainable_variables = ()
-
-    def __init__(self, logits, logits_shuffled):
-        self.logits = logits
-        self.logits_shuffled = logits_shuffled
-
-    def stateless_call(self, trainable, non_trainable, codes):
-        return self.logits, non_trainable
-
-    def __call__(self, codes):
-        return np.concatenate([self.logits, self.logits_shuffled])
 
 
 @cases("model/")

@@ -1,7 +1,5 @@
 """Training as users run it: by bindings, on either backend."""
 
-import csv
-import hashlib
 import json
 
 import keras
@@ -12,7 +10,7 @@ from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
-from tests.conftest import TINY, bindings
+from tests.helpers.runs import TINY, bindings, history, results, state
 
 FAMILIES = {
     "vae": {"vae__beta": "4.0"},
@@ -33,27 +31,6 @@ def train(model_dir, resume=False, **changes):
     train_with_gin(
         str(model_dir), gin_bindings=bindings(TINY, **changes), resume=resume
     )
-
-
-def history(model_dir):
-    with open(model_dir / "history.csv") as file:
-        return list(csv.DictReader(file))
-
-
-def state(model_dir):
-    """Digest of all weights, counters and optimiser variables of a checkpoint."""
-    digest = hashlib.sha256()
-    with np.load(model_dir / "tf_checkpoint" / "checkpoint.npz") as checkpoint:
-        for name, values in sorted(checkpoint.items()):
-            digest.update(name.encode() + values.tobytes())
-    return digest.hexdigest()
-
-
-def results(model_dir):
-    values = json.loads((model_dir / "results/json/train_results.json").read_text())
-    for key in ("uuid", "elapsed_time"):
-        del values[key]
-    return values
 
 
 @pytest.mark.parametrize("family", FAMILIES)

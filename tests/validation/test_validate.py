@@ -13,7 +13,7 @@ from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils import configuration
 from dmt.validation.validate import validate_with_gin
-from tests.conftest import TINY, bindings
+from tests.helpers.runs import TINY, bindings
 
 LINES = {
     "dataset.name": "'auto'",

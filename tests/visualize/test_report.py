@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from dmt.utils.pictures import save_image
 from dmt.visualize.report import write_report
-from dmt.visualize.visualize_util import save_image
 
 
 def page_of(run_dir):

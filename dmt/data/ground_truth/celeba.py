@@ -7,10 +7,10 @@ downstream tasks and no grid: metrics that fix factors cannot be computed.
 
 import zipfile
 
-import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
+from dmt.utils import stages
 
 IMAGE_SIZE = 64
 SPLITS = ("train", "validation", "test")
@@ -22,7 +22,7 @@ _FETCH = (
 )
 
 
-@gin.configurable("celeba")
+@stages.configurable("celeba", "dataset")
 def rows_of_split(partition, split="all"):
     """Which observations are asked for.
 

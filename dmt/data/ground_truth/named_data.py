@@ -27,7 +27,7 @@ from dmt.data.ground_truth import (  # noqa: F401
     tfds_data,
     trifinger,
 )
-from dmt.utils import configuration, results
+from dmt.utils import configuration, results, stages
 
 _PACKAGE = "dmt.data.ground_truth"
 
@@ -131,7 +131,7 @@ def factories():
     return dict(_factories)
 
 
-@gin.configurable("dataset")
+@stages.configurable("dataset", "dataset")
 def get_named_ground_truth_data(name=gin.REQUIRED):
     """Returns the data set of that name.
 

@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data
+from dmt.utils import stages
 
 
 class PooledData(ground_truth_data.GroundTruthData):
@@ -102,7 +103,7 @@ class PooledData(ground_truth_data.GroundTruthData):
         return sums
 
 
-@gin.configurable("pooled")
+@stages.configurable("pooled", "dataset")
 def pooled(base=gin.REQUIRED, factor=2):
     """A data set whose pixels are means of square blocks.
 

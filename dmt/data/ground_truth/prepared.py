@@ -17,11 +17,10 @@ import weakref
 import zipfile
 from pathlib import Path
 
-import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data
-from dmt.utils import files, machine
+from dmt.utils import files, machine, stages
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +240,7 @@ def _seal(sources, fingerprint):
     return {**fingerprint, "sha256": _joined(sha256)}
 
 
-@gin.configurable("official_data", denylist=["images"])
+@stages.configurable("official_data", "dataset", denylist=["images"])
 def in_memory(images, preload="auto"):
     """Copies images to memory, or leaves them where they are.
 

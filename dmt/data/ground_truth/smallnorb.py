@@ -8,10 +8,10 @@ import gzip
 import itertools
 import math
 
-import gin
 import numpy as np
 
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared, state_space
+from dmt.utils import stages
 
 _FETCH = "run `dmt_data fetch smallnorb`"
 _PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
@@ -100,7 +100,7 @@ class UnclippedSmallNORB(SmallNORB):
         return super()._resized(image.astype(np.int32))
 
 
-@gin.configurable("smallnorb")
+@stages.configurable("smallnorb", "dataset")
 def smallnorb(unclipped=False):
     """SmallNORB.
 

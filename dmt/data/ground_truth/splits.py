@@ -23,6 +23,7 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, table_data
+from dmt.utils import stages
 
 _PARTS = ("train", "test")
 
@@ -71,7 +72,7 @@ class Subset(table_data.FactorTable):
         )
 
 
-@gin.configurable("split")
+@stages.configurable("split", "dataset")
 def split(
     base=gin.REQUIRED, part=gin.REQUIRED, held_out=None, train_share=None, seed=0
 ):
@@ -114,7 +115,7 @@ def split(
     return Subset("split", base, rows)
 
 
-@gin.configurable("correlated")
+@stages.configurable("correlated", "dataset")
 def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0):
     """A data set in which pairs of factors are correlated.
 

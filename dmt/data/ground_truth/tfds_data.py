@@ -8,11 +8,11 @@ root, and found there by their labels.
 import importlib
 from pathlib import Path
 
-import gin
 import numpy as np
 
 from dmt.data.ground_truth import celeba, grid_data, prepared, state_space
 from dmt.data.ground_truth import ground_truth_data as ground_truth
+from dmt.utils import stages
 
 _PACKAGE = "dmt.data.ground_truth"
 _CHUNK = 256
@@ -118,7 +118,7 @@ def _grid(name, labels, names, convert, latent=None):
     return _Grid(f"tfds/{name}", sizes, names, latent, images, rows)
 
 
-@gin.configurable("tfds", denylist=["name"])
+@stages.configurable("tfds", "dataset", denylist=["name"])
 class _Source:
     """The examples of a prepared builder, all splits, in the order of its files."""
 

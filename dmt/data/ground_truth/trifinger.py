@@ -9,10 +9,10 @@ finger would touch the cube or the floor do not exist: a table, not a grid.
 import tarfile
 from pathlib import PurePosixPath
 
-import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
+from dmt.utils import stages
 
 # The stored factors, two of which are constant. The files keep the values as a pickle,
 # which is not opened.
@@ -48,7 +48,7 @@ def trifinger_real():
     return open_trifinger("trifinger_real", "finger_real")
 
 
-@gin.configurable("trifinger", denylist=["name", "folder"])
+@stages.configurable("trifinger", "dataset", denylist=["name", "folder"])
 def open_trifinger(name, folder, image_size=64):
     """Opens one of the data sets, preparing its images at the first use.
 

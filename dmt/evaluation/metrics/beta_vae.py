@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils, votes
+from dmt.utils import stages
 
 
 def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, seed=0):
@@ -73,7 +74,9 @@ def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, s
     return _score(draw_points, num_train, num_eval, batch_size, num_factors)
 
 
-@gin.configurable("beta_vae_sklearn", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable(
+    "beta_vae_sklearn", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
+)
 def compute_beta_vae_sklearn(
     ground_truth_data,
     representation_function,

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def component_retrieval(factors, codes, *, significance=0.05, continuous_factors=False):
@@ -49,7 +50,9 @@ def component_retrieval(factors, codes, *, significance=0.05, continuous_factors
     return _component_retrieval(factors, codes, significance)
 
 
-@gin.configurable("component_retrieval", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable(
+    "component_retrieval", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
+)
 def compute_component_retrieval(
     ground_truth_data,
     representation_function,

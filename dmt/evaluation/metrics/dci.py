@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def dci(
@@ -104,7 +105,7 @@ def _regressor():
     return ensemble.GradientBoostingRegressor()
 
 
-@gin.configurable("dci", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("dci", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_dci(
     ground_truth_data,
     representation_function,
@@ -142,7 +143,9 @@ def compute_dci(
     return _dci_of_samples(samples, predictor_fn)
 
 
-@gin.configurable("dci_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+@stages.configurable(
+    "dci_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
+)
 def compute_dci_on_fixed_data(
     observations,
     labels,

@@ -11,6 +11,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import dci, utils
+from dmt.utils import stages
 
 
 def dci_es(
@@ -142,7 +143,7 @@ def dci_es(
     }
 
 
-@gin.configurable("dci_es", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("dci_es", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_dci_es(
     ground_truth_data,
     representation_function,

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
@@ -51,7 +52,7 @@ def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
     return _dcimig(factors, discretized, num_bins)
 
 
-@gin.configurable("dcimig", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("dcimig", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_dcimig(
     ground_truth_data,
     representation_function,

@@ -9,6 +9,7 @@ import functools
 import gin
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def downstream_task(
@@ -62,7 +63,7 @@ def downstream_task(
     }
 
 
-@gin.configurable("downstream_task", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("downstream_task", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_downstream_task(
     ground_truth_data,
     representation_function,

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 # In standard deviations: keeps apart the values of a code that are equal.
 TIE_BREAKING_NOISE = 1e-10
@@ -97,7 +98,7 @@ def edi(factors, codes, *, num_neighbors=3):
     }
 
 
-@gin.configurable("edi", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("edi", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_edi(
     ground_truth_data,
     representation_function,

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils, votes
+from dmt.utils import stages
 
 
 def factor_vae(
@@ -89,8 +90,9 @@ def factor_vae(
     }
 
 
-@gin.configurable(
+@stages.configurable(
     "factor_vae_score",
+    "evaluation",
     denylist=utils.SAMPLING_ARGUMENTS,
 )
 def compute_factor_vae(
@@ -160,7 +162,7 @@ def compute_factor_vae(
     }
 
 
-@gin.configurable("prune_dims", denylist=["variances"])
+@stages.configurable("prune_dims", "evaluation", denylist=["variances"])
 def _prune_dims(variances, threshold=0.0):
     """Mask (num_codes,) of the codes whose standard deviation reaches the threshold."""
     return np.sqrt(variances) >= threshold

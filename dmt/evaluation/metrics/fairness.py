@@ -9,6 +9,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def fairness(
@@ -76,7 +77,7 @@ def fairness(
     }
 
 
-@gin.configurable("fairness", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("fairness", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_fairness(
     ground_truth_data,
     representation_function,

@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 # A continuous code whose range is a smaller share of the largest range is not active.
 ACTIVE_RANGE = 1 / 20
@@ -112,7 +113,7 @@ def infomec(
     }
 
 
-@gin.configurable("infomec", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("infomec", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_infomec(
     ground_truth_data,
     representation_function,

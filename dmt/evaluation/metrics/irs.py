@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=False):
@@ -57,7 +58,7 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=F
     }
 
 
-@gin.configurable("irs", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("irs", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_irs(
     ground_truth_data,
     representation_function,

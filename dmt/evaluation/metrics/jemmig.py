@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def jemmig(factors, codes, *, num_bins=20, continuous_factors=False):
@@ -54,7 +55,7 @@ def jemmig(factors, codes, *, num_bins=20, continuous_factors=False):
     return _jemmig(factors, discretized, num_bins)
 
 
-@gin.configurable("jemmig", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("jemmig", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_jemmig(
     ground_truth_data,
     representation_function,

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def mig(factors, codes, *, num_bins=20, continuous_factors=False):
@@ -47,7 +48,7 @@ def mig(factors, codes, *, num_bins=20, continuous_factors=False):
     return _mig(factors, discretized, num_bins)
 
 
-@gin.configurable("mig", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("mig", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_mig(
     ground_truth_data,
     representation_function,
@@ -78,7 +79,9 @@ def compute_mig(
     return utils.score_in_bins(_mig, factors.T, codes)
 
 
-@gin.configurable("mig_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+@stages.configurable(
+    "mig_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
+)
 def compute_mig_on_fixed_data(
     observations, labels, representation_function, batch_size=100
 ):

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
@@ -53,7 +54,7 @@ def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
     return _mig_sup(factors, discretized, num_bins)
 
 
-@gin.configurable("mig_sup", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("mig_sup", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_mig_sup(
     ground_truth_data,
     representation_function,

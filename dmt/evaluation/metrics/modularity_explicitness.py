@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def modularity_explicitness(
@@ -82,7 +83,9 @@ def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, 
     return np.stack(train, axis=1), codes_train, np.stack(test, axis=1), codes_test
 
 
-@gin.configurable("modularity_explicitness", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable(
+    "modularity_explicitness", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
+)
 def compute_modularity_explicitness(
     ground_truth_data,
     representation_function,

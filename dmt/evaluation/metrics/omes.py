@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils, z_max_variance
+from dmt.utils import stages
 
 
 def omes(
@@ -102,7 +103,7 @@ def omes(
     ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
 
 
-@gin.configurable("omes", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("omes", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_omes(
     ground_truth_data,
     representation_function,

@@ -9,10 +9,13 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import dci, utils
+from dmt.utils import stages
 
 
-@gin.configurable(
-    "factorwise_dci", denylist=["mus_train", "ys_train", "mus_test", "ys_test"]
+@stages.configurable(
+    "factorwise_dci",
+    "evaluation",
+    denylist=["mus_train", "ys_train", "mus_test", "ys_test"],
 )
 def compute_factorwise_dci(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
@@ -109,7 +112,9 @@ def reduced_downstream_task(
     }
 
 
-@gin.configurable("reduced_downstream_task", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable(
+    "reduced_downstream_task", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
+)
 def compute_reduced_downstream_task(
     ground_truth_data,
     representation_function,
@@ -218,7 +223,7 @@ def _scores(
     return scores
 
 
-@gin.configurable("reduced_representation")
+@stages.configurable("reduced_representation", "evaluation")
 def compute_reduced_representation(
     mus_train,
     ys_train,

@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def sap_score(
@@ -68,7 +69,7 @@ def sap_score(
     }
 
 
-@gin.configurable("sap_score", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("sap_score", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_sap(
     ground_truth_data,
     representation_function,
@@ -109,7 +110,9 @@ def compute_sap(
     )
 
 
-@gin.configurable("sap_score_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+@stages.configurable(
+    "sap_score_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
+)
 def compute_sap_on_fixed_data(
     observations,
     labels,

@@ -10,6 +10,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def strong_downstream_task(
@@ -101,7 +102,9 @@ def strong_downstream_task(
     }
 
 
-@gin.configurable("strong_downstream_task", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable(
+    "strong_downstream_task", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
+)
 def compute_strong_downstream_task(
     ground_truth_data,
     representation_function,

@@ -13,6 +13,7 @@ from dmt.data import tasks as task_data
 from dmt.data.pipeline import batch_indices
 from dmt.evaluation.metrics import utils
 from dmt.methods.multitask.heads import make_heads, task_losses
+from dmt.utils import stages
 from dmt.utils.compilation import compiled
 
 
@@ -102,7 +103,7 @@ class TaskHeads(keras.Model):
         return ops.sum(task_losses(y, y_pred, self.num_classes))
 
 
-@gin.configurable("task_heads", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("task_heads", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_task_heads(
     ground_truth_data,
     representation_function,

@@ -19,6 +19,7 @@ from dmt.evaluation.metrics import (
     sap_score,
     utils,
 )
+from dmt.utils import stages
 
 _MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
 
@@ -94,7 +95,7 @@ def unified_scores(
     )
 
 
-@gin.configurable("unified_scores", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("unified_scores", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_unified_scores(
     ground_truth_data,
     representation_function,
@@ -141,7 +142,9 @@ def compute_unified_scores(
     return scores
 
 
-@gin.configurable("unified_score_validation", denylist=utils.FIXED_DATA_ARGUMENTS)
+@stages.configurable(
+    "unified_score_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
+)
 def compute_unified_score_on_fixed_data(
     observations,
     labels,
@@ -200,7 +203,7 @@ def _scores(samples, matrix_fns):
     }
 
 
-@gin.configurable("importance_gbt_matrix", denylist=_MATRIX_ARGUMENTS)
+@stages.configurable("importance_gbt_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS)
 def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
 
@@ -219,7 +222,9 @@ def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     )
 
 
-@gin.configurable("mutual_information_matrix", denylist=_MATRIX_ARGUMENTS)
+@stages.configurable(
+    "mutual_information_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS
+)
 def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
     """Mutual information of codes, discretised as gin says, with factors.
 
@@ -250,7 +255,7 @@ def _mutual_information(discretized, ys):
     )
 
 
-@gin.configurable("accuracy_svm_matrix", denylist=_MATRIX_ARGUMENTS)
+@stages.configurable("accuracy_svm_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS)
 def accuracy_svm_matrix(mus_train, ys_train, mus_test, ys_test):
     """Test accuracy of a linear classifier of each factor on each code alone.
 

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 
 def unsupervised_scores(codes, *, num_bins=20):
@@ -49,7 +50,9 @@ def unsupervised_scores(codes, *, num_bins=20):
     return _scores(codes, utils.histogram_discretize(codes.T, num_bins), num_bins)
 
 
-@gin.configurable("unsupervised_metrics", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable(
+    "unsupervised_metrics", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
+)
 def unsupervised_metrics(
     ground_truth_data,
     representation_function,

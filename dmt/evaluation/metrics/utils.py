@@ -10,6 +10,8 @@ import warnings
 import gin
 import numpy as np
 
+from dmt.utils import stages
+
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
 # holds them twice, so sampling needs about twice this much memory.
 CHUNK_BYTES = 128 * 2**20
@@ -327,7 +329,7 @@ def normalize_data(data, mean=None, stddev=None):
     return (data - mean[:, None]) / stddev[:, None], mean, stddev
 
 
-@gin.configurable("discretizer", denylist=["target"])
+@stages.configurable("discretizer", "evaluation", denylist=["target"])
 def make_discretizer(target, num_bins=gin.REQUIRED, discretizer_fn=gin.REQUIRED):
     """Discretises codes with the function chosen in gin.
 
@@ -394,7 +396,7 @@ def score_in_bins(metric, samples, codes):
     )
 
 
-@gin.configurable("histogram_discretizer", denylist=["target"])
+@stages.configurable("histogram_discretizer", "evaluation", denylist=["target"])
 def histogram_discretize(target, num_bins=gin.REQUIRED):
     """Puts each row into bins of equal width between its minimum and maximum.
 
@@ -515,13 +517,13 @@ def top_two_gap(matrix, rows="codes"):
     return first - second
 
 
-@gin.configurable("predictor")
+@stages.configurable("predictor", "evaluation")
 def make_predictor_fn(predictor_fn=gin.REQUIRED):
     """Returns the function chosen in gin that makes an unfitted classifier."""
     return predictor_fn
 
 
-@gin.configurable("logistic_regression_cv")
+@stages.configurable("logistic_regression_cv", "evaluation")
 def logistic_regression_cv():
     """Logistic regression; 5 folds choose one of 10 regularisation strengths."""
     from sklearn import linear_model, model_selection
@@ -535,7 +537,7 @@ def logistic_regression_cv():
     )
 
 
-@gin.configurable("gradient_boosting_classifier")
+@stages.configurable("gradient_boosting_classifier", "evaluation")
 def gradient_boosting_classifier(engine="compiled"):
     """Gradient boosted trees with the default settings of scikit-learn.
 
@@ -681,7 +683,7 @@ def provenance(predictor):
     }
 
 
-@gin.configurable("bootstrap", denylist=["metric", "tables"])
+@stages.configurable("bootstrap", "evaluation", denylist=["metric", "tables"])
 def bootstrap(metric, tables, num_resamples=0, confidence_level=0.95, seed=0):
     """Scores of a metric, on request with bootstrap confidence intervals.
 

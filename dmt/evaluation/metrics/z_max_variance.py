@@ -11,6 +11,7 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils, votes
+from dmt.utils import stages
 
 
 def z_max_variance(
@@ -89,7 +90,7 @@ def z_max_variance(
     ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
 
 
-@gin.configurable("z_max_variance", denylist=utils.SAMPLING_ARGUMENTS)
+@stages.configurable("z_max_variance", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
 def compute_z_max_variance(
     ground_truth_data,
     representation_function,

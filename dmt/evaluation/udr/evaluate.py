@@ -10,7 +10,7 @@ from keras import ops
 
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import evaluate as evaluation
-from dmt.evaluation.representation import IndexedData, MomentTable, kl_per_code
+from dmt.evaluation.codes import IndexedData, MomentTable, kl_per_code
 from dmt.evaluation.score import run_metric
 from dmt.evaluation.udr.metrics import udr  # noqa: F401 (registers it)
 from dmt.methods.gaussian_encoder_model import load_model

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dmt.data import labellers, pipeline
-from dmt.evaluation.representation import IndexedData
+from dmt.evaluation.codes import IndexedData
 
 
 class SemiSupervisedData(pipeline.DrawnExamples):

@@ -16,7 +16,7 @@ from keras import ops
 
 from dmt.data.pairs import make_pairs
 from dmt.methods.unsupervised.vae import BetaVAE
-from dmt.visualize import visualize_util
+from dmt.utils import pictures
 
 
 class WeakVAE(BetaVAE):
@@ -242,10 +242,9 @@ def write_pairs_animation(examples, path, num_pairs=10):
     pairs, _ = examples.load_batch(0, 0, num_pairs)
     pairs = pairs / np.float32(255) if pairs.dtype == np.uint8 else pairs
     frames = [
-        visualize_util.image_grid(images, num_pairs)
-        for images in np.split(pairs, 2, axis=1)
+        pictures.image_grid(images, num_pairs) for images in np.split(pairs, 2, axis=1)
     ]
-    visualize_util.save_animation(frames, path, fps=1)
+    pictures.save_animation(frames, path, fps=1)
 
 
 def _images(pairs):

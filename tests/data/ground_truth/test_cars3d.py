@@ -6,7 +6,7 @@ import scipy.io
 from PIL import Image
 
 from dmt.data.ground_truth import cars3d, ground_truth_data
-from tests import official_files
+from tests.helpers import official_files
 
 NAMES = ["car_001_mesh", "car_002_mesh", "car_010_mesh", "car_011_mesh"]
 

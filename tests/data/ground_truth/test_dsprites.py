@@ -13,7 +13,7 @@ from dmt.data.ground_truth import (
     ground_truth_data,
     named_data,
 )
-from tests.official_files import files_below, flip_bytes, truncate
+from tests.helpers.official_files import files_below, flip_bytes, truncate
 
 STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 SMALL = dsprites_rendered.dsprites_rendered_small()

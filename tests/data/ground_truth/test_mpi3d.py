@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.data.ground_truth import ground_truth_data, mpi3d, prepared
-from tests import official_files
+from tests.helpers import official_files
 
 # The container of the published files is not known to be compressed or not.
 WRITERS = [np.savez, np.savez_compressed]

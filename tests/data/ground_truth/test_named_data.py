@@ -1,8 +1,8 @@
 import gin
 import pytest
 
-from dmt.data import catalog
 from dmt.data.ground_truth import dummy_data, ground_truth_data, named_data
+from dmt.data.official import catalog
 
 
 def test_binding_names_the_data_set():

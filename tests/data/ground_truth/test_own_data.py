@@ -10,7 +10,7 @@ from PIL import Image
 
 from dmt.data.ground_truth import ground_truth_data, named_data, own_data, state_space
 from dmt.utils import results
-from tests.conftest import TINY, bindings, run_binary
+from tests.helpers.runs import TINY, bindings, run_binary
 
 ROOT = pathlib.Path(__file__).parents[3]
 COLORS = ["blue", "green", "red"]

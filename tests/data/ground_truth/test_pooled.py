@@ -13,8 +13,8 @@ from dmt.data.ground_truth import (
     shapes3d_rendered,
     splits,
 )
+from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics import mig
-from dmt.evaluation.representation import IndexedData
 
 BASE = dsprites_rendered.dsprites_rendered_small()
 ROWS = np.random.RandomState(0).randint(BASE.size, size=30)

@@ -11,7 +11,7 @@ import pytest
 
 from dmt.data.ground_truth import prepared
 from dmt.utils import machine
-from tests import official_files
+from tests.helpers import official_files
 
 SHAPE = (100, 8, 8, 3)
 

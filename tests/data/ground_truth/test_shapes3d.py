@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dmt.data.ground_truth import ground_truth_data, prepared, shapes3d
-from tests import official_files
+from tests.helpers import official_files
 
 # Values as in the labels of the published file.
 VALUES = [

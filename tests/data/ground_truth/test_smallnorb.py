@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dmt.data.ground_truth import ground_truth_data, prepared, smallnorb
-from tests import official_files
+from tests.helpers import official_files
 
 SIZES = [2, 4, 3, 2, 3]
 STEMS = [

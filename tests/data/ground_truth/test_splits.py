@@ -14,10 +14,10 @@ from dmt.data.ground_truth import (
     splits,
     table_data,
 )
+from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics import factor_vae, fairness, mig
-from dmt.evaluation.representation import IndexedData
 from dmt.utils import configuration, results
-from tests.conftest import TINY, bindings, run_binary
+from tests.helpers.runs import TINY, bindings, run_binary
 
 ROOT = pathlib.Path(__file__).parents[3]
 BASE = dsprites_rendered.dsprites_rendered_small()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import beta_vae, utils
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import dci, utils
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 GOLDEN = recipes.load("metrics.json")

@@ -13,7 +13,7 @@ from dmt.evaluation.metrics import (
     strong_downstream_task,
     utils,
 )
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 PLAIN = golden.cases(

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from dmt.evaluation.metrics import fairness
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 CASES = golden.cases(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import mig, utils
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 CASES = [c for c in recipes.load("metrics.json")["cases"] if c["metric"] == "mig"]

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from dmt.evaluation.metrics import modularity_explicitness as metric
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 CASES = golden.cases("modularity_explicitness")

@@ -7,8 +7,8 @@ import pytest
 from dmt.data import tasks
 from dmt.data.ground_truth import dsprites_rendered
 from dmt.data.tasks import train_and_test_rows
+from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics.task_heads import compute_task_heads, task_heads
-from dmt.evaluation.representation import IndexedData
 
 DATA = dsprites_rendered.dsprites_rendered_small()
 RANDOM = np.random.RandomState(0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import dci, mig, sap_score, unified_scores
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
 CASES = golden.cases("unified_scores") + golden.cases("unified_score_validation")

@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg
 
 from dmt.evaluation.metrics import unsupervised_metrics as metric
-from tests.evaluation.metrics import golden
+from tests.golden import metric_cases as golden
 
 CASES = golden.cases("unsupervised_metrics")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dmt.data.ground_truth import dsprites_rendered
+from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics import beta_vae, factor_vae, votes
-from dmt.evaluation.representation import IndexedData
 
 SMALL = dsprites_rendered.dsprites_rendered_small()
 NOSHAPE = dsprites_rendered.dsprites_rendered_noshape()

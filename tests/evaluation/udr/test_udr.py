@@ -21,8 +21,8 @@ from dmt.evaluation.udr.metrics.udr import (
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
 from dmt.utils import results
-from tests.conftest import TINY, bindings
 from tests.golden import recipes
+from tests.helpers.runs import TINY, bindings
 
 GOLDEN = recipes.load("udr.json")
 COMPONENTS = {

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from dmt.methods.multitask.heads import BatchedDense, make_heads, task_losses
-from tests.backend import gradients
+from tests.helpers.backend import gradients
 
 
 def random(*shape, seed=0):

@@ -17,7 +17,7 @@ from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils.compilation import compiled
 from dmt.visualize import visualize_model
-from tests.conftest import TINY, bindings
+from tests.helpers.runs import TINY, bindings
 
 SPRITES = pooled.PooledData(dsprites_rendered.dsprites_rendered_small(), 4)
 FACTORS = SPRITES.factors_at(np.arange(SPRITES.size))

@@ -14,7 +14,7 @@ from dmt.methods.population.train_population import train_population_with_gin
 from dmt.methods.semi_supervised import mine
 from dmt.methods.train import train_with_gin
 from dmt.utils import configuration
-from tests.conftest import TINY, bindings
+from tests.helpers.runs import TINY, bindings
 
 # Large, so that Adam does not blow up gradients that are nearly 0.
 SMALL = {**TINY, "AdamOptimizer.epsilon": "1e-3"}

@@ -6,10 +6,10 @@ import pytest
 from keras import ops
 
 from dmt.methods.semi_supervised import losses, mine, vae
-from tests.backend import gradients
-from tests.methods.test_losses_golden import ConstantDiscriminator, _load, check
+from tests.helpers.backend import gradients
+from tests.helpers.losses import ConstantDiscriminator, check, load
 
-CASES = _load("losses_semi_supervised")
+CASES = load("losses_semi_supervised")
 LOSSES = {
     "s2_l2_scale": "l2",
     "s2_l2_noscale": "l2",

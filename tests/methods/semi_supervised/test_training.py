@@ -13,25 +13,9 @@ from dmt.methods import gaussian_encoder_model
 from dmt.methods.semi_supervised.examples import semi_supervised_data
 from dmt.methods.train import train_with_gin
 from dmt.utils import configuration
-from tests.conftest import ROOT, TINY, bindings
+from tests.helpers.runs import ROOT, SUPERVISED, TINY, bindings
 
 GIN_FILES = ROOT / "gin_configs" / "semi_supervised"
-SUPERVISED = {
-    **{k: v for k, v in TINY.items() if k not in ("model.random_seed", "vae.beta")},
-    "model.model": "@s2_vae",
-    "model.unsupervised_data_seed": "1",
-    "model.supervised_data_seed": "2",
-    "model.model_seed": "3",
-    "model.num_labelled_samples": "40",
-    "model.train_percentage": "0.9",
-    "encoder.num_latent": "6",
-    "labeller.labeller_fn": "@perfect_labeller",
-    "supervised_loss.loss_fn": "@xent",
-    "annealer.anneal_fn": "@fixed",
-    "annealer.iteration_threshold": "1",
-    "s2_vae.beta": "1.0",
-    "s2_vae.gamma_sup": "50.0",
-}
 GAMMA_SUP = 50
 FAMILIES = {
     "s2_vae": {},

@@ -9,12 +9,11 @@ from dmt.data import pairs, pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods.train import train_with_gin
 from dmt.methods.weak import weak_vae
-from tests.backend import gradients
-from tests.conftest import TINY, bindings
-from tests.methods.test_losses_golden import _load, check
-from tests.methods.test_train import history, results, state
+from tests.helpers.backend import gradients
+from tests.helpers.losses import check, load
+from tests.helpers.runs import TINY, bindings, history, results, state
 
-CASES = _load("losses_weak")
+CASES = load("losses_weak")
 MODELS = {
     "group_vae_argmax": weak_vae.GroupVAEArgmax,
     "group_vae_labels": weak_vae.GroupVAELabels,

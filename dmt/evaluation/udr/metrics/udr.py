@@ -7,10 +7,10 @@ codes, but for order and sign, only where they disentangle: so a model is scored
 likeness to the others, and no factors are needed.
 """
 
-import gin
 import numpy as np
 
 from dmt.evaluation.metrics import utils
+from dmt.utils import stages
 
 # Below this KL a code is taken for noise, and correlates with nothing.
 NOISE_KL = 0.01
@@ -119,8 +119,9 @@ def udr(
     return results
 
 
-@gin.configurable(
+@stages.configurable(
     "udr_sklearn",
+    "evaluation",
     denylist=["ground_truth_data", "representation_functions", "random_state"],
 )
 def compute_udr_sklearn(

@@ -1,0 +1,395 @@
+"""Two sets of results side by side: one table, `compare.json` and one page.
+
+A set is whatever evaluations left behind, of this package or of disentanglement_lib,
+whose keys are the same. Runs of one configuration, with any seeds, are averaged; what
+is paired are configurations.
+"""
+
+import collections
+import dataclasses
+import glob
+import math
+import os
+
+import numpy as np
+from tabulate import tabulate
+
+from dmt import metrics
+from dmt.analysis import configurations
+from dmt.utils import results
+from dmt.visualize import pages
+
+_PATTERN = os.path.join("**", "results", "aggregate", "evaluation.json")
+_METHOD = "postprocess_config.postprocess.postprocess_fn"
+_METRIC = "evaluation_config.evaluation.evaluation_fn"
+# Of postprocessing and evaluation, what makes a configuration another one.
+_MATCHED = (
+    _METHOD,
+    _METRIC,
+    "postprocess_config.dataset.name",
+    "evaluation_config.dataset.name",
+)
+_NOT_SCORES = ("elapsed_time", "uuid")
+_CONFIDENCE = 0.95
+_MAX_SHOWN = 20
+_MAX_PLOTS = 24
+_COLUMNS = 4
+
+
+def compare(first, second, output_dir, ignore=()):
+    """Compares the scores of two sets of runs.
+
+    Runs are matched by their configuration: all bindings of training that both sets
+    have, except for seeds, names and paths; the postprocessing and evaluation function,
+    and the data set. For each metric and kind of representation, differences are paired
+    over the configurations that both sets have; intervals are Student's, at 95 %, and
+    take configurations as independent.
+
+    Writes `compare.json` and `compare.html` to `output_dir`.
+
+    Args:
+        first: a directory with `results/aggregate/evaluation.json` at any depth, or a
+            JSON file of aggregated results, {column: {row: value}}.
+        second: the same, of the other set; differences are second - first.
+        output_dir: directory to write to.
+        ignore: bindings that are not to be matched, for example "dataset.name".
+
+    Returns:
+        The scores that tables show, as lines of text.
+
+    Raises:
+        FileNotFoundError: if a set does not exist or has no evaluations.
+        ValueError: if a file is damaged, or no configuration is in both sets.
+    """
+    sides = [_read(path) for path in (first, second)]
+    matched, unmatched = _keys(sides, ignore)
+    groups = [_grouped(runs, matched) for runs in sides]
+    keys = _differing(sides, matched, unmatched)
+    if not groups[0].keys() & groups[1].keys():
+        raise ValueError(_nothing_in_common(sides, matched))
+    series = _series(groups, matched)
+    found = {
+        "first": {"path": first, "runs": len(sides[0])},
+        "second": {"path": second, "runs": len(sides[1])},
+        "metrics": [_compared(*labelled) for labelled in series],
+        "configurations": _configurations(sides, matched),
+        "keys": keys,
+    }
+    plots = _plots(series)
+    os.makedirs(output_dir, exist_ok=True)
+    results.save_dict(found, os.path.join(output_dir, "compare.json"))
+    pages.write(
+        os.path.join(os.path.dirname(__file__), "compare.html.jinja"),
+        os.path.join(output_dir, "compare.html"),
+        **found,
+        plots=plots,
+        most=_MAX_SHOWN,
+        most_plots=_MAX_PLOTS,
+        signed=_signed,
+        values_of=_values,
+    )
+    return _table(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    config: dict
+    scores: dict
+
+
+def _read(path):
+    """The runs of a set."""
+    if os.path.isdir(path):
+        paths = glob.glob(os.path.join(glob.escape(path), _PATTERN), recursive=True)
+        rows = map(results.load_json, sorted(paths))
+    elif os.path.exists(path):
+        rows = _rows(results.load_json(path), path)
+    else:
+        raise FileNotFoundError(f"There is no {path}.")
+    runs = [_run(row) for row in rows if any(map(_is_result, row))]
+    if not runs:
+        raise FileNotFoundError(
+            f"{path} holds no scores: a directory has them in "
+            "results/aggregate/evaluation.json, at any depth, an aggregated file in "
+            "columns evaluation_results.*"
+        )
+    return runs
+
+
+def _rows(columns, path):
+    if not all(isinstance(cells, dict) for cells in columns.values()):
+        raise ValueError(f"{path} is no table of the form {{column: {{row: value}}}}.")
+    rows = collections.defaultdict(dict)
+    for column, cells in columns.items():
+        for row, value in cells.items():
+            rows[row][column] = value
+    return rows.values()
+
+
+def _run(row):
+    scores = {}
+    for key, value in row.items():
+        step, _, name = key.partition(".")
+        if step == "evaluation_results":
+            if name not in _NOT_SCORES and _is_score(value):
+                scores[name] = float(value)
+    config = {
+        key: value
+        for key, value in configurations.bindings_of(row).items()
+        if configurations.says_what(key.partition(".")[2])
+    }
+    return _Run(config, scores)
+
+
+def _is_result(key):
+    return key.startswith("evaluation_results.")
+
+
+def _is_score(value):
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
+
+
+def _keys(sides, ignore):
+    """Keys by which runs are matched, and all others."""
+    known = [{key for run in runs for key in run.config} for runs in sides]
+
+    def is_matched(key):
+        step, _, name = key.partition(".")
+        if any(ignored in (key, name) for ignored in ignore):
+            return key == _METRIC
+        is_learned = step == "train_config" and configurations.is_learned(name)
+        return is_learned or key in _MATCHED
+
+    # What only one side knows is an option of another version, or of a model that the
+    # other side has not trained; then the rest of the configuration differs too.
+    matched = {key for key in known[0] & known[1] if is_matched(key)}
+    return sorted(matched), sorted((known[0] | known[1]) - matched)
+
+
+def _grouped(runs, matched):
+    """Runs by their configuration, a tuple of the values of the keys."""
+    groups = collections.defaultdict(list)
+    for run in runs:
+        groups[tuple(run.config.get(key) for key in matched)].append(run)
+    return groups
+
+
+def _differing(sides, matched, unmatched):
+    """Keys that have other values on one side than on the other."""
+    differing = []
+    for key in [*matched, *unmatched]:
+        values = [{run.config.get(key) for run in runs} - {None} for runs in sides]
+        if values[0] != values[1] or (key in unmatched and len(values[0]) > 1):
+            first, second = map(_sorted, values)
+            differing.append(
+                {
+                    "key": key,
+                    "first": first,
+                    "second": second,
+                    "matched": key in matched,
+                }
+            )
+    return differing
+
+
+def _sorted(values):
+    """Numbers, then names."""
+    return sorted(values, key=_order)
+
+
+def _order(value):
+    return (isinstance(value, str), value)
+
+
+def _nothing_in_common(sides, matched):
+    """Says which keys keep the sets apart."""
+    values = {
+        key: [{run.config.get(key) for run in runs} for runs in sides]
+        for key in matched
+    }
+
+    def agree_without(key):
+        rest = [other for other in matched if other != key]
+        return not set.isdisjoint(*(set(_grouped(runs, rest)) for runs in sides))
+
+    named = (
+        [key for key in matched if values[key][0].isdisjoint(values[key][1])]
+        or [key for key in matched if agree_without(key)]
+        or [key for key in matched if len(set.union(*values[key])) > 1]
+    )
+    texts = [
+        f"{key} ({' | '.join(_values(side - {None}) for side in values[key])})"
+        for key in named
+    ]
+    return (
+        "No configuration is in both sets. Keys that differ (first | second): "
+        f"{', '.join(texts)}. What need not agree can be ignored, for example "
+        f"--ignore={named[0]}"
+    )
+
+
+def _series(groups, matched):
+    """Scores of the configurations that both sides have, one metric after the other.
+
+    Returns:
+        list of ((method, metric, score), array (num_configurations, 2)), means over
+        runs.
+    """
+    series = collections.defaultdict(list)
+    for configuration in groups[0].keys() & groups[1].keys():
+        setting = dict(zip(matched, configuration, strict=True))
+        method, metric = [
+            str(setting.get(key) or "").strip("@()").removesuffix("_representation")
+            for key in (_METHOD, _METRIC)
+        ]
+        means = [_means(side[configuration]) for side in groups]
+        for score in means[0].keys() & means[1].keys():
+            pair = (means[0][score], means[1][score])
+            series[(method, metric, score)].append(pair)
+    # Groups come in no order, and sums depend on it in the last digits.
+    return [(labels, np.array(sorted(series[labels]))) for labels in sorted(series)]
+
+
+def _means(runs):
+    """Mean of each score over the runs that have it."""
+    values = collections.defaultdict(list)
+    for run in runs:
+        for score, value in run.scores.items():
+            values[score].append(value)
+    return {score: math.fsum(found) / len(found) for score, found in values.items()}
+
+
+def _compared(labels, pairs):
+    from scipy import stats
+
+    method, metric, score = labels
+    number, differences = len(pairs), pairs[:, 1] - pairs[:, 0]
+    low = high = correlation = None
+    if number > 1:
+        quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, number - 1)
+        half = quantile * differences.std(ddof=1) / math.sqrt(number)
+        low, high = differences.mean() - half, differences.mean() + half
+    if number > 2 and np.ptp(pairs, axis=0).all():
+        correlation = stats.spearmanr(*pairs.T).statistic
+    return {
+        "representation": method,
+        "metric": metric,
+        "score": score,
+        "headline": _is_headline(metric, score),
+        "configurations": number,
+        "first": pairs[:, 0].mean(),
+        "second": pairs[:, 1].mean(),
+        "difference": differences.mean(),
+        "low": low,
+        "high": high,
+        "rank_correlation": correlation,
+    }
+
+
+def _is_headline(metric, score):
+    """Whether a score is shown at a glance; others are settings and details."""
+    return score in metrics.headline({score: 0.0}, metric)
+
+
+def _configurations(sides, matched):
+    """What both sides have trained and what only one has, by the keys that vary."""
+    keys = [key for key in matched if key not in (_METHOD, _METRIC)]
+    first, second = (_grouped(runs, keys).keys() for runs in sides)
+    varying = [
+        place
+        for place in range(len(keys))
+        if len({configuration[place] for configuration in first | second}) > 1
+    ]
+
+    def described(configurations):
+        found = [
+            {keys[i]: values[i] for i in varying if values[i] is not None}
+            for values in configurations
+        ]
+        return sorted(found, key=lambda one: [(k, _order(v)) for k, v in one.items()])
+
+    return {
+        "both": len(first & second),
+        "only_first": described(first - second),
+        "only_second": described(second - first),
+    }
+
+
+def _table(found):
+    """The headline scores as lines of text."""
+    rows = [
+        [
+            row["representation"],
+            row["metric"],
+            row["score"],
+            str(row["configurations"]),
+            f"{row['first']:.4f}",
+            f"{row['second']:.4f}",
+            _signed(row["difference"], 4),
+            "" if row["low"] is None else _interval(row, 4),
+            ""
+            if row["rank_correlation"] is None
+            else _signed(row["rank_correlation"], 2),
+        ]
+        for row in found["metrics"]
+        if row["headline"]
+    ]
+    titles = ["", "metric", "score", "n", "first", "second", "difference"]
+    rows.insert(0, [*titles, f"{_CONFIDENCE:.0%} interval", "rank corr."])
+    sides = ["left" if i < 3 else "right" for i in range(len(rows[0]))]
+    text = tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True)
+    lines = text.splitlines()
+    counts = found["configurations"]
+    lines.append(
+        f"n: configurations. In both sets {counts['both']}, only in the first "
+        f"{len(counts['only_first'])}, only in the second {len(counts['only_second'])}."
+    )
+    return "\n".join(lines)
+
+
+def _interval(row, digits=3):
+    return f"[{_signed(row['low'], digits)}, {_signed(row['high'], digits)}]"
+
+
+def _signed(value, digits=3):
+    return "–" if value is None else f"{value:+.{digits}f}"
+
+
+def _values(values):
+    """Some values of a key as text."""
+    more = f" and {len(values) - 5} more" if len(values) > 5 else ""
+    return (", ".join(map(str, _sorted(values)[:5])) + more) or "not there"
+
+
+def _plots(series):
+    """Second against first, one plot per headline score, as an inline picture."""
+    from matplotlib.figure import Figure
+
+    shown = [(labels, pairs) for labels, pairs in series if _is_headline(*labels[1:])]
+    shown = shown[:_MAX_PLOTS]
+    if not shown:
+        return None
+    lines = -(-len(shown) // _COLUMNS)
+    with pages.drawing():
+        figure = Figure(figsize=(11, 11 / _COLUMNS * 1.1 * lines), layout="constrained")
+        axes = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+        for axis, ((method, metric, score), pairs) in zip(axes, shown, strict=False):
+            axis.axline((0, 0), slope=1, color=pages.GREY, linewidth=0.8)
+            axis.plot(*pairs.T, ".", color="#3b82f6", alpha=0.6, markersize=5)
+            axis.set_title(f"{metric}, {method}\n{score}", fontsize=8)
+            axis.set_xlabel("first", fontsize=9)
+            axis.set_ylabel("second", fontsize=9)
+            low, high = pairs.min(), pairs.max()
+            margin = 0.05 * (high - low) or 0.05
+            limits = (low - margin, high + margin)
+            axis.set(xlim=limits, ylim=limits)
+            axis.set_aspect("equal")
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.grid(alpha=0.2, color=pages.GREY)
+        for axis in axes[len(shown) :]:
+            axis.set_visible(False)
+        return pages.inlined_figure(figure)

@@ -1,0 +1,319 @@
+"""Runs of a study: train, postprocess, evaluate, by several processes, once each.
+
+Every step of a run is written whole or not at all and skipped if it is there, so a
+study that was killed goes on where it was. A process that works on a run holds a lock
+on its directory, which the operating system frees if the process is killed.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import resource
+
+from dmt.runs import steps
+from dmt.utils import files, processes
+from dmt.utils.processes import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One model of a study.
+
+    Attributes:
+        name: what it is called in messages.
+        directory: what it writes to.
+        steps: tuple of `steps.Step`, the training first.
+    """
+
+    name: str
+    directory: str
+    steps: tuple
+
+    @property
+    def training(self):
+        """Directory of the model, gin files and lines of gin of its training."""
+        step = self.steps[0]
+        return step.output, step.gin_files, step.gin_bindings
+
+    def is_complete(self):
+        """Whether all steps are."""
+        # The last one first: it is missing most often.
+        return all(step.is_complete() for step in reversed(self.steps))
+
+    def is_trained(self):
+        """Whether the training is complete."""
+        return self.steps[0].is_complete()
+
+    def has_codes_to_score(self):
+        """Whether there is an evaluation."""
+        return any(step.kind == "evaluate" for step in self.steps)
+
+
+def execute_all(stages, output_dir, num_workers, population="auto", engine="local"):
+    """Makes all runs of a study.
+
+    Args:
+        stages: list of lists of `Run`; a stage begins when the one before is complete.
+        output_dir: directory of the study.
+        num_workers: number of processes that train.
+        population: number of runs to train as one program where they differ in numbers
+            only, or "auto", see `dmt.methods.population.sizes`.
+        engine: see `processes.executors`, or "files" to share the directory with other
+            processes that do the same, on this machine or on others.
+
+    Raises:
+        ValueError: if runs failed, after all others of the stage are complete.
+    """
+    # Each run in work is an open file.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # Of macOS, where it may be more.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    shared = engine == "files"
+    progress = processes.Progress(sum(map(len, stages)))
+    with (
+        processes.only_in(output_dir, shared),
+        # After an error, runs stay locked until the processes that make them end.
+        contextlib.ExitStack() as locks,
+        processes.executors(num_workers, "local" if shared else engine) as executors,
+    ):
+        for stage in stages:
+            _execute_stage(stage, population, executors, locks, progress)
+
+
+def summary(stages):
+    """How many runs are complete, in work and to do, and which are in work.
+
+    Args:
+        stages: see `execute_all`.
+    """
+    runs = list(itertools.chain(*stages))
+    waiting = [run for run in runs if not run.is_complete()]
+    in_work = []
+    for run in waiting:
+        if os.path.isdir(run.directory):
+            lock = processes.claim(run.directory)
+            if lock is None:
+                in_work.append(run.name)
+            else:
+                lock.close()
+    lines = [
+        f"{len(runs)} runs: {len(runs) - len(waiting)} complete, {len(in_work)} in "
+        f"work, {len(waiting) - len(in_work)} to do."
+    ]
+    return "\n".join([*lines, *(f"in work: {name}" for name in in_work)])
+
+
+def _execute_stage(stage, population, executors, locks, progress):
+    trainers, scorers, num_workers = executors
+    claims = _Claims(stage, population, num_workers, trainers, locks, progress)
+
+    def tasks():
+        for group in claims:
+            if group is None:
+                yield None
+                continue
+            first, *others = group
+            if others or trainers is not scorers:
+                then = {run.name: Task(scorers, score, (run,)) for run in group}
+                name = first.name + (f" and {len(others)} more" if others else "")
+                yield name, Task(trainers, train, (group, True), then)
+            else:
+                yield first.name, Task(trainers, execute, (first,))
+
+    def end(name, error):
+        claims.release(name)
+        progress.end(name, error)
+
+    processes.run_all(tasks(), end, num_workers)
+
+
+class _Claims:
+    """Hands out the runs of a stage, each to one process.
+
+    An iterator of lists of runs to be trained together, which it holds locks of; of
+    None if other processes hold all that are left.
+    """
+
+    def __init__(self, stage, population, num_workers, trainers, locks, progress):
+        self._waiting = list(stage)
+        self._population = population
+        self._num_workers = num_workers
+        self._trainers = trainers
+        self._all_locks = locks
+        self._progress = progress
+        self._locks, self._kinds, self._sizes = {}, {}, {}
+
+    def release(self, name):
+        """Frees the lock of a run."""
+        self._locks.pop(name).close()
+
+    def __iter__(self):
+        while self._waiting:
+            group = self._next()
+            if group or self._waiting:
+                yield group or None
+
+    def _next(self):
+        """As many runs as are to be trained together, or fewer."""
+        group, kind, size = [], None, 1
+        for run in list(self._waiting):
+            if group and self._kind(run) != kind:
+                continue
+            if not self._claim(run):
+                continue
+            if not group:
+                kind = self._kind(run)
+                size = self._size(kind, run)
+            group.append(run)
+            if len(group) == size:
+                break
+        return group
+
+    def _claim(self, run):
+        """Whether this process is to make a run now."""
+        if not run.is_complete():
+            lock = processes.claim(run.directory)
+            if lock is None:
+                return False
+            # Another process may have completed it before it freed the lock.
+            if not run.is_complete():
+                self._locks[run.name] = self._all_locks.enter_context(lock)
+                self._waiting.remove(run)
+                return True
+            lock.close()
+        self._waiting.remove(run)
+        self._progress.done += 1
+        return False
+
+    def _kind(self, run):
+        """What is equal for runs that can be trained together."""
+        from dmt.methods.population.train_population import shared_configuration
+
+        if self._population == 1 or run.is_trained():
+            return run.name
+        if run.name not in self._kinds:
+            _, gin_files, gin_bindings = run.training
+            self._kinds[run.name] = shared_configuration(gin_files, gin_bindings)
+        return self._kinds[run.name]
+
+    def _size(self, kind, run):
+        """Number of runs of a kind, of which one was just claimed, in a group."""
+        from dmt.methods.population import sizes
+
+        if kind == run.name:
+            return 1
+        if kind not in self._sizes:
+            others = (run for run in self._waiting if self._kind(run) == kind)
+            if next(others, None) is None:
+                return 1
+            limit = self._population
+            if limit == "auto":
+                _, *configuration = run.training
+                future = processes.submit(
+                    self._trainers, sizes.most_at_once, *configuration
+                )
+                limit = sizes.limit_of(future)
+            # More of them would not make groups larger.
+            enough = itertools.islice(others, limit * self._num_workers)
+            number = 2 + sum(1 for _ in enough)
+            size = sizes.size_of(
+                number, self._population, self._num_workers, lambda: limit
+            )
+            # Groups of nearly one size.
+            self._sizes[kind] = -(-number // -(-number // size))
+        return self._sizes[kind]
+
+
+def execute(run):
+    """Trains a run and scores it; see there."""
+    train([run], False)
+    score(run)
+
+
+def train(group, encode):
+    """Trains runs that are not complete, several as one population.
+
+    Args:
+        group: list of `Run`.
+        encode: whether to encode all images, by all models at once, for `score`.
+
+    Returns:
+        {name: what is wrong} of the members of a population that failed.
+
+    Raises:
+        ValueError: if one was completed with another configuration, or one alone fails.
+    """
+    from dmt.methods.population import train_population
+    from dmt.methods.train import train_with_gin
+
+    failures = {}
+    for run in group:
+        _remove_moments(run)
+    log_path = os.path.join(group[0].directory, "train.log")
+    with (
+        open(log_path, "a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+    ):
+        if len(group) == 1:
+            model_dir, gin_files, gin_bindings = group[0].training
+            train_with_gin(model_dir, False, gin_files, gin_bindings, resume=True)
+        else:
+            runs = [run.training for run in group]
+            try:
+                train_population.train_population_with_gin(runs, resume=True)
+            except train_population.MembersFailed as error:
+                failures = error.failures
+    failed = {
+        run.name: failures[run.training[0]]
+        for run in group
+        if run.training[0] in failures
+    }
+    if encode:
+        _encode([r for r in group if r.has_codes_to_score() and r.name not in failed])
+    _forget_models()
+    return failed
+
+
+def _encode(group):
+    """Writes the moments of all images by the models of a group."""
+    from dmt.data.ground_truth import named_data
+    from dmt.evaluation.codes import write_moments
+    from dmt.methods import gaussian_encoder_model
+    from dmt.utils import configuration
+
+    if not group:
+        return
+    _, gin_files, gin_bindings = group[0].training
+    with configuration.gin_configuration(gin_files, gin_bindings):
+        dataset = named_data.get_named_ground_truth_data()
+    # Metrics draw images of data that have no indices themselves.
+    if dataset.size is not None:
+        models = (gaussian_encoder_model.load_model(run.training[0]) for run in group)
+        folders = [run.directory for run in group]
+        write_moments(dataset, [model.encoder for model in models], folders)
+
+
+def score(run):
+    """Makes the steps of a run that follow its training, as far as they are missing.
+
+    Raises:
+        ValueError: if a step was completed with another configuration.
+    """
+    steps.execute(run.steps[1:], moments_dir=run.directory)
+    _remove_moments(run)
+    _forget_models()
+
+
+def _remove_moments(run):
+    """Removes what `write_moments` wrote, or began to write."""
+    for name in os.listdir(run.directory):
+        if "moments_" in name:
+            files.remove(os.path.join(run.directory, name))
+
+
+def _forget_models():
+    import keras
+
+    # Graphs of models that are done would fill the memory.
+    keras.backend.clear_session()

@@ -1,0 +1,300 @@
+"""Does learning many tasks disentangle? The study of Maziarka et al. (2021).
+
+"On the relationship between disentanglement and multi-task learning",
+https://arxiv.org/abs/2110.03498. Encoders trained on random tasks (all together, one at
+a time, not at all), decoders on their frozen codes, and heads on the codes of
+auto-encoders, each with several seeds. `multitask_report` makes tables and figures of
+them.
+"""
+
+import dataclasses
+import os
+
+import gin
+
+from dmt.data.ground_truth import named_data
+from dmt.data.tasks import RandomTasks, train_and_test_rows
+from dmt.runs.runner import Run
+from dmt.runs.steps import Step, scoring
+from dmt.utils.configuration import shipped
+
+TEST_SHARE = 0.2
+SUBSETS = ("random", "halves")
+AUTOENCODERS = {
+    "autoencoder": (),
+    "vae": ("model.model = @vae()", "vae.beta = 1.0"),
+    "factor_vae": ("model.model = @factor_vae()", "factor_vae.gamma = 10.0"),
+}
+DECODED = ("random", "single_task_0", "multi_head")
+METRICS = {
+    "mig": "metrics/mig.gin",
+    "factor_vae_score": "metrics/factor_vae_metric.gin",
+    "sap_score": "metrics/sap_score.gin",
+    "dci": "metrics/dci.gin",
+    "component_retrieval": "more_metrics/component_retrieval.gin",
+}
+# Passes over the images, batch sizes and learning rates of the paper.
+EPOCHS = {"tasks": 200, "decoder": 500, "autoencoder": 100, "heads": 30}
+BATCH_SIZES = {"tasks": 256, "decoder": 64, "autoencoder": 64, "heads": 64}
+LEARNING_RATES = {"tasks": 1e-3, "decoder": 2e-4, "autoencoder": 1e-4, "heads": 1e-4}
+
+
+@gin.configurable("multitask_study", denylist=["dataset"])
+@dataclasses.dataclass
+class Study:
+    """What is trained and how long; gin_configs/multitask/{small,paper}.gin.
+
+    Attributes:
+        dataset: name of an indexable data set with all combinations of factors.
+        seeds: of the models, two at least; tasks are the same with every seed.
+        num_tasks: number of tasks.
+        nums_of_tasks: other numbers of tasks, of which the scores are a table.
+        pooling: side of the blocks of pixels that become one.
+        max_steps: updates, at most, of each kind of training; see `EPOCHS`.
+        batch_sizes, learning_rates: where they are not the paper's.
+        hidden_units: of each head.
+        decoder: gin name of the decoders' architecture.
+        activation: of auto-encoders.
+        num_images: images at most whose codes heads are trained on, None for all.
+        num_test_images: images of the tasks' test losses, None for all.
+        model_bindings: lines of gin for every training.
+        metric_bindings: dictionary of lines of gin for each of `METRICS`.
+
+    A dictionary that is bound replaces the one of the file as a whole.
+    """
+
+    dataset: str
+    seeds: tuple = (0, 1, 2)
+    num_tasks: int = 10
+    nums_of_tasks: tuple = (5, 20, 30, 40, 50)
+    pooling: int = 1
+    max_steps: dict = dataclasses.field(default_factory=dict)
+    batch_sizes: dict = dataclasses.field(default_factory=dict)
+    learning_rates: dict = dataclasses.field(default_factory=dict)
+    hidden_units: tuple = (300, 300, 300)
+    decoder: str = "simple_conv64_decoder"
+    activation: str = "tanh"
+    num_images: int | None = None
+    num_test_images: int | None = None
+    model_bindings: tuple = ()
+    metric_bindings: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        """Checks the values and opens the data set."""
+        if len(self.seeds) < 2:
+            raise ValueError(
+                "multitask_study.seeds needs two seeds for standard deviations. "
+                f"Received: seeds={self.seeds!r}"
+            )
+        for name, known in (
+            ("max_steps", EPOCHS),
+            ("batch_sizes", EPOCHS),
+            ("learning_rates", EPOCHS),
+            ("metric_bindings", METRICS),
+        ):
+            unknown = sorted(set(getattr(self, name)) - set(known))
+            if unknown:
+                raise ValueError(
+                    f"The keys of multitask_study.{name} are among {', '.join(known)}. "
+                    f"Received: {', '.join(map(repr, unknown))}"
+                )
+        self._data = named_data.open_data_set(self.dataset)
+        if self._data.size is None or not self._data.has_all_combinations:
+            raise ValueError(
+                "The study needs a data set with all combinations of factors whose "
+                f"images have indices. Received: dataset={self.dataset!r}"
+            )
+        self._size = self._data.size
+
+    def prepare(self):
+        """Computes the targets of all tasks with all cores, where they are unknown."""
+        most = max([self.num_tasks, *self.nums_of_tasks])
+        RandomTasks(num_tasks=most).targets(self._data)
+        for subset in SUBSETS:
+            tasks = RandomTasks(num_tasks=self.num_tasks, factor_subset=subset)
+            tasks.targets(self._data)
+
+    def stages(self, output_dir):
+        """The runs of the study; see `dmt.runs.runner.execute_all`.
+
+        Args:
+            output_dir: directory of the study, an absolute path.
+        """
+        encoders, decoders = [], []
+        for seed in self.seeds:
+            shared = (
+                *self._dataset(),
+                f"model.random_seed = {seed}",
+                *self.model_bindings,
+            )
+            # The longest first, so that no process waits long for the last one.
+            for name, bindings in AUTOENCODERS.items():
+                encoders.append(
+                    _run(
+                        output_dir,
+                        f"{name}/seed_{seed}",
+                        "multitask/autoencoder.gin",
+                        (*self._autoencoder(), *shared, *bindings),
+                        self._evaluations() | self._heads(name, seed),
+                    )
+                )
+            for name, bindings in self.task_encoders().items():
+                encoders.append(
+                    _run(
+                        output_dir,
+                        f"{name}/seed_{seed}",
+                        "multitask/multi_head.gin",
+                        (*self._task_model(), *shared, *bindings),
+                        self._evaluations(),
+                    )
+                )
+            for name in DECODED:
+                encoder_dir = f"{output_dir}/{name}/seed_{seed}/model"
+                decoders.append(
+                    _run(
+                        output_dir,
+                        f"{name}_decoder/seed_{seed}",
+                        "multitask/decoder.gin",
+                        (
+                            *self._decoder(),
+                            *shared,
+                            f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",
+                        ),
+                    )
+                )
+        encoders.sort(key=lambda run: not run.name.startswith(tuple(AUTOENCODERS)))
+        return [encoders, decoders]
+
+    def write_page(self, output_dir):
+        """Writes tables, figures and the page of the complete study.
+
+        Returns:
+            Path of the page.
+        """
+        from dmt.studies.multitask import report as multitask_report
+
+        return multitask_report.write(self, output_dir)
+
+    def single_tasks(self):
+        """Names of the encoders that learn one task each."""
+        return [f"single_task_{task}" for task in range(self.num_tasks)]
+
+    def numbers_of_tasks(self):
+        """Names of the multi-head encoders by their number of tasks."""
+        names = {number: f"multi_head_{number}_tasks" for number in self.nums_of_tasks}
+        return dict(sorted({**names, self.num_tasks: "multi_head"}.items()))
+
+    def task_encoders(self):
+        """Lines of gin for each encoder that is trained on tasks, or not trained."""
+        encoders = {
+            "random": ("model.training_steps = 0",),
+            "multi_head": (),
+            "one_head": ('multi_task.heads = "one"',),
+        }
+        for task, name in enumerate(self.single_tasks()):
+            encoders[name] = (f"multi_task.only_task = {task}",)
+        for number, name in self.numbers_of_tasks().items():
+            encoders.setdefault(name, (f"random_tasks.num_tasks = {number}",))
+        for subset in SUBSETS:
+            encoders[f"multi_head_{subset}_factors"] = (
+                f"random_tasks.factor_subset = {subset!r}",
+            )
+        return encoders
+
+    def _dataset(self):
+        if self.pooling == 1:
+            return (f"dataset.name = {self.dataset!r}",)
+        return (
+            'dataset.name = "pooled"',
+            f"pooled.base = {self.dataset!r}",
+            f"pooled.factor = {self.pooling}",
+        )
+
+    def _training(self, kind):
+        """Updates, batch size and learning rate of a kind of training."""
+        size = self._size
+        if kind in ("tasks", "heads"):
+            size = len(train_and_test_rows(size, TEST_SHARE, 0)[0])
+        batch_size = self.batch_sizes.get(kind, BATCH_SIZES[kind])
+        steps = max(1, round(EPOCHS[kind] * size / batch_size))
+        return (
+            min(steps, self.max_steps.get(kind, steps)),
+            batch_size,
+            self.learning_rates.get(kind, LEARNING_RATES[kind]),
+        )
+
+    def _schedule(self, kind, rate):
+        """Lines of gin for how long and how fast a model is trained.
+
+        Args:
+            kind: see `EPOCHS`.
+            rate: the binding of the learning rate.
+        """
+        steps, batch_size, learning_rate = self._training(kind)
+        return (
+            f"model.training_steps = {steps}",
+            f"model.batch_size = {batch_size}",
+            f"model.log_steps = {min(steps, 1000)}",
+            "model.eval_steps = 50",
+            f"{rate} = {learning_rate}",
+        )
+
+    def _task_model(self):
+        return (
+            *self._schedule("tasks", "AdamOptimizer.learning_rate"),
+            f"random_tasks.num_tasks = {self.num_tasks}",
+            f"heads.hidden_units = {self.hidden_units}",
+            f"multi_task.test_share = {TEST_SHARE}",
+            f"multi_task.max_test_images = {self.num_test_images}",
+        )
+
+    def _autoencoder(self):
+        return (
+            *self._schedule("autoencoder", "vae/AdamOptimizer.learning_rate"),
+            f"decoder.decoder_fn = @{self.decoder}",
+            f"simple_conv64_encoder.activation = {self.activation!r}",
+            f"simple_conv64_decoder.activation = {self.activation!r}",
+        )
+
+    def _decoder(self):
+        steps, _, _ = self._training("decoder")
+        return (
+            *self._schedule("decoder", "exponential_decay.learning_rate"),
+            f"decoder.decoder_fn = @{self.decoder}",
+            f"exponential_decay.decay_steps = {-(-steps // 5)}",
+        )
+
+    def _evaluations(self):
+        return {
+            name: ((shipped(path),), tuple(self.metric_bindings.get(name, ())))
+            for name, path in METRICS.items()
+        }
+
+    def _heads(self, name, seed):
+        """Heads on the codes; with the auto-encoder, also on the true factors."""
+        steps, batch_size, learning_rate = self._training("heads")
+        bindings = (
+            f"evaluation.random_seed = {seed}",
+            f"random_tasks.num_tasks = {self.num_tasks}",
+            f"task_heads.training_steps = {steps}",
+            f"task_heads.batch_size = {batch_size}",
+            f"task_heads.learning_rate = {learning_rate}",
+            f"task_heads.test_share = {TEST_SHARE}",
+            f"task_heads.num_train = {self.num_images}",
+            f"task_heads.num_test = {self.num_test_images}",
+            f"heads.hidden_units = {self.hidden_units}",
+        )
+        files = (shipped("multitask/task_heads.gin"),)
+        heads = {"task_heads": (files, bindings)}
+        if name == "autoencoder":
+            on_factors = (*bindings, "task_heads.on_factors = True")
+            heads["task_heads_on_factors"] = (files, on_factors)
+        return heads
+
+
+def _run(output_dir, name, gin_file, gin_bindings, evaluations=None):
+    directory = os.path.join(output_dir, name)
+    model_dir = os.path.join(directory, "model")
+    training = Step("train", model_dir, None, (shipped(gin_file),), gin_bindings)
+    following = scoring(directory, evaluations) if evaluations else []
+    return Run(name, directory, (training, *following))

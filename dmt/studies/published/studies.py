@@ -1,0 +1,282 @@
+"""Published studies: the number of a model -> what it is trained and scored with.
+
+Numbers, order and values of `unsupervised_study_v1`, `fairness_study_v1` and
+`abstract_reasoning_study_v1` are disentanglement_lib's: model 10,800 here is model
+10,800 there. `dmt.studies.published.reproduce` trains and scores them.
+"""
+
+import dataclasses
+import functools
+import itertools
+import os
+from collections.abc import Callable
+
+from dmt.studies.published.sweeps import (
+    chain,
+    fixed,
+    product,
+    sweep,
+    to_bindings,
+    zip_together,
+)
+from dmt.utils.configuration import shipped
+
+POSTPROCESSING = ("postprocess/mean.gin", "postprocess/sampled.gin")
+METRICS = (
+    "metrics/beta_vae_sklearn.gin",
+    "metrics/dci.gin",
+    "metrics/downstream_task_boosted_trees.gin",
+    "metrics/downstream_task_logistic_regression.gin",
+    "metrics/factor_vae_metric.gin",
+    "metrics/mig.gin",
+    "metrics/modularity_explicitness.gin",
+    "metrics/sap_score.gin",
+    "metrics/unsupervised.gin",
+)
+ARCHITECTURE = zip_together(
+    fixed("encoder.encoder_fn", "@conv_encoder"),
+    fixed("decoder.decoder_fn", "@deconv_decoder"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedStudy:
+    """A sweep, and the gin files that all its models share.
+
+    Attributes:
+        name: name of the study.
+        sweep: function that returns the list of settings, see `sweeps`.
+        model_file: path of the gin file of the training.
+        postprocess_files: paths of gin files, one for each representation.
+        evaluation_files: paths of gin files, one for each metric.
+    """
+
+    name: str
+    sweep: Callable
+    model_file: str = shipped("studies/shared.gin")
+    postprocess_files: tuple = tuple(map(shipped, POSTPROCESSING))
+    evaluation_files: tuple = tuple(map(shipped, METRICS))
+
+    @functools.cached_property
+    def settings(self):
+        """The settings of all models, {gin binding: value} by number."""
+        return self.sweep()
+
+    def model_bindings(self, model_num):
+        """Lines of gin of a model, which override the file of the training.
+
+        Args:
+            model_num: number of the model, from 0.
+
+        Raises:
+            ValueError: if there is no such model.
+        """
+        if not 0 <= model_num < len(self.settings):
+            raise ValueError(
+                f"{self.name} has models 0 to {len(self.settings) - 1}. "
+                f"Received: model_num={model_num}"
+            )
+        return to_bindings(self.settings[model_num])
+
+
+def unsupervised_models():
+    """Six methods with six strengths of regularization each.
+
+    Locatello et al. (2019), "Challenging common assumptions in the unsupervised
+    learning of disentangled representations", https://arxiv.org/abs/1811.12359.
+    """
+
+    def method(name, strengths, *others):
+        return zip_together(fixed("model.name", name), strengths, *others)
+
+    def dip_vae(dip_type, lambda_d_factor):
+        return method(
+            f"dip_vae_{dip_type}",
+            fixed("model.model", "@dip_vae()"),
+            sweep("dip_vae.lambda_od", [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]),
+            fixed("dip_vae.lambda_d_factor", lambda_d_factor),
+            fixed("dip_vae.dip_type", dip_type),
+        )
+
+    return chain(
+        method(
+            "beta_vae",
+            sweep("vae.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]),
+            fixed("model.model", "@vae()"),
+        ),
+        method(
+            "factor_vae",
+            sweep("factor_vae.gamma", [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]),
+            fixed("model.model", "@factor_vae()"),
+            fixed("discriminator.discriminator_fn", "@fc_discriminator"),
+        ),
+        dip_vae("i", 10.0),
+        dip_vae("ii", 1.0),
+        method(
+            "beta_tc_vae",
+            fixed("model.model", "@beta_tc_vae()"),
+            sweep("beta_tc_vae.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]),
+        ),
+        method(
+            "annealed_vae",
+            sweep("annealed_vae.c_max", [5.0, 10.0, 25.0, 50.0, 75.0, 100.0]),
+            fixed("annealed_vae.iteration_threshold", 100000),
+            fixed("annealed_vae.gamma", 1000),
+            fixed("model.model", "@annealed_vae()"),
+        ),
+    )
+
+
+def _unsupervised_sweep(datasets, num_seeds):
+    return product(
+        sweep("dataset.name", datasets),
+        ARCHITECTURE,
+        unsupervised_models(),
+        sweep("model.random_seed", range(num_seeds)),
+    )
+
+
+def unsupervised_sweep():
+    """12,600 models: seven data sets, 36 models, 50 seeds, the last fastest."""
+    datasets = (
+        "dsprites_full",
+        "color_dsprites",
+        "noisy_dsprites",
+        "scream_dsprites",
+        "smallnorb",
+        "cars3d",
+        "shapes3d",
+    )
+    return _unsupervised_sweep(datasets, 50)
+
+
+def abstract_reasoning_sweep():
+    """360 models: two data sets, 36 models, five seeds, the last fastest.
+
+    The representations of van Steenkiste et al. (2019), "Are disentangled
+    representations helpful for abstract visual reasoning?",
+    https://arxiv.org/abs/1905.12506.
+    """
+    return _unsupervised_sweep(("shapes3d", "abstract_dsprites"), 5)
+
+
+def weakly_supervised_sweep():
+    """6,000 models: data sets, kinds of pairs, methods, betas and seeds.
+
+    After Locatello et al. (2020), "Weakly-supervised disentanglement without
+    compromises", https://arxiv.org/abs/2002.02886: one to all but one of the factors of
+    a pair change, or a number drawn for each pair; group VAE and ML-VAE are told which
+    factor changed, or find it out (Ada-GVAE, Ada-ML-VAE). The betas are those that
+    Traeuble et al. (2021), https://arxiv.org/abs/2006.07886, sweep for the Ada-GVAE.
+    Data sets, number of seeds and the order are this package's.
+    """
+    num_factors = {
+        "dsprites_full": 5,
+        "cars3d": 3,
+        "smallnorb": 4,
+        "shapes3d": 6,
+        "mpi3d_real": 7,
+    }
+    betas = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
+
+    def pairs(name, number):
+        return product(
+            fixed("dataset.name", name), sweep("dynamics.k", [*range(1, number), -1])
+        )
+
+    def method(name, base):
+        return zip_together(
+            fixed("model.name", name),
+            sweep(f"{base}.beta", betas),
+            fixed("model.model", f"@{name}()"),
+        )
+
+    return product(
+        chain(*itertools.starmap(pairs, num_factors.items())),
+        ARCHITECTURE,
+        chain(
+            method("group_vae_labels", "group_vae"),
+            method("group_vae_argmax", "group_vae"),
+            method("mlvae_labels", "mlvae"),
+            method("mlvae_argmax", "mlvae"),
+        ),
+        sweep("model.random_seed", range(10)),
+    )
+
+
+def few_labels_sweep():
+    """23,040 models: data sets, labels, methods, two strengths each, and seeds.
+
+    In the manner of Locatello et al. (2020), "Disentangling factors of variation using
+    few labels", https://arxiv.org/abs/1905.01258. Strengths of the unsupervised terms
+    are those of the unsupervised study; weights of the supervised term, the same
+    numbers, and the seeds are this package's.
+    """
+
+    def method(name, strength, values, *others):
+        return product(
+            fixed("model.name", name),
+            fixed("model.model", f"@{name}"),
+            *others,
+            sweep(f"{name}.{strength}", values),
+            sweep(f"{name}.gamma_sup", values),
+        )
+
+    seeds = ("model_seed", "unsupervised_data_seed", "supervised_data_seed")
+    return product(
+        sweep("dataset.name", ["dsprites_full", "cars3d", "smallnorb", "shapes3d"]),
+        ARCHITECTURE,
+        sweep("model.num_labelled_samples", [100, 1000]),
+        sweep(
+            "labeller.labeller_fn",
+            [
+                "@perfect_labeller",
+                "@bin_labeller",
+                "@noisy_labeller",
+                "@partial_labeller",
+            ],
+        ),
+        chain(
+            method("s2_vae", "beta", [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]),
+            method(
+                "s2_factor_vae",
+                "gamma",
+                [10.0, 20.0, 30.0, 40.0, 50.0, 100.0],
+                fixed("discriminator.discriminator_fn", "@fc_discriminator"),
+            ),
+            method(
+                "s2_dip_vae",
+                "lambda_od",
+                [1.0, 2.0, 5.0, 10.0, 20.0, 50.0],
+                fixed("s2_dip_vae.lambda_d_factor", 10.0),
+                fixed("s2_dip_vae.dip_type", "i"),
+            ),
+            method("s2_beta_tc_vae", "beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]),
+        ),
+        zip_together(*(sweep(f"model.{seed}", range(5)) for seed in seeds)),
+    )
+
+
+_FAIRNESS_METRICS = sorted(
+    (*METRICS, "more_metrics/fairness.gin"), key=os.path.basename
+)
+
+STUDIES = {
+    study.name: study
+    for study in (
+        PublishedStudy("unsupervised_study_v1", unsupervised_sweep),
+        PublishedStudy("abstract_reasoning_study_v1", abstract_reasoning_sweep),
+        # Locatello et al. (2019), "On the fairness of disentangled representations".
+        PublishedStudy(
+            "fairness_study_v1",
+            unsupervised_sweep,
+            evaluation_files=tuple(map(shipped, _FAIRNESS_METRICS)),
+        ),
+        PublishedStudy("weakly_supervised_study", weakly_supervised_sweep),
+        PublishedStudy(
+            "few_labels_study",
+            few_labels_sweep,
+            model_file=shipped("studies/few_labels.gin"),
+        ),
+    )
+}

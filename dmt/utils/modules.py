@@ -1,0 +1,36 @@
+"""Finds what is registered by being imported: models, metrics, studies, commands."""
+
+import importlib
+import pkgutil
+
+
+def import_all(package_name):
+    """Imports every module of a package, at any depth.
+
+    A model or metric is found by its gin name once its module is imported, so a new
+    file needs no entry in a list.
+
+    Args:
+        package_name: for example "dmt.methods".
+
+    Returns:
+        Names of the modules, sorted.
+    """
+    package = importlib.import_module(package_name)
+    names = sorted(
+        module.name
+        for module in pkgutil.walk_packages(package.__path__, f"{package_name}.")
+    )
+    for name in names:
+        importlib.import_module(name)
+    return names
+
+
+def attribute(place):
+    """What "module:name" names, imported now.
+
+    Args:
+        place: for example "dmt.methods.train:train_with_gin".
+    """
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,179 @@
+"""The binaries as users call them: help, mistakes, a full disk."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.runs import BIN, HEAVY, TINY, bindings, call, check_mistake
+
+COMMANDS = sorted(path.name for path in BIN.glob("dmt_*"))
+
+
+def train(model_dir, lines, *flags, **options):
+    gin = [f"--gin_bindings={line}" for line in lines]
+    return call("dmt_train", f"--model_dir={model_dir}", *gin, *flags, **options)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{command!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({str(BIN / command)!r}, run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(BIN.parent)},
+    )
+    assert process.stdout.strip().endswith("[]"), process.stdout + process.stderr
+    assert "USAGE" in process.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_unknown_flag(command):
+    check_mistake(call(command, "--no_such_flag=1"), command, "no_such_flag")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"vae__gamma": "1.0"}, ["vae", "gamma"]),
+        ({"no_such.thing": "1"}, ["no_such"]),
+        ({"dataset__name": "'dsprite_full'"}, ["dsprite_full", "dsprites_full"]),
+        ({"dataset__name": "'cars3d'"}, ["cars3d", "dmt_data fetch cars3d"]),
+        (
+            {"dataset__name": "'dsprites_full'"},
+            ["dsprites_ndarray", "DMT_DATA", "dsprites_rendered"],
+        ),
+        ({"vae__beta": "1 +"}, ["vae.beta"]),
+        ({"vae__beta": "'four'"}, ["beta", "four"]),
+        ({"encoder__encoder_fn": "'conv'"}, ["'str'", "DMT_TRACEBACK=1"]),
+    ],
+)
+def test_mistakes_in_the_configuration(changes, words, tmp_path):
+    process = train(
+        tmp_path / "out", bindings(TINY, **changes), DMT_DATA=str(tmp_path / "data")
+    )
+    lines = check_mistake(process, "dmt_train:", *words)
+    assert len(lines) == 1, lines
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_binding(tmp_path):
+    process = train(tmp_path / "out", ["dataset.name = 'dsprites_rendered_small'"])
+    check_mistake(process, "model.model", "model.training_steps")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_input_directory(tmp_path):
+    for command, flag in (
+        ("dmt_postprocess", "model_dir"),
+        ("dmt_evaluate", "input_dir"),
+        ("dmt_visualize_model", "model_dir"),
+    ):
+        gin = (
+            []
+            if "visualize" in command
+            else [
+                "--gin_bindings=dataset.name = 'auto'",
+                "--gin_bindings=postprocess.postprocess_fn = @mean_representation",
+                "--gin_bindings=postprocess.random_seed = 0",
+            ]
+            if "post" in command
+            else [
+                "--gin_bindings=dataset.name = 'auto'",
+                "--gin_bindings=evaluation.evaluation_fn = @mig",
+                "--gin_bindings=evaluation.random_seed = 0",
+            ]
+        )
+        process = call(
+            command, f"--{flag}={tmp_path}/no", f"--output_dir={tmp_path}/out", *gin
+        )
+        check_mistake(process, f"{tmp_path}/no")
+        assert not (tmp_path / "out").exists()
+
+
+def test_existing_output_directory(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious").write_text("data")
+    process = train(tmp_path / "out", bindings(TINY))
+    check_mistake(process, str(tmp_path / "out"), "--overwrite")
+    assert (tmp_path / "out" / "precious").read_text() == "data"
+
+
+def test_damaged_files(tmp_path):
+    data = tmp_path / "data" / "dsprites"
+    data.mkdir(parents=True)
+    name = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+    (data / name).write_bytes(b"PK\x03\x04 not a zip")
+    process = train(
+        tmp_path / "out",
+        bindings(TINY, dataset__name="'dsprites_full'"),
+        DMT_DATA=str(data.parent),
+    )
+    check_mistake(process, name, "download")
+    assert not (tmp_path / "out").exists()
+
+    model_dir = tmp_path / "model"
+    model_dir.mkdir()
+    (model_dir / "model.keras").write_bytes(b"not a model")
+    (model_dir / "results" / "gin").mkdir(parents=True)
+    (model_dir / "results" / "gin" / "train.gin").write_text(
+        "dataset.name = 'dsprites_rendered_small'\n"
+    )
+    process = call(
+        "dmt_postprocess",
+        f"--model_dir={model_dir}",
+        f"--output_dir={tmp_path}/mean",
+        "--gin_bindings=dataset.name = 'auto'",
+        "--gin_bindings=postprocess.postprocess_fn = @mean_representation",
+        "--gin_bindings=postprocess.random_seed = 0",
+    )
+    check_mistake(process, "model.keras")
+    assert not (tmp_path / "mean").exists()
+
+
+def test_wrong_image_shape(tmp_path):
+    (tmp_path / "odd_data.py").write_text(
+        "from dmt.data.ground_truth import dummy_data, named_data\n"
+        "class Odd(dummy_data.DummyData):\n"
+        "    observation_shape = [60, 60, 1]\n"
+        "named_data.register('odd', Odd)\n"
+    )
+    config = tmp_path / "odd.gin"
+    config.write_text("import odd_data\n")
+    process = call(
+        "dmt_train",
+        f"--model_dir={tmp_path}/out",
+        f"--gin_config={config}",
+        *(
+            f"--gin_bindings={line}"
+            for line in bindings(
+                TINY,
+                dataset__name="'odd'",
+                decoder__decoder_fn="@deconv_decoder",
+            )
+        ),
+        PYTHONPATH=f"{BIN.parent}:{tmp_path}",
+    )
+    check_mistake(process, "deconv_decoder", "[60, 60, 1]")
+    assert not (tmp_path / "out").exists()
+
+
+def test_full_disk(tmp_path):
+    # No file may grow beyond 20 kB: the first checkpoint does not fit.
+    process = train(tmp_path / "out", bindings(TINY), limit=20_000)
+    check_mistake(process, "dmt_train:")
+    assert not (tmp_path / "out" / "results").exists()
+    assert not (tmp_path / "out" / "model.keras").exists()
+    # With room again, the same command goes on.
+    assert train(tmp_path / "out", bindings(TINY), "--resume").returncode == 0
+    assert (tmp_path / "out" / "results" / "aggregate" / "train.json").exists()

@@ -1,9 +1,0 @@
-import gin
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def clear_gin():
-    gin.clear_config()
-    yield
-    gin.clear_config()

@@ -1,0 +1,121 @@
+"""Runs for tests: a tiny configuration, the binaries, and what a run left."""
+
+import csv
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parents[2]
+BIN = ROOT / "bin"
+# What takes long to import; no `--help` may need it.
+HEAVY = ("tensorflow", "keras", "jax", "sklearn", "scipy", "matplotlib", "numpy")
+
+# The smallest run there is: two linear layers on 4,608 images.
+TINY = {
+    "dataset.name": "'dsprites_rendered_small'",
+    "model.model": "@vae()",
+    "vae.beta": "1.0",
+    "model.training_steps": "6",
+    "model.log_steps": "2",
+    "model.eval_steps": "2",
+    "model.checkpoint_seconds": "0.0",
+    "model.batch_size": "8",
+    "model.random_seed": "0",
+    "encoder.num_latent": "4",
+    "encoder.encoder_fn": "@test_encoder",
+    "decoder.decoder_fn": "@test_decoder",
+    "discriminator.discriminator_fn": "@fc_discriminator",
+    "reconstruction_loss.loss_fn": "@bernoulli_loss",
+    "vae_optimizer.optimizer_fn": "@AdamOptimizer",
+    "discriminator_optimizer.optimizer_fn": "@AdamOptimizer",
+    "AdamOptimizer.learning_rate": "0.001",
+}
+SUPERVISED = {
+    **{k: v for k, v in TINY.items() if k not in ("model.random_seed", "vae.beta")},
+    "model.model": "@s2_vae",
+    "model.unsupervised_data_seed": "1",
+    "model.supervised_data_seed": "2",
+    "model.model_seed": "3",
+    "model.num_labelled_samples": "40",
+    "model.train_percentage": "0.9",
+    "encoder.num_latent": "6",
+    "labeller.labeller_fn": "@perfect_labeller",
+    "supervised_loss.loss_fn": "@xent",
+    "annealer.anneal_fn": "@fixed",
+    "annealer.iteration_threshold": "1",
+    "s2_vae.beta": "1.0",
+    "s2_vae.gamma_sup": "50.0",
+}
+
+
+def bindings(base, **changes):
+    """Lines of gin: `base` with changes, names written with __ for the dot."""
+    merged = {**base, **{k.replace("__", "."): v for k, v in changes.items()}}
+    return [f"{name} = {value}" for name, value in merged.items()]
+
+
+def run_binary(command, folder, *arguments):
+    """Runs a script of bin/ in a folder, as a user would."""
+    return subprocess.run(
+        [sys.executable, ROOT / "bin" / command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def call(command, *arguments, limit=None, **environment):
+    def limit_file_size():
+        if limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, BIN / command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit_file_size,
+        env={
+            # Importing Keras here has set what users have not.
+            **{k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
+            "PYTHONPATH": str(BIN.parent),
+            "CUDA_VISIBLE_DEVICES": "",
+            **environment,
+        },
+    )
+
+
+def check_mistake(process, *words):
+    assert process.returncode == 2, process.stderr[-2000:]
+    lines = process.stderr.strip().splitlines()
+    assert "Traceback" not in process.stderr
+    for word in words:
+        assert word in lines[-1], lines[-1]
+    return lines
+
+
+def history(model_dir):
+    with open(model_dir / "history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def state(model_dir):
+    """Digest of all weights, counters and optimiser variables of a checkpoint."""
+    digest = hashlib.sha256()
+    with np.load(model_dir / "tf_checkpoint" / "checkpoint.npz") as checkpoint:
+        for name, values in sorted(checkpoint.items()):
+            digest.update(name.encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def results(model_dir):
+    values = json.loads((model_dir / "results/json/train_results.json").read_text())
+    for key in ("uuid", "elapsed_time"):
+        del values[key]
+    return values
