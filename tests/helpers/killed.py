@@ -23,7 +23,7 @@ IN_A_STEP = f"""
 def run(command, flags, gin_lines, trouble=""):
     program = f"import sys; sys.argv[0] = 'dmt_{command}'\n"
     program += textwrap.dedent(trouble)
-    program += f"\nfrom dmt import cli\ncli.{command}()\n"
+    program += "\nfrom dmt.cli.main import main\nmain()\n"
     arguments = [*flags, *(f"--gin_bindings={line}" for line in gin_lines)]
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
