@@ -13,14 +13,14 @@ from tests.helpers.runs import BIN, HEAVY, ROOT, call, check_mistake, printed
 KINDS = {"string", "bool", "integer", "float", "list", "multi_string", "enum"}
 COMMANDS = [command for group in table.groups() for command in group]
 # A command as a contributor adds it: one file.
-GREET = '''
+GREET = """
 from dmt.cli.table import Command, Flag
 
 
 def greet(flags, verb, *arguments):
     if verb == "fail":
         raise KeyError(arguments[0])
-    print(verb, *arguments, flags.name, flags.times, flags["times"].present)
+    print(verb, *arguments, flags.name, flags.times, bool(flags["times"].present))
 
 
 COMMANDS = (
@@ -37,7 +37,7 @@ COMMANDS = (
         verbs={"say": (("WORD",), "says a word"), "fail": (("WORD",), "fails")},
     ),
 )
-'''
+"""
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -67,7 +67,8 @@ def test_table_needs_the_standard_library_only():
     # As in an isolated build: no installed packages, and no path but the checkout.
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from dmt.cli import table\n"
-        f"print(len(table.names()), [n for n in {(*HEAVY, 'absl')} if n in sys.modules])"
+        f"found = [name for name in {(*HEAVY, 'absl')} if name in sys.modules]\n"
+        "print(len(table.names()), found)"
     )
     process = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True
@@ -119,7 +120,7 @@ def greet(checkout):
 
 
 def test_help(greet):
-    text = printed(greet("--help"))
+    text = greet("--help").stdout
     for words in ("Greets.", "USAGE: dmt_greet VERB [flags]", "dmt_greet say WORD"):
         assert words in text
     assert "--name: Whom to greet." in text and "--how: <loudly|softly>" in text
