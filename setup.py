@@ -1,41 +1,26 @@
-"""Installs the package `dmt` and its command lines."""
+"""Installs the package `dmt` and its commands, and links them in the folder bin."""
 
 import pathlib
-import re
+import sys
 
 from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
-VERSION = re.search(
-    r'__version__ = "(.*)"', (HERE / "dmt" / "__init__.py").read_text()
-).group(1)
-COMMANDS = (
-    "data",
-    "train",
-    "train_semi_supervised",
-    "train_weakly_supervised",
-    "postprocess",
-    "evaluate",
-    "validate",
-    "score",
-    "udr",
-    "visualize_model",
-    "visualize_dataset",
-    "report",
-    "study",
-    "pbt",
-    "reproduce",
-    "reproduce_jmlr",
-    "reproduce_semi_supervised",
-    "reproduce_weakly_supervised",
-    "aggregate_results",
-    "compare",
-    "select",
-)
+sys.path.insert(0, str(HERE))  # A build has the installed packages only.
+
+import dmt  # noqa: E402
+from dmt.cli import table  # noqa: E402
+
+COMMANDS = table.names()
+
+if (HERE / "bin" / "dmt").exists():
+    for name in COMMANDS:
+        if not (HERE / "bin" / name).exists():
+            (HERE / "bin" / name).symlink_to("dmt")
 
 setup(
     name="dmt-lib",
-    version=VERSION,
+    version=dmt.__version__,
     description="Disentanglement and multi-task learning on Keras 3",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
@@ -84,9 +69,6 @@ setup(
         "umap": ["umap-learn"],
     },
     entry_points={
-        "console_scripts": [
-            *(f"dmt_{command} = dmt.cli:{command}" for command in COMMANDS),
-            "dmt_import = dmt.cli:import_model",
-        ]
+        "console_scripts": [f"{name} = dmt.cli.main:main" for name in COMMANDS]
     },
 )

@@ -1,46 +1,47 @@
-"""Tables of numbers in files that other programs write."""
+"""Tables of numbers in the files of other programs."""
 
 import csv
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
 
-def load_tables(paths, name):
-    """Reads tables of samples that have the same columns.
+def load_tables(paths: Iterable[str | None], name: str) -> list[np.ndarray]:
+    """Reads tables with the same columns, one row per sample.
 
     Args:
-        paths: .npy, .npz, .csv or .parquet files; None is left out. Of an .npz file the
-            array `name` is read, or the only one, or in "file.npz:key" the array of
-            this key. A .csv file may start with a line of column names.
-        name: what the tables hold, "codes" or "factors". Columns of words are factors,
-            whose words are numbered in alphabetical order over all tables.
+        paths: .npy, .npz, .csv or .parquet files; None is left out. The array of an
+            .npz file is "key" for the path "file.npz:key", otherwise the only array or
+            the one called `name`. A .csv file may start with column names.
+        name: content of the tables, "codes" or "factors". Factors may be words, which
+            are numbered in the alphabetical order of the words of all tables.
 
     Returns:
-        List of arrays of shape (n, num_columns).
+        List of arrays of shape (num_rows, num_columns).
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if a file is damaged, of another kind, or holds something else.
     """
-    paths = [path for path in paths if path]
-    tables = [_read(path, name) for path in paths]
+    names = [path for path in paths if path]
+    tables = [_read(path, name) for path in names]
     if len({len(columns) for columns in tables}) > 1:
         raise ValueError(
-            f"{' and '.join(paths)} have different numbers of columns: "
+            f"{' and '.join(names)} have different numbers of columns: "
             f"{', '.join(str(len(columns)) for columns in tables)}."
         )
-    joined = [[] for _ in tables]
+    joined: list[list[np.ndarray]] = [[] for _ in tables]
     for index, columns in enumerate(zip(*tables, strict=True)):
         if any(column.dtype.kind not in "biuf" for column in columns):
-            columns = _number_words(columns, index, paths, name)
+            columns = _number_words(columns, index, names, name)
         for table, column in zip(joined, columns, strict=True):
             table.append(column)
     return [np.stack(columns, axis=1) for columns in joined]
 
 
-def column_names(path):
-    """Names of the columns of a table that `load_tables` reads, [] if it has none."""
+def column_names(path: str) -> list[str]:
+    """Returns the names of a table's columns, [] if it has none."""
     kind = os.path.splitext(path)[1].lower()
     if kind == ".csv":
         return _csv(path)[0]
@@ -51,8 +52,8 @@ def column_names(path):
     return []
 
 
-def columns_of_words(path):
-    """Numbers of the columns of a table, from 0 on, that do not hold numbers."""
+def columns_of_words(path: str) -> list[int]:
+    """Returns the indices of a table's columns that do not hold numbers."""
     return [
         number
         for number, column in enumerate(_read(path, "labels"))
@@ -62,7 +63,7 @@ def columns_of_words(path):
 
 
 def _read(path, name):
-    """The columns of a file, each of numbers or of words."""
+    """The columns of a file; each has numbers or words."""
     path, _, key = path.partition(".npz:")
     path += ".npz" if key else ""
     if not os.path.isfile(path):
@@ -93,8 +94,8 @@ def _columns(table):
         table = table[:, None]
     if table.ndim != 2 or not table.size or table.dtype.kind not in "biuf":
         raise ValueError(
-            f"it is not two-dimensional numbers but {table.dtype} of shape "
-            f"{table.shape}"
+            "it must hold numbers in one or two dimensions, not "
+            f"{table.dtype} of shape {table.shape}"
         )
     return list(table.T)
 
@@ -119,7 +120,7 @@ def _read_csv(path):
 
 
 def _csv(path):
-    """Names of the columns, [] without a line of names, and the other lines."""
+    """Column names, [] if there are none, and the other lines."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
     if not rows:
@@ -137,7 +138,7 @@ def _csv(path):
 
 
 def _check_names(names):
-    # What pandas writes unasked.
+    # By default, pandas writes the index as a column.
     if "" in names or "__index_level_0__" in names:
         raise ValueError(
             "a column without a name looks like an index, write the file without it"
@@ -157,7 +158,7 @@ def _read_parquet(path):
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(
-            f"Reading {path} needs pyarrow: pip install 'dmt[parquet]'"
+            f"Reading {path} needs pyarrow: pip install 'dmt-lib[parquet]'"
         ) from error
     table = parquet.read_table(path)
     _check_names(table.column_names)
@@ -165,7 +166,7 @@ def _read_parquet(path):
 
 
 def _number_words(columns, index, paths, name):
-    """Numbers of the words of one column of all tables, or the numbers in it."""
+    """One column of all tables as numbers; words are replaced by their numbers."""
     cells = [column.astype(str) for column in columns]
     are_numbers = [_is_number(cell) for column in cells for cell in column]
     if all(are_numbers):

@@ -1,28 +1,31 @@
 """Functions of tensors as fast functions of arrays."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
-# Images per call of the encoder: past this a CPU gains nothing.
+# On a CPU, larger batches of images are not encoded faster.
 BATCH_SIZE = 256
 
 
-def compiled(function, batch_size=BATCH_SIZE):
-    """`function` of one array, compiled and applied in batches.
+def compiled(function: Callable, batch_size: int = BATCH_SIZE) -> Callable:
+    """Returns a function of arrays that compiles `function` and applies it in batches.
 
     Args:
-        function: takes a tensor (batch, ...), returns a tensor or a list or tuple of
-            tensors whose first axis is the batch; without randomness or other state.
-        batch_size: rows in a batch.
+        function: function without state or randomness of a tensor of shape
+            (batch_size, ...), which returns one or several such tensors.
+        batch_size: number of rows of a batch.
 
     Returns:
-        Function from a NumPy array (n, ...) to arrays of n rows, nested as the
-        function's own results.
+        Function of an array of shape (n, ...), which returns arrays of n rows in the
+        structure that `function` returns.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        run = tf.function(function)
+        run: Any = tf.function(function)
     elif keras.backend.backend() == "jax":
         import jax
 
@@ -35,7 +38,7 @@ def compiled(function, batch_size=BATCH_SIZE):
         for start in range(0, len(array), batch_size):
             batch = array[start : start + batch_size]
             rows = len(batch)
-            # One shape, one compilation.
+            # Every shape would be compiled, so the last batch is padded.
             padding = [(0, batch_size - rows)] + [(0, 0)] * (batch.ndim - 1)
             result = run(np.pad(batch, padding))
             results.append(

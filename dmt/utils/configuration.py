@@ -1,4 +1,7 @@
-"""Gin at the edge of a step: parse, run, clear; mistakes become one line."""
+"""The gin configuration of a step: parsed before it, cleared after it.
+
+Mistakes in a configuration become errors of one line.
+"""
 
 import contextlib
 import functools
@@ -7,6 +10,7 @@ import inspect
 import logging
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator
 
 import gin
 
@@ -15,30 +19,32 @@ from dmt.utils import files, results, stages
 logger = logging.getLogger(__name__)
 
 
-def shipped(path):
-    """Path of a gin file of this package.
+def shipped(path: str) -> str:
+    """Returns the path of a gin file that comes with the package.
 
     Args:
-        path: as in the folder gin_configs, for example "metrics/mig.gin".
+        path: the path in the folder gin_configs, for example "metrics/mig.gin".
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # Installed, or beside the package in a checkout.
+    # In the package if it is installed, beside it in a checkout.
     folders = [package, os.path.dirname(package)]
     paths = [os.path.join(folder, "gin_configs", path) for folder in folders]
     return next((found for found in paths if os.path.exists(found)), paths[0])
 
 
 @contextlib.contextmanager
-def gin_configuration(gin_files, gin_bindings):
-    """Parses files and bindings for the duration of a step.
+def gin_configuration(
+    gin_files: Iterable[str], gin_bindings: Iterable[str]
+) -> Iterator[None]:
+    """Context in which a gin configuration holds.
 
     Args:
-        gin_files: paths of gin files, later ones override earlier ones.
+        gin_files: paths of gin files; later files override earlier ones.
         gin_bindings: lines in gin's syntax, which override the files.
 
     Raises:
         FileNotFoundError: if a file does not exist.
-        ValueError: if gin refuses a line or a binding is missing.
+        ValueError: if gin refuses a line or a required binding is missing.
     """
     try:
         for path in gin_files:
@@ -55,7 +61,10 @@ def gin_configuration(gin_files, gin_bindings):
             raise
         mend = "Add them to a gin file or give them with --gin_bindings."
         if any(name.endswith(".factor_sizes") for name in missing):
-            mend = "Training gives it to what is written without parentheses."
+            mend = (
+                "Write model.model = @s2_vae without parentheses; training then "
+                "supplies factor_sizes."
+            )
         raise ValueError(
             f"Required gin bindings are missing: {', '.join(missing)}. {mend}"
         ) from error
@@ -63,32 +72,35 @@ def gin_configuration(gin_files, gin_bindings):
         gin.clear_config()
 
 
-def with_gin(step):
-    """A step that parses its gin configuration first, and clears it afterwards.
+def with_gin(step: Callable) -> Callable:
+    """Returns a step that also parses its gin configuration and clears it afterwards.
 
     Args:
-        step: function whose parameters begin with the directories that it reads and
-            writes, then `overwrite`.
+        step: function whose parameters begin with directories, then `overwrite`.
 
     Returns:
-        Function of the same directories, then `overwrite=False`, `gin_config_files=()`
-        and `gin_bindings=()`; other parameters of `step` are given by name.
+        Function with the parameters of `step` and, after `overwrite`, the parameters of
+        `gin_configuration`, both empty by default.
     """
-    num_directories = list(inspect.signature(step).parameters).index("overwrite")
+    parameters = list(inspect.signature(step).parameters.values())
+    place = [parameter.name for parameter in parameters].index("overwrite") + 1
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    added = [
+        inspect.Parameter(name, kind, default=())
+        for name in ("gin_config_files", "gin_bindings")
+    ]
+    # Later parameters are given by name, so that a step may get more of them.
+    others = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters[place:]]
+    signature = inspect.Signature([*parameters[:place], *added, *others])
 
     @functools.wraps(step)
-    def run(*arguments, gin_config_files=(), gin_bindings=(), **parameters):
-        arguments, lists = (
-            arguments[: num_directories + 1],
-            arguments[num_directories + 1 :],
-        )
-        gin_config_files, gin_bindings = (
-            *lists,
-            *(gin_config_files, gin_bindings)[len(lists) :],
-        )
-        with gin_configuration(gin_config_files or (), gin_bindings or ()):
-            return step(*arguments, **parameters)
+    def run(*arguments, **named):
+        given = signature.bind(*arguments, **named).arguments
+        gin_files, gin_bindings = (given.pop(p.name, None) or () for p in added)
+        with gin_configuration(gin_files, gin_bindings):
+            return step(**given)
 
+    run.__signature__ = signature  # type: ignore[attr-defined]
     return run
 
 
@@ -122,32 +134,39 @@ def _missing_bindings(message):
     return [f"{name}.{parameter}" for parameter in re.findall(r"'(\w+)'", parameters)]
 
 
-def is_done(output_dir, step_name, overwrite, resume=None, inputs=()):
-    """Checks that a step may write to a directory, and whether it still has to.
+def is_done(
+    output_dir: str,
+    step_name: str,
+    overwrite: bool,
+    resume: bool | None = None,
+    inputs: Iterable[str] = (),
+) -> bool:
+    """Checks that a step may write its directory, and whether it is complete already.
 
     Args:
-        output_dir: the directory.
-        step_name: as in the names of the result files, for example "train".
-        overwrite: whether the directory may be replaced.
-        resume: whether it may be finished; None for a step that is made in one go.
+        output_dir: directory that the step writes.
+        step_name: the name in the names of result files, for example "train".
+        overwrite: whether an existing directory may be replaced.
+        resume: whether an unfinished step may be continued; None if it cannot be.
         inputs: directories that the step reads.
 
     Returns:
-        True if the step is to be resumed and is complete.
+        True if `resume` is given and the step is complete.
 
     Raises:
-        ValueError: if the directory exists and neither is given, if both are, if the
-            step was completed with another configuration or from another input, or if
-            replacing the directory would delete an input.
+        ValueError: if the directory exists and neither `overwrite` nor `resume` is
+            given, if both are given, if the step was completed with another
+            configuration or from another input, or if the directory holds an input.
     """
     if overwrite and resume:
         raise ValueError("Give --overwrite or --resume, not both.")
+    inputs = list(inputs)
     output = os.path.realpath(output_dir)
     for path in inputs:
         if os.path.commonpath([output, os.path.realpath(path)]) == output:
             raise ValueError(
-                f"The output directory {output_dir} holds the input {path}, name "
-                "another."
+                f"The output directory {output_dir} holds the input {path}. Name "
+                "another one."
             )
     if resume and results.is_complete(output_dir, step_name):
         _check_unchanged(
@@ -179,13 +198,13 @@ def _check_unchanged(bindings_then, output_dir):
     ]
     if different:
         raise ValueError(
-            f"{output_dir} was made with another configuration; give the same one, or "
+            f"{output_dir} was made with another configuration. Give the same one, or "
             f"--overwrite. Different: {', '.join(different)}"
         )
 
 
 def _check_made_from(input_dir, output_dir):
-    """Compares results of the steps before with those that were carried forward."""
+    """Checks that the results of the input are those copied to the output."""
     before, after = (
         os.path.join(d, "results", "json") for d in (input_dir, output_dir)
     )
@@ -195,21 +214,21 @@ def _check_made_from(input_dir, output_dir):
             now, then = (results.load_json(p).get("uuid") for p in (path, carried))
             if now != then:
                 raise ValueError(
-                    f"{output_dir} was made before {input_dir} was made anew: give "
+                    f"{output_dir} was made before {input_dir} was made anew. Give "
                     "--overwrite."
                 )
 
 
-def check_same(path, text, otherwise):
-    """Writes a configuration, or compares it with what was written.
+def check_same(path: str, text: str, otherwise: str) -> None:
+    """Writes a configuration, or checks that it equals the one written before.
 
     Args:
-        path: the file that keeps it.
+        path: the file of the configuration.
         text: the configuration.
-        otherwise: what to say if the configuration is another one.
+        otherwise: beginning of the error message if the two differ.
 
     Raises:
-        ValueError: if it is, with the lines that differ.
+        ValueError: if they differ, with the lines that do.
     """
     if not os.path.exists(path):
         files.write_text(path, text)
@@ -220,10 +239,11 @@ def check_same(path, text, otherwise):
         raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 
 
-def import_modules_of(gin_file):
-    """Imports the modules that an operative configuration imports.
+def import_modules_of(gin_file: str) -> None:
+    """Imports the modules that a gin file imports, which register the user's classes.
 
-    A dataset or model of the user's own is registered by its module.
+    Args:
+        gin_file: operative configuration of a step.
 
     Raises:
         ValueError: if a module cannot be imported.
@@ -233,21 +253,22 @@ def import_modules_of(gin_file):
     for name in names:
         try:
             with gin.unlock_config():
-                gin.parse_config(f"import {name}")  # Which the next step will find too.
+                # Gin then writes the import to this step's configuration too.
+                gin.parse_config(f"import {name}")
         except ImportError as error:
             raise ValueError(
                 f"{gin_file} imports {name}, which is not on PYTHONPATH: {error}"
             ) from error
 
 
-def resolve_auto_dataset(previous_gin_file):
-    """Replaces `dataset.name = "auto"` by the name that the previous step used.
+def resolve_auto_dataset(previous_gin_file: str) -> None:
+    """Replaces `dataset.name = "auto"` by the dataset of the previous step.
 
     Args:
         previous_gin_file: operative configuration of the previous step.
 
     Raises:
-        FileNotFoundError: if the previous step did not finish.
+        FileNotFoundError: if the previous step is not complete.
         ValueError: if `dataset.name` is not bound.
     """
     try:
@@ -255,7 +276,7 @@ def resolve_auto_dataset(previous_gin_file):
     except ValueError as error:
         raise ValueError(
             'Required gin bindings are missing: dataset.name. Bind it to "auto" to use '
-            "the dataset of the step before."
+            "the dataset of the previous step."
         ) from error
     if name == "auto":
         name = results.bound_string(previous_gin_file, "dataset.name")
@@ -264,11 +285,11 @@ def resolve_auto_dataset(previous_gin_file):
             gin.bind_parameter("dataset.name", name)
 
 
-def bind_dataset(gin_file):
-    """Binds the parameters of the data set that a step used, where none are bound.
+def bind_dataset(gin_file: str) -> None:
+    """Binds the dataset's parameters as a previous step did, unless they are bound.
 
     Args:
-        gin_file: operative configuration of the step.
+        gin_file: operative configuration of the previous step.
 
     Raises:
         ValueError: if a module that it imports cannot be imported.
@@ -292,4 +313,4 @@ def _module(configurable):
     try:
         return gin.get_configurable(configurable).__module__
     except ValueError:
-        return ""  # Of another step, which this one has not imported.
+        return ""  # It belongs to another step, whose modules are not imported.

@@ -1,27 +1,28 @@
-"""Writing files and directories whole or not at all, and reading Keras files."""
+"""Files and directories that are written whole or not at all; files of Keras."""
 
 import contextlib
 import logging
 import os
 import shutil
 import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """A temporary path in the same directory that becomes `path` on success.
+def replacing(path: str | os.PathLike) -> Iterator[str]:
+    """Context with a temporary path, which is renamed to `path` on success.
 
-    Works for files and for directories. On an error nothing is left behind; what a
-    killed process leaves has a hidden name, which the next attempt on the same machine
-    removes. The name keeps the extension, which Keras looks at.
+    After an error, nothing is left. A killed process leaves a hidden file or directory,
+    which the next attempt on the same machine removes.
 
     Args:
         path: the file or directory to write or to replace.
 
     Yields:
-        The path to write to. Its directory exists.
+        The path to write to, in the directory of `path` and with its extension.
     """
     directory, name = os.path.split(os.path.abspath(path))
     os.makedirs(directory, exist_ok=True)
@@ -32,11 +33,11 @@ def replacing(path):
             if pid.isdigit() and not _is_running(int(pid)):
                 remove(os.path.join(directory, leftover))
     temporary = os.path.join(directory, f"{prefix}{os.getpid()}.{name}")
-    remove(temporary)  # Of a killed process that had this very number.
+    remove(temporary)  # A killed process may have had the same number.
     try:
         yield temporary
         if os.path.isdir(temporary) and os.path.exists(path):
-            # Directories cannot be exchanged in one call; the old one goes last.
+            # One call cannot replace a directory, so the old one is removed last.
             old = f"{temporary}.old"
             os.rename(path, old)
             os.rename(temporary, path)
@@ -61,8 +62,8 @@ def _is_running(pid):
     return True
 
 
-def remove(path):
-    """Deletes a file or a directory tree if it is there."""
+def remove(path: str | os.PathLike) -> None:
+    """Deletes a file or a directory tree if it exists."""
     if os.path.isdir(path):
         shutil.rmtree(path)
     else:
@@ -70,23 +71,23 @@ def remove(path):
             os.remove(path)
 
 
-def write_text(path, text):
-    """Writes a text file whole or not at all."""
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a text file, whole or not at all."""
     with replacing(path) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
 
 
-def load_keras(path, mend):
-    """Loads a `.keras` file without compiling it.
+def load_keras(path: str, mend: str) -> Any:
+    """Loads a Keras model without compiling it.
 
     Args:
-        path: the file.
-        mend: what to do if it is missing, for the error message.
+        path: `.keras` file.
+        mend: what to do if the file is missing, for the error message.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read.
+        ValueError: if the file cannot be read.
     """
     import keras
 
@@ -98,14 +99,18 @@ def load_keras(path, mend):
         raise ValueError(f"{path} cannot be read, write it anew: {error}") from error
 
 
-def write_saved_model(path, trackables, signatures):
-    """Writes a TensorFlow SavedModel, where TensorFlow is installed.
+def write_saved_model(
+    path: str,
+    trackables: Iterable[Any],
+    signatures: Mapping[str, tuple[Callable, tuple[str, Sequence[int | None]]]],
+) -> None:
+    """Writes a SavedModel of TensorFlow; only warns if TensorFlow is not installed.
 
     Args:
         path: the directory to write.
-        trackables: the Keras models and layers whose variables the signatures use.
-        signatures: name -> (function of one tensor that returns a dict of tensors,
-            (argument name, argument shape)).
+        trackables: Keras models and layers whose variables the functions use.
+        signatures: {name: (function of one tensor that returns a dict of tensors,
+            (argument name, argument shape))}.
     """
     import keras
 
@@ -130,11 +135,10 @@ def write_saved_model(path, trackables, signatures):
             raise OSError(f"{path} cannot be written: {error.message}") from error
 
 
-def tensorflow():
-    """The module tensorflow, or None where it is not installed.
+def tensorflow() -> Any:
+    """Imports TensorFlow for its file formats; None if it is not installed.
 
-    For writing its file formats from any backend: if it is not the one that computes,
-    it is kept off the accelerators.
+    If Keras uses another backend, TensorFlow must not take the memory of GPUs.
     """
     import keras
 

@@ -1,28 +1,28 @@
-"""What this process may use of the machine, and how it starts."""
+"""Cores, memory and GPUs that this process may use, and the import of Keras."""
 
 import contextlib
 import os
 import sys
 from pathlib import Path
 
-# Number of processes that share the memory, in their environment.
+# Environment variable: number of processes that share the memory.
 NUM_WORKERS = "DMT_NUM_WORKERS"
-# Environment of a process that computes on the cores.
+# Environment of a process that computes on the cores only.
 WITHOUT_ACCELERATOR = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 
-def num_cores():
-    """Number of cores that this process may run on."""
+def num_cores() -> int:
+    """Returns the number of cores that this process may run on."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # Not on Linux.
         return os.cpu_count() or 1
 
 
-def available_memory():
-    """Bytes of memory that this process can get; 0 where it is not known.
+def available_memory() -> int:
+    """Returns the bytes of memory that this process can get; 0 if it is not known.
 
-    Processes that work together (`dmt.utils.processes`) get equal shares.
+    Worker processes (`dmt.utils.processes`) get equal shares.
     """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -36,7 +36,7 @@ def available_memory():
             limit = int((folder / "memory.max").read_text())
             used = int((folder / "memory.current").read_text())
             statistics = (folder / "memory.stat").read_text().split()
-            # Files in the cache give way to what a process asks for.
+            # Page cache is reclaimed on demand, so it counts as available.
             for kind in ("active_file", "inactive_file"):
                 used -= int(statistics[statistics.index(kind) + 1])
             available = min(available, max(limit - used, 0))
@@ -54,13 +54,13 @@ def _control_groups():
     return [folder, *folder.parents]
 
 
-def has_gpu():
-    """Whether the machine shows a GPU of NVIDIA."""
+def has_gpu() -> bool:
+    """Whether the machine has a GPU of NVIDIA."""
     return os.path.exists("/dev/nvidiactl")
 
 
-def share_of(number):
-    """Environment of each of a number of processes that share cores and memory."""
+def share_of(number: int) -> dict[str, str]:
+    """Returns the environment of each of `number` processes that share the machine."""
     threads = str(max(1, num_cores() // number))
     settings = {
         NUM_WORKERS: str(number),
@@ -77,11 +77,11 @@ def share_of(number):
     return settings
 
 
-def import_keras():
-    """Imports Keras without TensorFlow's greetings about processors and drivers.
+def import_keras() -> None:
+    """Imports Keras without TensorFlow's messages about processors and drivers.
 
-    They are written by native code, so the file descriptor is what must be silenced;
-    TF_CPP_MIN_LOG_LEVEL=0 brings them back.
+    Native code writes them, so the file descriptor must be redirected. To see the
+    messages, set TF_CPP_MIN_LOG_LEVEL=0.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return

@@ -1,13 +1,14 @@
-"""Finds what is registered by being imported: models, metrics, studies, commands."""
+"""Imports of what registers itself: models, metrics, studies."""
 
 import importlib
 import pkgutil
+from typing import Any
 
 
-def import_all(package_name):
+def import_all(package_name: str) -> list[str]:
     """Imports every module of a package, at any depth.
 
-    A model or metric is found by its gin name once its module is imported, so a new
+    A model or a metric is known by its gin name once its module is imported, so a new
     file needs no entry in a list.
 
     Args:
@@ -26,11 +27,11 @@ def import_all(package_name):
     return names
 
 
-def attribute(place):
-    """What "module:name" names, imported now.
+def attribute(place: str) -> Any:
+    """Imports a module and returns one of its attributes.
 
     Args:
-        place: for example "dmt.methods.train:train_with_gin".
+        place: "module:name", for example "dmt.methods.train:train_with_gin".
     """
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)

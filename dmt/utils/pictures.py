@@ -1,7 +1,7 @@
-"""Arrays of images to grids, files and animations.
+"""Grids, files and animations of images.
 
-Images are floats in [0, 1] of shape (..., height, width, channels) with one channel,
-shown as grey, or three.
+Images are floats in [0, 1] of shape (..., height, width, channels), with one channel
+(grey) or three.
 """
 
 import math
@@ -18,7 +18,10 @@ _TILE_SIZE = 128
 
 
 def num_columns(num_images):
-    """Columns of a grid at most four times as wide as high with few empty cells."""
+    """Number of columns of a grid that is at most four times as wide as high.
+
+    It has as few empty cells as possible.
+    """
     side = math.sqrt(num_images)
     return min(
         range(math.ceil(side), math.ceil(2 * side) + 1),
@@ -27,12 +30,12 @@ def num_columns(num_images):
 
 
 def image_grid(images, columns=None, padding=2):
-    """Images side by side, row by row, on white.
+    """Arranges images row by row on a white grid.
 
     Args:
-        images: (n, height, width, channels) in [0, 1], n at least 1.
-        columns: images in a row; None for a balanced grid.
-        padding: white pixels around each image; neighbours share them.
+        images: float (n, height, width, channels) in [0, 1], at least one image.
+        columns: number of images in a row, None for `num_columns`.
+        padding: number of white pixels around and between the images.
 
     Returns:
         One image (grid height, grid width, channels).
@@ -50,13 +53,13 @@ def image_grid(images, columns=None, padding=2):
 
 
 def labelled_rows(rows, labels, column_labels=None, caption=()):
-    """Rows of images, each with a label to its left.
+    """Arranges rows of images, with a label to the left of each row.
 
     Args:
-        rows: list of images (n_i, height, width, channels), a row may be shorter.
-        labels: text of each row, may have several lines.
-        column_labels: text above each column; None for none.
-        caption: lines of text below.
+        rows: list of float (n, height, width, channels), where n may differ.
+        labels: text of each row, which may have several lines.
+        column_labels: text above each column, None for no text.
+        caption: lines of text below the images.
 
     Returns:
         One image; small images are enlarged so that text and images fit.
@@ -89,10 +92,10 @@ def labelled_rows(rows, labels, column_labels=None, caption=()):
 
 
 def labelled_tiles(images, labels):
-    """A grid of images, each with its label below.
+    """Arranges images in a grid, with a label below each image.
 
     Args:
-        images: (n, height, width, channels) in [0, 1].
+        images: float (n, height, width, channels) in [0, 1].
         labels: text of each image, all with the same number of lines.
 
     Returns:
@@ -131,8 +134,8 @@ def save_image(image, path):
 def save_animation(frames, path, fps):
     """Writes frames (n, height, width, channels) in [0, 1] as a GIF that repeats.
 
-    All frames share one palette of 256 colours, so that still parts do not flicker;
-    grey is exact. Equal neighbouring frames are stored as one that lasts longer.
+    All frames share one palette of 256 colours, so that parts that do not change do not
+    flicker; grey is exact. Pillow stores equal neighbouring frames as one longer frame.
     """
     from PIL import Image
 
@@ -164,10 +167,10 @@ def cycle_gaussian(starting_value, num_frames, loc=0.0, scale=1.0):
     """Values that run up and down through the quantiles of a Gaussian.
 
     Args:
-        starting_value: the first value, if it is within the quantiles shown.
-        num_frames: number of values; the one after the last is the first.
+        starting_value: the first value, clipped to the quantiles 0.001 and 0.999.
+        num_frames: number of values of a cycle, after which the first one returns.
         loc: mean of the Gaussian.
-        scale: its standard deviation, > 0.
+        scale: standard deviation of the Gaussian, > 0.
 
     Returns:
         (num_frames,) values between the quantiles 0.001 and 0.999.
@@ -184,9 +187,9 @@ def cycle_interval(starting_value, num_frames, min_val, max_val):
 
     Args:
         starting_value: the first value, if it is in the interval.
-        num_frames: number of values; the one after the last is the first.
-        min_val: lower end.
-        max_val: upper end, may equal the lower.
+        num_frames: number of values of a cycle, after which the first one returns.
+        min_val: lower end of the interval.
+        max_val: upper end of the interval, which may equal the lower end.
 
     Returns:
         (num_frames,) values in [min_val, max_val].
@@ -197,12 +200,12 @@ def cycle_interval(starting_value, num_frames, min_val, max_val):
 
 
 def cycle_factor(starting_index, num_indices, num_frames):
-    """Values of a factor that run up, down and up again to the start.
+    """Values of a factor that run up and down.
 
     Args:
         starting_index: the first value, in [0, num_indices).
         num_indices: number of values of the factor.
-        num_frames: number of frames; the one after the last is the first.
+        num_frames: number of frames of a cycle, after which the first one returns.
 
     Returns:
         int64 (num_frames,) in [0, num_indices).
@@ -222,7 +225,7 @@ def _font():
     import matplotlib
     from PIL import ImageFont
 
-    # The font that comes with matplotlib: the same on all machines.
+    # The font that comes with matplotlib is the same on all machines.
     path = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     return ImageFont.truetype(path, _TEXT_SIZE)
 
@@ -247,7 +250,7 @@ def _text(text, height, width, align="left"):
 
 
 def _below(*images):
-    """Images below each other, white to their right where they are narrower."""
+    """Images below each other; narrower ones are padded with white."""
     width = max(image.shape[1] for image in images)
     channels = max(image.shape[2] for image in images)
     return np.concatenate(
@@ -263,5 +266,5 @@ def _below(*images):
 
 
 def _beside(left, right):
-    """Two images side by side, white below where one is lower."""
+    """Two images side by side; the lower one is padded with white."""
     return _below(left.swapaxes(0, 1), right.swapaxes(0, 1)).swapaxes(0, 1)

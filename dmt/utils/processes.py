@@ -1,6 +1,5 @@
-"""Work for several processes that share the cores."""
+"""Worker processes: their number, locks on directories, tasks and their progress."""
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
@@ -11,8 +10,17 @@ import os
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
+from typing import Any, TextIO
 
 from absl import logging as absl_logging
 
@@ -21,25 +29,28 @@ from dmt.utils import machine
 logger = logging.getLogger(__name__)
 
 
-def number_of(workers):
-    """Number of processes that a --workers flag stands for.
+def number_of(workers: int) -> int:
+    """Returns the number of processes that a --workers flag asks for.
 
     Args:
-        workers: the number, or 0 for one per core (one if there is a GPU).
+        workers: the flag; 0 for one process per core, or one in all if there is a GPU.
 
     Raises:
-        ValueError: if it is negative.
+        ValueError: if the flag is negative.
     """
     if workers < 0:
         raise ValueError(f"--workers must be at least 0. Received: {workers}")
     return workers or (1 if machine.has_gpu() else machine.num_cores())
 
 
-def population_of(flag):
-    """What a --population flag stands for: "auto", or an integer.
+def population_of(flag: str | int) -> str | int:
+    """Returns the value of a --population flag: "auto" or an integer, at least 1.
+
+    Args:
+        flag: the flag as text, or an integer.
 
     Raises:
-        ValueError: if it is neither.
+        ValueError: if the flag is neither.
     """
     if flag == "auto":
         return flag
@@ -52,41 +63,42 @@ def population_of(flag):
 
 
 @contextlib.contextmanager
-def only_in(directory, shared=False):
-    """Refuses to work in a directory, which is made, that another process works in.
+def only_in(directory: str, shared: bool = False) -> Iterator[None]:
+    """Context in which no other process may enter `only_in` for a directory.
 
     Args:
-        directory: the directory.
-        shared: whether to admit others that share it, too.
+        directory: the directory; it is created if necessary.
+        shared: whether other processes may enter if they set `shared` too.
 
     Raises:
-        ValueError: if there is one.
+        ValueError: if another process keeps this one out.
     """
     lock = claim(directory, shared)
     if lock is None:
         raise ValueError(
-            f"Another process works in {directory}; wait for it or name another "
+            f"Another process works in {directory}. Wait for it, or name another "
             "directory."
         )
     with lock:
         yield
 
 
-def claim(directory, shared=False):
-    """A lock on a directory, which is made, or None if another process has it.
+def claim(directory: str, shared: bool = False) -> TextIO | None:
+    """Locks a directory.
 
-    The operating system frees it when the process ends, however it ends; also that of a
-    process on another machine, on a network file system that has locks.
+    The operating system frees the lock when the process ends, even if it is killed. On
+    a network file system with locks, this holds for processes on all machines.
 
     Args:
-        directory: the directory.
-        shared: whether to admit others that share it, too.
+        directory: the directory; it is created if necessary.
+        shared: whether other processes may lock it too if they set `shared`.
 
     Returns:
-        An open file, which frees the lock when it is closed.
+        An open file, which frees the lock when it is closed; None if another process
+        has the lock.
     """
     os.makedirs(directory, exist_ok=True)
-    # NFS shares a lock among those only who may read the file.
+    # For a shared lock, NFS requires that the file is open for reading.
     lock = open(os.path.join(directory, ".lock"), "a+")
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
@@ -98,18 +110,21 @@ def claim(directory, shared=False):
 
 
 @contextlib.contextmanager
-def executors(number, engine="local"):
-    """Executors of processes that end with this one.
+def executors(
+    number: int, engine: str = "local"
+) -> Iterator[tuple[Executor, Executor, int]]:
+    """Context with executors, whose processes end with it or with this process.
 
     Args:
         number: number of processes that train.
-        engine: "local", or "ray" for the cluster that RAY_ADDRESS names, else one on
-            this machine; its nodes share this file system and have the package.
+        engine: "local" for processes of this machine, or "ray" for the cluster that
+            RAY_ADDRESS names, or a new one on this machine if the variable is not set.
+            The nodes of a cluster share this file system and have the package.
 
-    Returns:
-        An executor for training, one for what needs processors only (the same if no
-        GPU is known), and the number of processes of the former: on a cluster that is
-        its number of GPUs, or else of cores.
+    Yields:
+        An executor for training, an executor for work on processors (the same one if
+        there is no GPU), and the number of processes of the first: `number`, or on a
+        cluster its number of GPUs, or of cores if it has none.
 
     Raises:
         ValueError: if Ray is not installed.
@@ -131,7 +146,7 @@ def executors(number, engine="local"):
 
 @contextlib.contextmanager
 def _local_executor(number, settings=None):
-    executor = concurrent.futures.ProcessPoolExecutor(
+    executor = ProcessPoolExecutor(
         number,
         multiprocessing.get_context("spawn"),
         _start,
@@ -144,7 +159,7 @@ def _local_executor(number, settings=None):
 
 
 def _environment(number):
-    """Environment of a process, one of a number; a setting of the user's own counts."""
+    """Environment of one of `number` workers; variables that the user has set win."""
     share = machine.share_of(number)
     return {k: v for k, v in share.items() if k not in os.environ}
 
@@ -156,8 +171,8 @@ def _start(settings):
         connection.wait([parent])
         os._exit(1)
 
-    # Nobody would stop a worker whose parent was killed, and the next one would begin
-    # the same task.
+    # If the parent is killed, nobody else stops this worker, and the next parent would
+    # start another one for the same task.
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(settings)
     _import_keras()
@@ -166,7 +181,7 @@ def _start(settings):
 def _import_keras():
     machine.import_keras()
     absl_logging.set_verbosity(absl_logging.WARNING)
-    # Each model is compiled anew, of which TensorFlow would warn.
+    # Every model is a new graph. TensorFlow warns, as if one were traced needlessly.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
@@ -176,7 +191,7 @@ def _ray_executors(number):
         import ray
     except ImportError as error:
         raise ValueError(
-            "The engine ray needs the package's extra: pip install 'dmt[ray]'."
+            "The engine ray needs Ray: pip install 'dmt-lib[ray]'."
         ) from error
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if os.environ.get("RAY_ADDRESS"):
@@ -199,128 +214,143 @@ def _ray_executors(number):
             return _RayExecutor(options(_on_ray))
 
         if gpus:
-            # Each has a GPU, and its memory, to itself.
+            # Every trainer has a GPU and its memory to itself.
             trainers = executor(1, **{machine.NUM_WORKERS: "1"})
             scorers = executor(0, **machine.WITHOUT_ACCELERATOR)
         else:
             trainers = scorers = executor(0)
-        # A cluster that starts its nodes when there is work may have none yet.
+        # A cluster that starts nodes on demand may have no cores yet.
         yield trainers, scorers, gpus or max(1, cores)
     finally:
         ray.shutdown()
 
 
 def _on_ray(directory, function, *arguments):
-    os.chdir(directory)  # Paths may be relative to that of the command.
+    os.chdir(directory)  # Paths may be relative to the directory of the command.
     _import_keras()
     return function(*arguments)
 
 
-class _RayExecutor:
-    """The part of an executor that `run_all` uses."""
+class _RayExecutor(Executor):
+    """The method of `concurrent.futures.Executor` that `run_all` needs, on Ray."""
 
     def __init__(self, remote):
         self._remote = remote
 
     def submit(self, function, *arguments):
-        """A future of the call."""
+        """Schedules a call, returns its future."""
         return self._remote.remote(os.getcwd(), function, *arguments).future()
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A call by another process, and what comes after it.
+    """A call in another process, and the tasks that follow it.
 
     Attributes:
-        executor: of `executors`.
-        function: of a module, it keeps its results on disk. If tasks follow, it may
-            return {name: what is wrong} of those that cannot.
-        arguments: tuple of its arguments.
-        then: tasks that begin when it is done, {name: Task}.
+        executor: one of `executors`.
+        function: function of a module, which writes its results to disk. If tasks
+            follow, it may return {name: error} for those that must not start.
+        arguments: arguments of the function.
+        then: {name: Task} of the tasks that start when this one is done.
     """
 
-    executor: object
-    function: object
+    executor: Executor
+    function: Callable[..., Any]
     arguments: tuple
-    then: dict = dataclasses.field(default_factory=dict)
+    then: Mapping[str, "Task"] = dataclasses.field(default_factory=dict)
 
 
-def run_all(tasks, end, at_once=math.inf):
-    """Runs tasks and what follows them.
+def run_all(
+    tasks: Iterable[tuple[str, Task] | None],
+    end: Callable[[str, str], object],
+    at_once: float = math.inf,
+) -> None:
+    """Runs tasks and the tasks that follow them.
 
     Args:
-        tasks: iterable of (name, Task), or of None where nothing can begin at present.
-        end: function of a name, and of what is wrong with it or "", called at the end
-            of each task that nothing follows.
-        at_once: number of tasks, without what follows, that run at a time.
+        tasks: yields (name, Task), or None if no task can start at present.
+        end: called with the name and the error, or "", of every task that no other
+            task follows.
+        at_once: number of tasks that run at a time, not counting those that follow.
 
     Raises:
         ValueError: if tasks failed, after all others are done.
     """
-    source, more = iter(tasks), True
-    # What runs, {future: (name, Task)}: tasks, and what follows them.
-    first, later = {}, {}
+    source, exhausted = iter(tasks), False
+    # What runs: tasks of the source, and tasks that follow others.
+    first: dict[Future, tuple[str, Task]] = {}
+    later: dict[Future, tuple[str, Task]] = {}
     number, failures = 0, {}
 
     def begin(running, name, task):
         future = submit(task.executor, task.function, *task.arguments)
         running[future] = (name, task)
 
-    def ended(name, error):
+    def finish(name, error):
         nonlocal number
         number += 1
         if error:
             failures[name] = error
         end(name, error)
 
-    while more or first or later:
+    while not exhausted or first or later:
         waits = False
-        while more and not waits and len(first) < at_once:
-            found = next(source, _NO_MORE)
-            more, waits = found is not _NO_MORE, found is None
-            if more and not waits:
+        while not (exhausted or waits) and len(first) < at_once:
+            try:
+                found = next(source)
+            except StopIteration:
+                exhausted = True
+                continue
+            if found is None:
+                waits = True
+            else:
                 begin(first, *found)
         if not (first or later):
-            time.sleep(_SECONDS_BETWEEN_CLAIMS if more else 0)
+            time.sleep(_SECONDS_BETWEEN_CLAIMS if waits else 0)
             continue
-        futures, _ = concurrent.futures.wait(
+        futures, _ = wait(
             [*first, *later],
             timeout=_SECONDS_BETWEEN_CLAIMS if waits else None,
-            return_when=concurrent.futures.FIRST_COMPLETED,
+            return_when=FIRST_COMPLETED,
         )
         for future in futures:
             name, task = (first if future in first else later).pop(future)
             wrong, error = outcome(future)
             if not task.then:
-                ended(name, error)
+                finish(name, error)
                 continue
             wrong = dict.fromkeys(task.then, error) if error else wrong or {}
             for name, following in task.then.items():
                 if name in wrong:
-                    ended(name, wrong[name])
+                    finish(name, wrong[name])
                 else:
                     begin(later, name, following)
     if failures:
         name, error = next(iter(failures.items()))
         raise ValueError(
-            f"{len(failures)} of {number} failed, start again to repeat them. The "
+            f"{len(failures)} of {number} failed. Start again to repeat them. The "
             f"first, {name}: {error}"
         )
 
 
 class Progress:
-    """Logs how much is complete and how long the rest will take.
+    """Logs how many tasks are complete and how long the others will take.
 
     Attributes:
-        done: number of those that ended, by this process or before.
+        done: number of complete tasks, including those of earlier processes.
     """
 
-    def __init__(self, total):
+    def __init__(self, total: int):
         self.done = 0
         self._total, self._ended, self._start = total, 0, time.time()
 
-    def end(self, name, error=""):
-        """Counts one that ended, and what is wrong with it."""
+    def end(self, name: str, error: str = "") -> None:
+        """Counts a task.
+
+        Args:
+            name: name of the task.
+            error: why it failed, "" if it did not.
+        """
         self.done += 1
         self._ended += 1
         seconds = time.time() - self._start
@@ -336,44 +366,43 @@ class Progress:
         )
 
 
-def submit(executor, function, *arguments):
-    """A future of a call, for `outcome`."""
+def submit(executor: Executor, function: Callable, *arguments: Any) -> Future:
+    """Schedules a call, returns its future for `outcome`."""
     try:
         return executor.submit(_try, function, arguments)
     except BrokenProcessPool as error:
         raise ValueError(_KILLED) from error
 
 
-def outcome(future):
-    """What a call returned, and what was wrong with it, "" if nothing was.
+def outcome(future: Future) -> tuple[Any, str]:
+    """Returns the result of a call and its error, "" if it succeeded.
 
     Raises:
-        ValueError: if its process was killed.
+        ValueError: if the process of the call was killed.
     """
     try:
         return future.result()
     except BrokenProcessPool as error:
         raise ValueError(_KILLED) from error
     except Exception as error:
-        # Of Ray: a worker that was killed, a node without the package.
+        # Ray reports killed workers and nodes without the package this way.
         text = " ".join(str(error).split())
         raise ValueError(
             f"A process ended without a result: {type(error).__name__}: {text}"
         ) from error
 
 
-_NO_MORE = object()
 _SECONDS_BETWEEN_CLAIMS = 2.0
 _KILLED = (
-    "A process was killed, most often because memory ran out: start again with fewer "
+    "A process was killed, most often because memory ran out. Start again with fewer "
     "--workers."
 )
 
 
 def _try(function, arguments):
-    """What a function returns, and what is wrong with it, "" if nothing is.
+    """Returns the result of a function and its error as text, "" if it succeeded.
 
-    Text, because exceptions that passed gin cannot be sent to another process.
+    Exceptions themselves cannot be sent to another process once gin has changed them.
     """
     try:
         return function(*arguments), ""

@@ -1,14 +1,14 @@
-"""Result directories: configuration and results of every step, carried forward.
+"""Result directories, with the configuration and the results of every step.
 
-Layout and keys are disentanglement_lib's:
+Layout and keys are those of disentanglement_lib:
 
     results/gin/<step>.gin             operative gin configuration of the step
     results/json/<step>_config.json    the same as {"binding": "value"}
-    results/json/<step>_results.json   what the step measured
-    results/aggregate/<step>.json      all of results/json so far, keys prefixed
+    results/json/<step>_results.json   values that the step measured
+    results/aggregate/<step>.json      all files of results/json, keys prefixed
 
-Each step starts from a copy of the previous step's directory, so the last one holds the
-whole run.
+Each step starts from a copy of the previous step's directory, so the last directory has
+the files of all steps.
 """
 
 import glob
@@ -16,6 +16,8 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gin
 import numpy as np
@@ -24,20 +26,20 @@ from dmt.utils import files
 
 
 def update_result_directory(
-    result_directory,
-    step_name,
-    results_dict,
-    old_result_directory=None,
-    operative_config=None,
-):
-    """Writes a step's results whole or not at all.
+    result_directory: str,
+    step_name: str,
+    results_dict: Mapping[str, Any],
+    old_result_directory: str | None = None,
+    operative_config: str | None = None,
+) -> None:
+    """Writes the results of a step, whole or not at all.
 
     Args:
         result_directory: the directory to write, `<output_dir>/results`.
-        step_name: for example "train"; prefix of the step's files.
-        results_dict: values that JSON or NumPy know. A fresh "uuid" is added.
-        old_result_directory: results of the previous step, copied first.
-        operative_config: as gin writes it; None for the present one.
+        step_name: prefix of the step's files, for example "train".
+        results_dict: values of JSON or NumPy types. A new "uuid" is added.
+        old_result_directory: results of the previous step, which are copied first.
+        operative_config: configuration as gin writes it, None for the present one.
     """
     with files.replacing(result_directory) as directory:
         if old_result_directory is None:
@@ -59,39 +61,40 @@ def update_result_directory(
         )
 
 
-def is_complete(output_dir, step_name):
-    """Whether `output_dir` holds the finished results of a step."""
+def is_complete(output_dir: str, step_name: str) -> bool:
+    """Whether a directory has the results of a step, which are written last."""
     return os.path.exists(
         os.path.join(output_dir, "results", "aggregate", f"{step_name}.json")
     )
 
 
-def aggregate_json_results(base_path):
-    """The union of all JSON files in a directory, keys prefixed with file names."""
-    result = {}
+def aggregate_json_results(base_path: str) -> dict[str, Any]:
+    """Merges all JSON files of a directory, with keys "<file name>.<key>"."""
+    result: dict[str, Any] = {}
     for path in sorted(glob.glob(os.path.join(glob.escape(base_path), "*.json"))):
         name = os.path.basename(path).removesuffix(".json")
         result = namespaced_dict(result, **{name: load_json(path)})
     return result
 
 
-def namespaced_dict(base_dict=None, **named_dicts):
-    """`base_dict` plus every key of the named dictionaries as "name.key"."""
+def namespaced_dict(
+    base_dict: Mapping[str, Any] | None = None, **named_dicts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Merges a dictionary with named ones, whose keys become "<name>.<key>"."""
     result = dict(base_dict or {})
     for name, values in named_dicts.items():
         result.update({f"{name}.{key}": value for key, value in values.items()})
     return result
 
 
-def gin_dict(config_path=None):
-    """The bindings of a gin file as {"binding": "value as written"}.
+def gin_dict(config_path: str | None = None) -> dict[str, str]:
+    """Returns the bindings of a configuration as {"binding": "value"}.
 
     Args:
-        config_path: an operative configuration as gin writes it; None for the present
-            one.
+        config_path: operative configuration as gin writes it, None for the present one.
 
     Returns:
-        dict of strings; values that span several lines are joined.
+        dict with the values as they are written, each in one line.
     """
     if config_path is None:
         return parse_bindings(gin.operative_config_str())
@@ -99,9 +102,10 @@ def gin_dict(config_path=None):
         return parse_bindings(file.read())
 
 
-def parse_bindings(text):
-    """`gin_dict` of a configuration as gin prints it."""
-    result, key = {}, None
+def parse_bindings(text: str) -> dict[str, str]:
+    """Returns `gin_dict` of a configuration as gin prints it."""
+    result: dict[str, str] = {}
+    key = None
     for line in text.splitlines():
         if line.startswith("#") or not line.strip():
             key = None
@@ -113,15 +117,19 @@ def parse_bindings(text):
     return result
 
 
-def bindings_of(config_path):
-    """`gin_dict` of a step's operative configuration, macros replaced by values.
+def bindings_of(config_path: str) -> dict[str, str]:
+    """Returns `gin_dict` of a step's configuration, with the values of macros.
+
+    Args:
+        config_path: operative configuration of a step.
 
     Raises:
-        FileNotFoundError: if the step did not finish.
+        FileNotFoundError: if the step is not complete.
     """
     if not os.path.exists(config_path):
         raise FileNotFoundError(
-            f"There is no {config_path}: the step before did not finish, run it first."
+            f"There is no {config_path}: the previous step is not complete, run it "
+            "first."
         )
     bindings = gin_dict(config_path)
     return {
@@ -130,11 +138,15 @@ def bindings_of(config_path):
     }
 
 
-def bound_string(config_path, binding):
-    """The value of a string binding in a step's operative configuration.
+def bound_string(config_path: str, binding: str) -> str:
+    """Returns the string that is bound in a step's configuration.
+
+    Args:
+        config_path: operative configuration of a step.
+        binding: for example "dataset.name".
 
     Raises:
-        FileNotFoundError: if the step did not finish.
+        FileNotFoundError: if the step is not complete.
         ValueError: if there is no such binding.
     """
     bindings = bindings_of(config_path)
@@ -143,13 +155,15 @@ def bound_string(config_path, binding):
     return bindings[binding].strip("'\"")
 
 
-def save_dict(values, path):
-    """Writes a dictionary as JSON; NaN and infinities as null, which JSON knows."""
+def save_dict(values: Mapping[str, Any], path: str) -> None:
+    """Writes a dictionary as JSON, with null for NaN and infinities."""
     text = json.dumps(_plain(values), indent=2, allow_nan=False)
     files.write_text(path, text)
 
 
-def load_json(path, parse_constant=None):
+def load_json(
+    path: str, parse_constant: Callable[[str], Any] | None = None
+) -> dict[str, Any]:
     """Reads a dictionary from a JSON file.
 
     Args:
@@ -157,7 +171,7 @@ def load_json(path, parse_constant=None):
         parse_constant: function of "NaN", "Infinity" or "-Infinity", see `json.load`.
 
     Raises:
-        ValueError: if it is damaged or holds something else, naming the file.
+        ValueError: if the file is damaged or holds something else.
     """
     with open(path, encoding="utf-8") as file:
         try:

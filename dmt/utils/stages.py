@@ -1,33 +1,36 @@
-"""Gin configurables marked with the stage of a run that reads them.
+"""Gin configurables that are marked with the stage of a run that reads them.
 
-The mark says what a binding can change. Bindings of "dataset" choose images, those of
-"supervision" choose labels, pairs and tasks of images, those of "evaluation" change
-scores only. Configurables of models, and those of users, carry no mark.
+The mark tells what a binding can change. Bindings of "dataset" choose the images, those
+of "supervision" choose labels, pairs and tasks, and those of "evaluation" change the
+scores only. Configurables of models and those of users have no mark.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import gin
 
+from dmt.utils import checks
+
 STAGES = ("dataset", "supervision", "evaluation")
 
-_stage_of_name = {}
+_stage_of_name: dict[str, str] = {}
 
 
-def configurable(name, stage, **parameters):
-    """`gin.configurable` that also marks the stage.
+def configurable(name: str, stage: str, **parameters: Any) -> Callable:
+    """Returns the decorator `gin.configurable(name)`, which also keeps the stage.
 
     Args:
         name: the name in gin files.
         stage: one of `STAGES`.
         **parameters: those of `gin.configurable`, for example denylist.
     """
-    if stage not in STAGES:
-        raise ValueError(f"stage must be one of {STAGES}. Received: stage={stage!r}")
-    _stage_of_name[name] = stage
+    _stage_of_name[name] = checks.one_of("stage", stage, STAGES)
     return gin.configurable(name, **parameters)
 
 
-def configurable_of(binding):
-    """The configurable of a binding, without its scope, "" of a macro.
+def configurable_of(binding: str) -> str:
+    """The configurable of a binding, without its scope; "" for a macro.
 
     Args:
         binding: for example "inner/split.base".
@@ -35,8 +38,8 @@ def configurable_of(binding):
     return binding.rpartition("/")[2].rpartition(".")[0]
 
 
-def stage_of(binding):
-    """The stage that a binding is marked with, None without a mark.
+def stage_of(binding: str) -> str | None:
+    """The stage that the configurable of a binding is marked with, None if unmarked.
 
     Args:
         binding: for example "inner/split.base".

@@ -1,4 +1,4 @@
-"""HTML pages in one file, without external parts."""
+"""HTML pages that are one file each, without external parts."""
 
 import base64
 import contextlib
@@ -7,7 +7,7 @@ import os
 
 from dmt.utils import files
 
-# Reads on light and on dark pages.
+# Legible on light and on dark pages.
 GREY = "#808080"
 
 
@@ -15,10 +15,10 @@ def write(template_path, output_path, **values):
     """Writes a page, whole or not at all.
 
     Args:
-        template_path: jinja template; it can include "page.css" and has the filters
+        template_path: jinja template, which can include "page.css" and use the filters
             `number` and `duration`.
         output_path: HTML file to write.
-        **values: what the template shows.
+        **values: the variables of the template.
     """
     import jinja2
 
@@ -36,7 +36,7 @@ def write(template_path, output_path, **values):
 
 @contextlib.contextmanager
 def drawing():
-    """Figures that are drawn inside are for pages."""
+    """Context in which figures for pages are drawn."""
     import matplotlib
 
     style = {
@@ -50,15 +50,29 @@ def drawing():
         yield
 
 
+def plain_axes(axes, unused=()):
+    """Gives matplotlib axes the style of all figures: two spines and a faint grid.
+
+    Args:
+        axes: the axes to draw on.
+        unused: axes to hide, at the end of a grid that the plots do not fill.
+    """
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.2, color=GREY)
+    for axis in unused:
+        axis.set_visible(False)
+
+
 def inlined_figure(figure):
-    """A matplotlib figure as a data URL, to be made in `drawing`."""
+    """Returns a matplotlib figure as a data URL; call it in `drawing`."""
     content = io.BytesIO()
     figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     return data_url("image/svg+xml", content.getvalue())
 
 
 def inlined(path):
-    """A picture as a data URL, None where there is none."""
+    """Returns a picture file as a data URL, None if there is no such file."""
     if not os.path.exists(path):
         return None
     kind = os.path.splitext(path)[1][1:].replace("jpg", "jpeg")
@@ -67,12 +81,12 @@ def inlined(path):
 
 
 def data_url(kind, content):
-    """Bytes of a MIME type as a URL that holds them."""
+    """Returns bytes of a MIME type as a URL that holds them."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def number(value):
-    """A number as people read it; None is "undefined"."""
+    """Formats a number for readers; None is "undefined"."""
     if value is None:
         return "undefined"
     if isinstance(value, float):
@@ -81,7 +95,7 @@ def number(value):
 
 
 def duration(seconds):
-    """Seconds as people read them."""
+    """Formats a number of seconds for readers."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)

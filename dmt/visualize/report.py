@@ -1,6 +1,6 @@
-"""One page about a run: scores, learning curves, pictures, configuration.
+"""The report of a run: scores, learning curves, pictures, configuration.
 
-The page is one HTML file without external parts, so that it can be sent and kept.
+It is one HTML file without external parts, which can be sent and archived.
 """
 
 import csv
@@ -53,21 +53,20 @@ _PICTURES = (
     ("sampled/samples.jpg", "Samples", "Images decoded from the prior."),
 )
 
-# Results of a metric that say how it was measured, as do integers and names.
+# Floats that are settings of a metric; integers and strings always are.
 _SETTINGS = ("prune_threshold",)
 _NOT_SHOWN = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
-# Rows and columns of a table that a reader can take in.
+# Larger tables are not shown.
 _MAX_TABLE = 64
 _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
 def write_report(run_dir, output_path):
-    """Writes the page of a run; parts that are not there yet are named as missing.
+    """Writes the page of a run, which also says what the run does not have yet.
 
     Args:
-        run_dir: directory with `model/`, as `train` writes it, and as far as they
-            exist `postprocessed/<name>/`, `metrics/<name>/<metric>/` and
-            `visualizations/`.
+        run_dir: directory with `model/`, as `train` writes it, and optionally
+            `postprocessed/<name>/`, `metrics/<name>/<metric>/` and `visualizations/`.
         output_path: HTML file to write.
 
     Returns:
@@ -103,10 +102,10 @@ def write_report(run_dir, output_path):
 
 
 def score_table(run_dir):
-    """The scores of a run as lines of text.
+    """Returns the scores of a run as a table of text.
 
     Args:
-        run_dir: as in `write_report`.
+        run_dir: directory of the run, see `write_report`.
     """
     paths = (path.split(os.sep) for path in _aggregates(run_dir))
     return score.score_table(
@@ -142,7 +141,7 @@ def _facts(model_dir, config):
 
 
 def _metrics(run_dir, config):
-    """What each metric found, sorted by representation and metric."""
+    """The results of each metric, sorted by representation and metric."""
     factors = _factor_names(run_dir)
     codes = [f"code {j}" for j in range(int(config.get("encoder.num_latent", 0)))]
 
@@ -157,7 +156,7 @@ def _metrics(run_dir, config):
 
 
 def _aggregates(run_dir):
-    """Paths of what the evaluations found."""
+    """Paths of the results of all evaluations."""
     pattern = ("metrics", "*", "*", "results", "aggregate", "evaluation.json")
     return sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
 
@@ -203,7 +202,7 @@ def _metric(path, names):
 
 
 def _shape(value):
-    """Shape of a nested list of numbers (or null); () if it is no readable table."""
+    """Shape of nested lists of numbers or None; () if they are no table to show."""
     try:
         array = np.array(value, dtype=float)
     except (TypeError, ValueError):
@@ -216,11 +215,11 @@ def _factor_names(run_dir):
     try:
         return named_data.data_set_of(gin_file).factor_names
     except (ValueError, OSError):
-        return []  # A page can be written where the data is not.
+        return []  # The page can be written on a machine without the data.
 
 
 def _curves(path):
-    """Learning curves as an inline picture, None where there are none."""
+    """The learning curves as a data URL, None if there are none."""
     if not os.path.exists(path):
         return None
     with open(path, encoding="utf-8") as file:
@@ -248,15 +247,12 @@ def _curves(path):
             )
             axis.set_title(name.replace("_", " "), fontsize=11)
             axis.set_xlabel("step")
-            axis.spines[["top", "right"]].set_visible(False)
-            axis.grid(alpha=0.2, color=pages.GREY)
-        for axis in axes[len(names) :]:
-            axis.set_visible(False)
+        pages.plain_axes(axes[: len(names)], axes[len(names) :])
         return pages.inlined_figure(figure)
 
 
 def _configurations(run_dir):
-    """(title, operative configuration) of each step that has run."""
+    """(directory, operative configuration) of each complete step."""
     steps = []
     for pattern in (
         ("model", "results", "gin", "train.gin"),

@@ -16,18 +16,20 @@ def visualize_dataset(
 ):
     """Draws the factors of variation of a dataset.
 
-    Writes to `<output_path>/<dataset_name>`, which is replaced as a whole:
-    `factors.png`, the values of each factor from one base image;
-    `variations_of_factor<i>.png`, 16 random values of factor i;
-    `animation<i>.gif`, each factor in turn running through its values, all factors side
-    by side. The images of the last two are those of disentanglement_lib. Where a data
-    set lacks combinations of its factors, there is only `samples.png`, random images.
+    Replaces the directory `<output_path>/<dataset_name>` as a whole by:
+
+        factors.png                    a row per factor: its values, others fixed
+        variations_of_factor<i>.png    16 random values of factor i, others fixed
+        animation<i>.gif               side by side, each factor through its values
+
+    The images of the last two are those of disentanglement_lib. A dataset that lacks
+    combinations of its factors gets only `samples.png`, random images.
 
     Args:
         dataset_name: name of the dataset.
-        output_path: directory of the directory to write.
+        output_path: parent of the directory to write.
         num_animations: number of animations, each from another base image.
-        num_frames: frames of an animation.
+        num_frames: number of frames of an animation.
         fps: frames per second.
 
     Raises:
@@ -73,16 +75,16 @@ def visualize_dataset(
 
 
 def factors_picture(data, random_state):
-    """The values of each factor of variation from one base image, a row for each.
+    """Draws a row of images per factor: its values, with the other factors fixed.
 
     Args:
-        data: a GroundTruthData with an image of every combination of its factors.
-        random_state: numpy RandomState, used where the factors leave something open.
+        data: a `GroundTruthData` with an image of every combination of its factors.
+        random_state: numpy RandomState for what the factors do not determine.
 
     Returns:
         One image (height, width, channels) in [0, 1].
     """
-    # A middle value shows every factor at work: no smallest, no outermost object.
+    # At middle values, no object is too small or too far out to show every factor.
     base = np.array([[num_values // 2 for num_values in data.factors_num_values]])
     rows, labels = [], []
     for i, num_values in enumerate(data.factors_num_values):

@@ -1,5 +1,6 @@
 """Pictures of what a model learned: reconstructions, samples, traversals of codes."""
 
+import functools
 import os
 
 import numpy as np
@@ -10,6 +11,7 @@ from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
 from dmt.utils import configuration, files, pictures, results
 from dmt.utils.compilation import compiled
+from dmt.visualize import pages
 
 _NUM_PICTURES = 64
 # Images behind the statistics of the codes: the KL divergence, their range.
@@ -21,9 +23,9 @@ def visualize(
 ):
     """Draws what a model learned.
 
-    Writes to `output_dir`, whole or not at all, the files of disentanglement_lib, drawn
-    from the same random numbers (images are reconstructed from the mean of their code,
-    not from a sample):
+    Writes the files of disentanglement_lib to `output_dir`, all or none of them, from
+    the same random numbers; images are reconstructed from the mean of their code, not
+    from a sample:
 
         reconstructions/reconstructions.jpg        pairs of image and reconstruction
         sampled/samples.jpg                        images decoded from the prior
@@ -32,9 +34,10 @@ def visualize(
         interventional_effects/interventional_effect.png
                                                    mean of each code given a factor
 
-    and three of our own, for a look at a glance: `traversals.png` and `traversals.gif`,
-    codes ordered by their mean KL divergence from the prior, each over the range it has
-    on the data, and `kl_per_code.json`, that divergence in nats, by index of the code.
+    There are three more files for a quick look. In `traversals.png` and
+    `traversals.gif`, codes are ordered by their mean KL divergence from the prior, and
+    each runs through its range on the data. `kl_per_code.json` has that divergence in
+    nats for each code.
 
     Args:
         model_dir: directory that `train` wrote.
@@ -52,6 +55,52 @@ def visualize(
     configuration.is_done(output_dir, "visualization", overwrite, inputs=[model_dir])
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
     data = named_data.data_set_of(config_path)
+    num_latent, encode, decode = _open_model(model_dir, config_path)
+    random_state = np.random.RandomState(0)
+    with files.replacing(output_dir) as directory:
+        path = functools.partial(os.path.join, directory)
+        images = data.sample_observations(_NUM_PICTURES, random_state)
+        pictures.save_image(
+            _pairs(images, decode(encode(images)[0])),
+            path("reconstructions", "reconstructions.jpg"),
+        )
+        codes = random_state.normal(0, 1, [_NUM_PICTURES, num_latent])
+        pictures.save_image(
+            pictures.image_grid(decode(codes.astype(np.float32))),
+            path("sampled", "samples.jpg"),
+        )
+
+        means, logvars = encode(data.sample_observations(_NUM_PICTURES, random_state))
+        values = np.linspace(-1, 1, 11)
+        for i, base in enumerate(means[:num_latent]):
+            rows = decode(_traverse(base, [values] * num_latent))
+            pictures.save_image(
+                pictures.image_grid(rows, len(values)),
+                path("traversals", f"traversals{i}.jpg"),
+            )
+        for name, cycle in _cycles(means, logvars, num_frames).items():
+            for i, base in enumerate(means[:num_animations]):
+                cycles = [cycle(j, value) for j, value in enumerate(base)]
+                frames = _images_by_code(decode, base, cycles).swapaxes(0, 1)
+                pictures.save_animation(
+                    [pictures.image_grid(frame, padding=8) for frame in frames],
+                    path("animated_traversals", f"{name}_cycle{i}.gif"),
+                    fps,
+                )
+
+        factors = data.sample_factors(_NUM_POINTS, random_state)
+        means, logvars = encode(
+            data.sample_observations_from_factors(factors, random_state)
+        )
+        kl = kl_per_code(means, logvars)
+        results.save_dict({"kl_per_code": kl}, path("kl_per_code.json"))
+        _save_traversals(means, logvars, decode, path, num_frames, fps)
+        effects = path("interventional_effects", "interventional_effect.png")
+        _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
+
+
+def _open_model(model_dir, config_path):
+    """Number of codes, and the functions images -> moments and codes -> images."""
     activation = "logits"
     if "reconstruction_loss.activation" in results.gin_dict(config_path):
         activation = results.bound_string(config_path, "reconstruction_loss.activation")
@@ -62,56 +111,8 @@ def visualize(
             "encoder: model.model = @decoder_on_frozen_encoder(), "
             f"decoder_on_frozen_encoder.encoder_dir = {model_dir!r}"
         )
-    encode = compiled(model.encode)
     decode = compiled(lambda codes: losses.activate(model.decode(codes), activation))
-
-    random_state = np.random.RandomState(0)
-    with files.replacing(output_dir) as directory:
-
-        def path(*parts):
-            return os.path.join(directory, *parts)
-
-        images = data.sample_observations(_NUM_PICTURES, random_state)
-        pictures.save_image(
-            _pairs(images, decode(encode(images)[0])),
-            path("reconstructions", "reconstructions.jpg"),
-        )
-        codes = random_state.normal(0, 1, [_NUM_PICTURES, model.num_latent])
-        pictures.save_image(
-            pictures.image_grid(decode(codes.astype(np.float32))),
-            path("sampled", "samples.jpg"),
-        )
-
-        means, logvars = encode(data.sample_observations(_NUM_PICTURES, random_state))
-        values = np.linspace(-1, 1, 11)
-        for i, base in enumerate(means[: model.num_latent]):
-            rows = decode(_traverse(base, [values] * model.num_latent))
-            pictures.save_image(
-                pictures.image_grid(rows, len(values)),
-                path("traversals", f"traversals{i}.jpg"),
-            )
-        for name, cycle in _cycles(means, logvars, num_frames).items():
-            for i, base in enumerate(means[:num_animations]):
-                cycles = [cycle(j, value) for j, value in enumerate(base)]
-                films = decode(_traverse(base, cycles))
-                films = films.reshape(len(base), num_frames, *films.shape[1:])
-                pictures.save_animation(
-                    [
-                        pictures.image_grid(frame, padding=8)
-                        for frame in films.swapaxes(0, 1)
-                    ],
-                    path("animated_traversals", f"{name}_cycle{i}.gif"),
-                    fps,
-                )
-
-        factors = data.sample_factors(_NUM_POINTS, random_state)
-        images = data.sample_observations_from_factors(factors, random_state)
-        means, logvars = encode(images)
-        kl = kl_per_code(means, logvars)
-        results.save_dict({"kl_per_code": kl}, path("kl_per_code.json"))
-        _save_traversals(means, logvars, decode, path, num_frames, fps)
-        effects = path("interventional_effects", "interventional_effect.png")
-        _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
+    return model.num_latent, compiled(model.encode), decode
 
 
 def aggregate_moments(means, logvars):
@@ -142,8 +143,17 @@ def _traverse(base, values):
     return codes.reshape(-1, len(base)).astype(np.float32)
 
 
+def _images_by_code(decode, base, values):
+    """Images of `_traverse`, of shape (num_codes, number of values, *image shape)."""
+    images = decode(_traverse(base, values))
+    return images.reshape(len(base), -1, *images.shape[1:])
+
+
 def _cycles(means, logvars, num_frames):
-    """The original's animations: name -> values of code j that begin at its value."""
+    """The animations of disentanglement_lib: {name: function of code j and its value}.
+
+    The function returns the values of the code, one per frame, from its value on.
+    """
     gaussian = pictures.cycle_gaussian
     interval = pictures.cycle_interval
     loc, scale = aggregate_moments(means, logvars)
@@ -167,18 +177,17 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     kl = kl_per_code(means, logvars)
     order = np.argsort(-kl)
     loc, scale = aggregate_moments(means, logvars)
-    # The image nearest to the middle of all codes has most to gain in each direction.
+    # The image nearest to the mean of all codes can change most in every direction.
     base = means[np.argmin(np.sum(((means - loc) / scale) ** 2, axis=1))]
 
-    def pictures(deviations):
-        codes = _traverse(base, loc[:, None] + scale[:, None] * deviations)
-        images = decode(codes)
-        return images.reshape(len(base), len(deviations), *images.shape[1:])[order]
+    def images_at(deviations):
+        values = loc[:, None] + scale[:, None] * deviations
+        return _images_by_code(decode, base, values)[order]
 
     deviations = np.linspace(-2, 2, 9)
     labels = [f"code {j}\n{kl[j]:.2f} nats" for j in order]
     picture = pictures.labelled_rows(
-        pictures(deviations),
+        images_at(deviations),
         labels,
         ["mean" if d == 0 else f"{d:+g} sd".replace("-", "−") for d in deviations],
         [
@@ -193,7 +202,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     pictures.save_animation(
         [
             pictures.labelled_tiles(frame, labels)
-            for frame in pictures(wave).swapaxes(0, 1)
+            for frame in images_at(wave).swapaxes(0, 1)
         ],
         path("traversals.gif"),
         fps,
@@ -201,15 +210,22 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
 
 
 def _save_effects(factor_names, factors, codes, order, path):
-    """Draws the mean of each code given each value of a factor, others random."""
+    """Draws the mean of each code given each value of a factor.
+
+    Args:
+        factor_names: names of the factors.
+        factors: int (n, num_factors).
+        codes: float (n, num_codes).
+        order: indices of the codes, in the order of the plots.
+        path: picture to write.
+    """
     from matplotlib.figure import Figure
 
     columns = pictures.num_columns(len(order))
     rows = -(-len(order) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.3 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axis in axes.flat[len(order) :]:
-        axis.set_visible(False)
+    pages.plain_axes(axes.flat[: len(order)], axes.flat[len(order) :])
     for axis, j in zip(axes.flat, order, strict=False):
         shares = []
         for k, name in enumerate(factor_names):
@@ -222,8 +238,6 @@ def _save_effects(factor_names, factors, codes, order, path):
             f"code {j}: {factor_names[best]} ({shares[best]:.0%})", fontsize=10
         )
         axis.set_xticks([0, 1], ["first", "last"])
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(alpha=0.25)
     figure.supxlabel("value of the factor", fontsize=10)
     figure.supylabel("mean of the code", fontsize=10)
     figure.legend(

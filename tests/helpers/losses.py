@@ -10,6 +10,7 @@ GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
 
 def load(name):
+    """Reads golden cases as {case: {"in": arrays by name, "out": ..., settings}}."""
     file = np.load(GOLDEN / f"{name}.npz")
     return {
         case: {
@@ -24,6 +25,7 @@ def load(name):
 
 
 def check(actual, expected, rtol=1e-5, atol=1e-5):
+    """Compares tensors; `atol` is relative to the largest value expected, if > 1."""
     np.testing.assert_allclose(
         ops.convert_to_numpy(actual), expected, rtol=rtol, atol=atol * _scale(expected)
     )

@@ -1,4 +1,4 @@
-"""Runs for tests: a tiny configuration, the binaries, and what a run left."""
+"""Runs for tests: a tiny configuration, the commands, and what a run leaves."""
 
 import csv
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[2]
 BIN = ROOT / "bin"
-# What takes long to import; no `--help` may need it.
+# Packages that take long to import, so that no `--help` may do it.
 HEAVY = ("tensorflow", "keras", "jax", "sklearn", "scipy", "matplotlib", "numpy")
 
 # The smallest run there is: two linear layers on 4,608 images.
@@ -55,52 +55,72 @@ SUPERVISED = {
 
 
 def bindings(base, **changes):
-    """Lines of gin: `base` with changes, names written with __ for the dot."""
+    """Lines of gin: those of `base` with changes, named with __ for the dot."""
     merged = {**base, **{k.replace("__", "."): v for k, v in changes.items()}}
     return [f"{name} = {value}" for name, value in merged.items()]
 
 
-def run_binary(command, folder, *arguments):
-    """Runs a script of bin/ in a folder, as a user would."""
-    return subprocess.run(
-        [sys.executable, ROOT / "bin" / command, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+def call(command, *arguments, folder=None, limit=None, **environment):
+    """Runs a script of bin/ as a user would.
 
+    Args:
+        command: name of the script.
+        *arguments: arguments of the script.
+        folder: folder in which the script runs, None for the present one.
+        limit: size that no file may exceed, in bytes.
+        **environment: more environment variables.
 
-def call(command, *arguments, limit=None, **environment):
+    Returns:
+        The `subprocess.CompletedProcess`.
+    """
+
     def limit_file_size():
         if limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     return subprocess.run(
         [sys.executable, BIN / command, *map(str, arguments)],
+        cwd=folder,
         capture_output=True,
         text=True,
         preexec_fn=limit_file_size,
         env={
-            # Importing Keras here has set what users have not.
+            # The import of Keras in this process has set what users have not.
             **{k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"},
-            "PYTHONPATH": str(BIN.parent),
+            "PYTHONPATH": str(ROOT),
             "CUDA_VISIBLE_DEVICES": "",
             **environment,
         },
     )
 
 
+def run_binary(command, folder, *arguments):
+    """`call` in a folder."""
+    return call(command, *arguments, folder=folder)
+
+
+def printed(process):
+    """What a command printed; it must have succeeded."""
+    assert process.returncode == 0, process.stderr[-2000:]
+    return process.stdout
+
+
 def check_mistake(process, *words):
+    """A command must have failed with a line that has these words, and status 2.
+
+    Returns:
+        The lines on stderr.
+    """
     assert process.returncode == 2, process.stderr[-2000:]
-    lines = process.stderr.strip().splitlines()
     assert "Traceback" not in process.stderr
+    lines = process.stderr.strip().splitlines()
     for word in words:
         assert word in lines[-1], lines[-1]
     return lines
 
 
 def history(model_dir):
+    """Lines of the learning curves."""
     with open(model_dir / "history.csv") as file:
         return list(csv.DictReader(file))
 
@@ -114,8 +134,7 @@ def state(model_dir):
     return digest.hexdigest()
 
 
-def results(model_dir):
-    values = json.loads((model_dir / "results/json/train_results.json").read_text())
-    for key in ("uuid", "elapsed_time"):
-        del values[key]
-    return values
+def results(folder, step="train"):
+    """Results of a step, less what differs between equal runs."""
+    values = json.loads((folder / f"results/json/{step}_results.json").read_text())
+    return {k: v for k, v in values.items() if k not in ("uuid", "elapsed_time")}

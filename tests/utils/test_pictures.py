@@ -1,3 +1,5 @@
+"""Grids, files and animations of images."""
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,0 +1,114 @@
+"""The entry point of every command: flags in, one call, mistakes as one line."""
+
+import difflib
+import functools
+import logging
+import os
+import sys
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from dmt.cli import table
+
+FLAGS = flags.FLAGS
+
+
+def main():
+    """Runs the command that the script is named after.
+
+    A mistake of the user is reported in one line, with exit status 2. If the variable
+    DMT_TRACEBACK is set, the traceback is shown instead.
+    """
+    program = os.path.basename(sys.argv[0])
+    command = table.find(program.removeprefix(table.PREFIX))
+    if command is None:
+        _fail(program, f"There is no such command. Known: {', '.join(table.names())}.")
+    for flag in command.flags:
+        _define(flag)
+    sys.modules["__main__"].__doc__ = _usage(program, command)
+    app.run(
+        functools.partial(_run, program, command),
+        flags_parser=functools.partial(_parse, program, command),
+    )
+
+
+def one_line(error):
+    """The message of an error as one line, without gin's call chain."""
+    message = str(error).split("\n  In call to configurable")[0]
+    return " ".join(message.split())
+
+
+def _fail(program, error, hint=""):
+    print(f"{program}: {one_line(error)}{hint}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _define(flag):
+    arguments = [flag.name, flag.default]
+    if flag.kind == "enum":
+        arguments.append(flag.choices)
+    arguments.append(flag.help)
+    if flag.kind in ("integer", "float"):
+        arguments += [flag.low, flag.high]
+    getattr(flags, f"DEFINE_{flag.kind}")(*arguments)
+    # --help shows the flags of the running script only.
+    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[flag.name])
+
+
+def _usage(program, command):
+    verbs = command.verbs or {}
+    lines = [
+        f"  {program} {' '.join([verb, *names]):<18} {text}"
+        for verb, (names, text) in verbs.items()
+    ]
+    usage = f"USAGE: {program}{' VERB' if verbs else ''} [flags]"
+    return "\n".join([command.help, "", usage, *lines])
+
+
+def _parse(program, command, argv):
+    try:
+        rest = FLAGS(argv)
+        for name in command.required:
+            if not FLAGS[name].value:
+                raise ValueError(f"--{name} is missing. See --help.")
+        if command.verbs:
+            _check_verb(program, rest[1:], command.verbs)
+        elif len(rest) > 1:
+            raise ValueError(f"Unexpected argument {rest[1]}. See --help.")
+    except (flags.Error, ValueError) as error:
+        if FLAGS.is_parsed() and FLAGS["help"].present:
+            return argv
+        _fail(program, error)
+    return rest
+
+
+def _check_verb(program, arguments, verbs):
+    if not arguments:
+        raise ValueError(f"Say what to do: {', '.join(verbs)}. See --help.")
+    verb, *arguments = arguments
+    if verb not in verbs:
+        close = difflib.get_close_matches(verb, verbs, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(verbs)}."
+        raise ValueError(f"There is no {verb}. {hint} See --help.")
+    names = verbs[verb][0]
+    if len(arguments) != len(names):
+        raise ValueError(
+            f"Usage: {' '.join([program, verb, *names])}. "
+            f"Received: {' '.join([verb, *arguments])}"
+        )
+
+
+def _run(program, command, argv):
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("dmt").setLevel(logging.INFO)
+    try:
+        command.function(FLAGS, *argv[1:])
+    except Exception as error:
+        if os.environ.get("DMT_TRACEBACK"):
+            raise
+        if isinstance(error, (ValueError, OSError)):
+            _fail(program, error)
+        # Most often a binding of the wrong type; otherwise the traceback helps us.
+        kind = next(t for t in type(error).__mro__ if t.__module__ == "builtins")
+        _fail(program, error, f" ({kind.__name__}; DMT_TRACEBACK=1 shows where)")

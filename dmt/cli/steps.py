@@ -1,0 +1,321 @@
+"""The commands for the steps of a run: train, postprocess, evaluate, score."""
+
+import glob
+import os
+import sys
+
+from dmt.cli.table import (
+    EVALUATION_GLOB,
+    GIN_FLAGS,
+    OUTPUT_DIR,
+    OVERWRITE,
+    STEP_FLAGS,
+    Command,
+    Flag,
+)
+from dmt.utils import machine
+
+
+def train(flags):
+    """Trains a model."""
+    machine.import_keras()
+    from dmt.methods.train import train_with_gin
+
+    gin_files = list(flags.gin_config)
+    if flags.gin_file_name:
+        gin_files.append(os.path.join(flags.gin_model_dir or "", flags.gin_file_name))
+    train_with_gin(
+        flags.model_dir,
+        flags.overwrite,
+        gin_files,
+        flags.gin_bindings,
+        resume=flags.resume,
+    )
+
+
+def postprocess(flags):
+    """Extracts a representation from a model."""
+    machine.import_keras()
+    from dmt.postprocessing.postprocess import postprocess_with_gin
+
+    postprocess_with_gin(
+        flags.model_dir,
+        flags.output_dir,
+        flags.overwrite,
+        flags.gin_config,
+        flags.gin_bindings,
+        resume=flags.resume,
+    )
+
+
+def evaluate(flags):
+    """Scores a representation on a dataset."""
+    machine.import_keras()
+    from dmt.evaluation.evaluate import evaluate_with_gin
+
+    _evaluate_all(flags, evaluate_with_gin, "evaluation")
+
+
+def validate(flags):
+    """Scores a representation with labelled images."""
+    machine.import_keras()
+    from dmt.validation.validate import validate_with_gin
+
+    _evaluate_all(flags, validate_with_gin, "validation")
+
+
+def _evaluate_all(flags, evaluate_with_gin, step):
+    """Scores with each configuration that the flags name, then prints a table."""
+    from dmt.evaluation.score import score_table
+
+    shared_codes = {}
+    output_dirs = {}
+    for name, gin_files in _evaluation_configs(flags).items():
+        output_dir = os.path.join(flags.output_dir, name)
+        output_dirs[name or os.path.basename(os.path.normpath(output_dir))] = output_dir
+        evaluate_with_gin(
+            flags.input_dir,
+            output_dir,
+            flags.overwrite,
+            gin_files,
+            flags.gin_bindings + ([f"{step}.name = '{name}'"] if name else []),
+            resume=flags.resume,
+            shared_codes=shared_codes,
+        )
+    print(score_table(output_dirs, step))
+
+
+def _evaluation_configs(flags):
+    """Gin files of each evaluation, by the name of the evaluation."""
+    pattern = flags.gin_evaluation_config_glob
+    if pattern is None:
+        return {"": flags.gin_config}
+    paths = sorted(glob.glob(pattern))
+    if not paths:
+        raise ValueError(f"--gin_evaluation_config_glob={pattern} matches no file.")
+    configs = {
+        os.path.basename(path).removesuffix(".gin"): [*flags.gin_config, path]
+        for path in paths
+    }
+    if len(configs) < len(paths):
+        raise ValueError(
+            f"--gin_evaluation_config_glob={pattern} matches files of the same "
+            "name, and results go to directories of these names."
+        )
+    return configs
+
+
+def score(flags):
+    """Scores tables of codes and factors."""
+    from dmt import metrics
+    from dmt.evaluation import score
+    from dmt.utils import arrays
+
+    with_gin = flags.gin_evaluation_config_glob or flags.gin_config
+    _check_score_flags(flags, with_gin)
+    factors = arrays.load_tables([flags.factors, flags.factors_test], "factors")
+    codes = arrays.load_tables([flags.codes, flags.codes_test], "codes")
+    samples = [table for pair in zip(factors, codes, strict=True) for table in pair]
+    if with_gin:
+        machine.import_keras()
+        rows = [
+            score.score_with_gin(gin_files, flags.gin_bindings, *samples, name)
+            for name, gin_files in _evaluation_configs(flags).items()
+        ]
+    else:
+        rows = list(_score_by_name(flags, samples))
+    if not rows:
+        raise ValueError("No metric can score these arrays.")
+    print(metrics.table(rows))
+    if flags.output_path:
+        scores = {label: scores for label, _, scores in rows}
+        score.write_scores(scores, flags.output_path, flags.seed)
+
+
+def _check_score_flags(flags, with_gin):
+    if bool(flags.codes_test) != bool(flags.factors_test):
+        raise ValueError("Give --codes_test and --factors_test together.")
+    path = flags.output_path
+    if path and os.path.exists(path) and not flags.overwrite:
+        raise ValueError(f"The file {path} exists. Give --overwrite.")
+    for name in ("metrics", "codes_test", "continuous_factors", "seed"):
+        if with_gin and flags[name].present:
+            raise ValueError(
+                "Gin files choose the metric, its samples and its seed: leave out "
+                f"--{name}."
+            )
+
+
+def _score_by_name(flags, samples):
+    """Yields (label, metric, scores); without --metrics, those that can be had."""
+    from dmt import metrics
+    from dmt.cli.main import one_line
+    from dmt.evaluation import score
+    from dmt.utils import configuration
+
+    with configuration.gin_configuration([], flags.gin_bindings):
+        score.check_bindings()
+        for name in flags.metrics or metrics.METRICS:
+            try:
+                scores = score.score_arrays(
+                    name,
+                    *samples,
+                    continuous_factors=flags.continuous_factors,
+                    seed=flags.seed,
+                )
+            except ValueError as error:
+                if flags.metrics:
+                    raise
+                print(f"Without {name}: {one_line(error)}", file=sys.stderr)
+            else:
+                yield name, name, scores
+
+
+def udr(flags):
+    """Ranks models by the Unsupervised Disentanglement Ranking."""
+    model_dirs = []
+    for pattern in ",".join(flags.model_dirs).split(","):
+        # A directory may have brackets in its name, so it is not a pattern then.
+        paths = [pattern] if os.path.isdir(pattern) else sorted(glob.glob(pattern))
+        found = [path for path in paths if os.path.isdir(path)]
+        if not found:
+            raise ValueError(f"--model_dirs={pattern} matches no directory.")
+        model_dirs += found
+    machine.import_keras()
+    from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
+
+    for name, gin_files in _evaluation_configs(flags).items():
+        output_dir = os.path.join(flags.output_dir, name)
+        evaluate_with_gin(
+            model_dirs,
+            output_dir,
+            flags.overwrite,
+            gin_files,
+            flags.gin_bindings + ([f"evaluation.name = '{name}'"] if name else []),
+            resume=flags.resume,
+        )
+        if name:
+            print(name)
+        print(score_table(output_dir))
+
+
+_TRAINING_FLAGS = (
+    Flag("model_dir", "string", None, "Directory to write."),
+    Flag("gin_model_dir", "string", None, "Directory of gin_file_name."),
+    Flag("gin_file_name", "string", None, "Name of a gin file in gin_model_dir."),
+    *STEP_FLAGS,
+)
+_EVALUATION_FLAGS = (
+    Flag("input_dir", "string", None, "Directory that dmt_postprocess wrote."),
+    OUTPUT_DIR,
+    EVALUATION_GLOB,
+    *STEP_FLAGS,
+)
+_SCORE_FLAGS = (
+    Flag("codes", "string", None, "Table of n rows of codes."),
+    Flag("factors", "string", None, "Table of n rows of factors."),
+    Flag(
+        "codes_test",
+        "string",
+        None,
+        "Codes of the test samples, for metrics that train a classifier; by default a "
+        "third of the rows is held out.",
+    ),
+    Flag("factors_test", "string", None, "Factors of the test samples."),
+    Flag(
+        "continuous_factors",
+        "bool",
+        False,
+        "Whether the factors are continuous, for the metrics that distinguish this.",
+    ),
+    Flag(
+        "metrics",
+        "list",
+        [],
+        "Names of metrics, all by default; each scores all rows.",
+    ),
+    Flag(
+        "gin_evaluation_config_glob",
+        "string",
+        None,
+        "Pattern of gin files as for dmt_evaluate: samples are drawn from the rows, "
+        "which must hold every combination of the factors.",
+    ),
+    Flag("seed", "integer", 0, "Seed of all random numbers."),
+    Flag("output_path", "string", None, "JSON file to write with all results."),
+    *GIN_FLAGS,
+    OVERWRITE,
+)
+
+COMMANDS = (
+    Command(
+        "train",
+        "Trains a model: --model_dir=OUT --gin_config=FILE.",
+        _TRAINING_FLAGS,
+        train,
+        required=("model_dir",),
+    ),
+    *(
+        Command(
+            name,
+            "Trains a model, as dmt_train does: --model_dir=OUT --gin_config=FILE.",
+            _TRAINING_FLAGS,
+            train,
+            required=("model_dir",),
+        )
+        for name in ("train_semi_supervised", "train_weakly_supervised")
+    ),
+    Command(
+        "postprocess",
+        "Extracts a representation: --model_dir=IN --output_dir=OUT --gin_config=FILE.",
+        (
+            Flag("model_dir", "string", None, "Directory that dmt_train wrote."),
+            OUTPUT_DIR,
+            *STEP_FLAGS,
+        ),
+        postprocess,
+        required=("model_dir", "output_dir"),
+    ),
+    Command(
+        "evaluate",
+        "Scores a representation: --input_dir=IN --output_dir=OUT --gin_config=FILE.",
+        _EVALUATION_FLAGS,
+        evaluate,
+        required=("input_dir", "output_dir"),
+    ),
+    Command(
+        "validate",
+        "Scores a representation with labelled images: --input_dir=IN "
+        "--output_dir=OUT --gin_config=FILE.",
+        _EVALUATION_FLAGS,
+        validate,
+        required=("input_dir", "output_dir"),
+    ),
+    Command(
+        "score",
+        "Scores codes in files: --codes=codes.npy --factors=factors.npy "
+        "(.npy, .npz, .csv, .parquet; n rows each).",
+        _SCORE_FLAGS,
+        score,
+        required=("codes", "factors"),
+    ),
+    Command(
+        "udr",
+        "Ranks trained models by UDR: --model_dirs=PATTERN --output_dir=OUT "
+        "--gin_config=FILE.",
+        (
+            Flag(
+                "model_dirs",
+                "multi_string",
+                [],
+                "At least two directories that dmt_train wrote: patterns, separated by "
+                "commas, or one flag each.",
+            ),
+            OUTPUT_DIR,
+            EVALUATION_GLOB,
+            *STEP_FLAGS,
+        ),
+        udr,
+        required=("model_dirs", "output_dir"),
+    ),
+)
