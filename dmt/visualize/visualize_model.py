@@ -51,7 +51,7 @@ def visualize(
     """
     configuration.is_done(output_dir, "visualization", overwrite, inputs=[model_dir])
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
-    data = named_data.data_set_of(config_path)
+    data = named_data.dataset_of(config_path)
     activation = "logits"
     if "reconstruction_loss.activation" in results.gin_dict(config_path):
         activation = results.bound_string(config_path, "reconstruction_loss.activation")

@@ -6,6 +6,7 @@ http://www.scottreed.info/files/nips2015-analogy-data.tar.gz, folder `data/cars`
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 _FETCH = "run `dmt_data fetch cars3d`"
@@ -13,6 +14,7 @@ _FETCH = "run `dmt_data fetch cars3d`"
 _MESH_SHAPE = (128, 128, 3, 24, 4)
 
 
+@registry.dataset("cars3d")
 class Cars3D(grid_data.GridData):
     """Cars3D from the official files, scaled to 64x64.
 

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
 from dmt.utils import stages
 
@@ -65,6 +66,7 @@ def make_table(name, images, attributes, attribute_names, rows):
     return table
 
 
+@registry.dataset("celeba")
 def celeba():
     """CelebA from the official files.
 

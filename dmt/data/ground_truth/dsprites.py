@@ -7,6 +7,7 @@ official file writes them to a folder of prepared files, later uses memory-map t
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 URL = (
@@ -66,11 +67,13 @@ class DSprites(grid_data.GridData):
         return pixels.reshape(-1, *self.observation_shape)
 
 
+@registry.dataset("dsprites_full")
 def dsprites_full():
     """The official dSprites with all factors but the single colour."""
     return DSprites([1, 2, 3, 4, 5], "dsprites_full")
 
 
+@registry.dataset("dsprites_noshape")
 def dsprites_noshape():
     """The official dSprites where the shape is drawn and not a factor."""
     return DSprites([2, 3, 4, 5], "dsprites_noshape")

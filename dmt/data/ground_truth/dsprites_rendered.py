@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import dsprites
 from dmt.data.ground_truth.rendered_images import RenderedImages
 
@@ -129,16 +130,19 @@ class SmallRenderedDSprites(RenderedDSprites):
         )
 
 
+@registry.dataset("dsprites_rendered")
 def dsprites_rendered():
     """Rendered dSprites with all factors but the single colour."""
     return RenderedDSprites([1, 2, 3, 4, 5], "dsprites_rendered")
 
 
+@registry.dataset("dsprites_rendered_noshape")
 def dsprites_rendered_noshape():
     """Rendered dSprites where the shape is drawn and not a factor."""
     return RenderedDSprites([2, 3, 4, 5], "dsprites_rendered_noshape")
 
 
+@registry.dataset("dsprites_rendered_small")
 def dsprites_rendered_small():
     """The small subset of the rendered dSprites."""
     return SmallRenderedDSprites([1, 2, 3, 4, 5], "dsprites_rendered_small")

@@ -8,14 +8,15 @@ Reasoning?". They draw the random numbers of disentanglement_lib in its order.
 
 import functools
 
-import numba
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import (
     dsprites,
     dsprites_rendered,
     grid_data,
     ground_truth_data,
+    wrapped,
 )
 
 SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
@@ -44,41 +45,22 @@ _TEXTURE_PALETTE = np.array(
 )
 
 
-class _RandomPixelSprites(ground_truth_data.GroundTruthData):
-    """Sprites of another data set, with pixels that are drawn for each observation."""
+def _kernels():
+    # Importing Numba takes long.
+    from dmt.data.rendering import sprites
+
+    return sprites
+
+
+class _RandomPixelSprites(wrapped.DatasetWrapper):
+    """Sprites of another dataset, with pixels that are drawn for each observation.
+
+    Args:
+        name: the name of the dataset.
+        base: the `DSprites` that are drawn on.
+    """
 
     observation_shape = [64, 64, 3]
-
-    def __init__(self, name, sprites):
-        """Takes over the factors.
-
-        Args:
-          name: the name of the data set.
-          sprites: the `DSprites` that are drawn on.
-        """
-        self._name = name
-        self._sprites = sprites
-        self.origin = sprites.origin
-        self.renderer_version = sprites.renderer_version
-
-    @property
-    def name(self):
-        """Name of the data set."""
-        return self._name
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each factor."""
-        return self._sprites.factors_num_values
-
-    @property
-    def factor_names(self):
-        """Names of the factors."""
-        return self._sprites.factor_names
-
-    def sample_factors(self, num, random_state):
-        """Draws factors: int64, shape (num, num_factors)."""
-        return self._sprites.sample_factors(num, random_state)
 
     def sample_observations_from_factors(self, factors, random_state):
         """Draws the sprites and their random pixels.
@@ -90,7 +72,7 @@ class _RandomPixelSprites(ground_truth_data.GroundTruthData):
         Returns:
           float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
-        masks = self._sprites.images_at(self._sprites.indices_of(factors, random_state))
+        masks = self._base.images_at(self._base.indices_of(factors, random_state))
         observations = np.empty((len(masks), 64 * 64, 3), dtype=np.float32)
         self._fill(observations, masks.reshape(-1, 64 * 64), random_state)
         return observations.reshape(-1, *self.observation_shape)
@@ -104,7 +86,7 @@ class ColorDSprites(_RandomPixelSprites):
 
     def _fill(self, observations, masks, random_state):
         colors = random_state.uniform(0.5, 1, size=(len(masks), 3))
-        _paint(masks, colors, np.zeros_like(colors), observations)
+        _kernels().paint(masks, colors, np.zeros_like(colors), observations)
 
 
 class NoisyDSprites(_RandomPixelSprites):
@@ -114,7 +96,7 @@ class NoisyDSprites(_RandomPixelSprites):
         for start in range(0, len(masks), _BATCH):
             batch = slice(start, start + _BATCH)
             noise = random_state.random_sample(observations[batch].shape)
-            _whiten(masks[batch], noise, observations[batch])
+            _kernels().whiten(masks[batch], noise, observations[batch])
 
 
 class BackgroundDSprites(_RandomPixelSprites):
@@ -140,7 +122,7 @@ class BackgroundDSprites(_RandomPixelSprites):
             corner[0] = random_state.randint(height - 64)
             corner[1] = random_state.randint(width - 64)
             color[:] = random_state.random_sample(3)
-        _invert(masks, self._background, corners, colors, observations)
+        _kernels().invert(masks, self._background, corners, colors, observations)
 
 
 class AbstractDSprites(grid_data.GridData):
@@ -210,41 +192,10 @@ class AbstractDSprites(grid_data.GridData):
         background, foreground = np.divmod(colors, len(object_colors))
         masks = self._sprites.images_at(sprites).reshape(-1, 64 * 64)
         images = np.empty((len(masks), 64 * 64, 3), dtype=object_colors.dtype)
-        _paint(masks, object_colors[foreground], background_colors[background], images)
+        _kernels().paint(
+            masks, object_colors[foreground], background_colors[background], images
+        )
         return images.reshape(-1, *self.observation_shape)
-
-
-@numba.njit(cache=True, nogil=True)
-def _paint(masks, inside, outside, images):
-    """Gives each picture one colour inside the mask and one outside."""
-    for i in range(len(masks)):
-        for pixel in range(masks.shape[1]):
-            color = inside[i] if masks[i, pixel] else outside[i]
-            for channel in range(3):
-                images[i, pixel, channel] = color[channel]
-
-
-@numba.njit(cache=True, nogil=True)
-def _whiten(masks, pixels, images):
-    """Copies the pixels, white inside the mask."""
-    for i in range(len(masks)):
-        for pixel in range(masks.shape[1]):
-            for channel in range(3):
-                value = 1.0 if masks[i, pixel] else pixels[i, pixel, channel]
-                images[i, pixel, channel] = value
-
-
-@numba.njit(cache=True, nogil=True)
-def _invert(masks, background, corners, colors, images):
-    """Averages a 64x64 piece of the background with a colour, inverts the mask."""
-    for i in range(len(masks)):
-        for y in range(64):
-            for x in range(64):
-                source = background[corners[i, 0] + y, corners[i, 1] + x]
-                mask = masks[i, 64 * y + x]
-                for channel in range(3):
-                    value = (source[channel] + colors[i, channel]) / 2
-                    images[i, 64 * y + x, channel] = 1 - value if mask else value
 
 
 @functools.cache
@@ -303,11 +254,13 @@ def load_scream():
         return np.asarray(image.convert("RGB")) / 255
 
 
+@registry.dataset("color_dsprites")
 def color_dsprites():
     """The official dSprites in random colours."""
     return ColorDSprites("color_dsprites", dsprites.dsprites_full())
 
 
+@registry.dataset("color_dsprites_rendered")
 def color_dsprites_rendered():
     """The rendered dSprites in random colours."""
     return ColorDSprites(
@@ -315,11 +268,13 @@ def color_dsprites_rendered():
     )
 
 
+@registry.dataset("noisy_dsprites")
 def noisy_dsprites():
     """The official dSprites on random noise."""
     return NoisyDSprites("noisy_dsprites", dsprites.dsprites_full())
 
 
+@registry.dataset("noisy_dsprites_rendered")
 def noisy_dsprites_rendered():
     """The rendered dSprites on random noise."""
     return NoisyDSprites(
@@ -327,6 +282,7 @@ def noisy_dsprites_rendered():
     )
 
 
+@registry.dataset("scream_dsprites")
 def scream_dsprites():
     """The official dSprites on random pieces of The Scream."""
     return BackgroundDSprites(
@@ -334,6 +290,7 @@ def scream_dsprites():
     )
 
 
+@registry.dataset("texture_dsprites_rendered")
 def texture_dsprites_rendered():
     """The rendered dSprites on random pieces of a texture, like `scream_dsprites`."""
     data = BackgroundDSprites(
@@ -343,11 +300,13 @@ def texture_dsprites_rendered():
     return data
 
 
+@registry.dataset("abstract_dsprites")
 def abstract_dsprites():
     """The official dSprites in the colours of abstract reasoning."""
     return AbstractDSprites("abstract_dsprites", dsprites.dsprites_full())
 
 
+@registry.dataset("abstract_dsprites_rendered")
 def abstract_dsprites_rendered():
     """The rendered dSprites in the colours of abstract reasoning."""
     return AbstractDSprites(

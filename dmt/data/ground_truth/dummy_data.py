@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data
 
 
@@ -26,6 +27,7 @@ class IdentityObservationsData(ground_truth_data.GroundTruthData):
         return factors
 
 
+@registry.dataset("dummy_data")
 class DummyData(ground_truth_data.GroundTruthData):
     """Random pixels with random factors, nothing to learn: for dry runs."""
 

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from dmt.data.ground_truth import ground_truth_data, state_space
 
 
@@ -95,17 +93,3 @@ class GridData(ground_truth_data.GroundTruthData):
         """Images at the indices: uint8, shape (n, *observation_shape)."""
         indices = self.checked(indices)
         return self._images[indices if self._rows is None else self._rows[indices]]
-
-    def checked(self, indices):
-        """The indices as an array.
-
-        Raises:
-          ValueError: if one is not in [0, size).
-        """
-        indices = np.asarray(indices)
-        if indices.size and not (0 <= indices.min() and indices.max() < self.size):
-            raise ValueError(
-                f"Indices must be in [0, {self.size}). "
-                f"Received: from {indices.min()} to {indices.max()}"
-            )
-        return indices

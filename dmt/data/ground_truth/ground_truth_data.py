@@ -162,3 +162,17 @@ class GroundTruthData:
           uint8 array of shape (n, *observation_shape), values in [0, 255].
         """
         raise NotImplementedError(f"Observations of {self.name} have no indices.")
+
+    def checked(self, indices):
+        """The indices as an array.
+
+        Raises:
+          ValueError: if one is not in [0, size).
+        """
+        indices = np.asarray(indices)
+        if indices.size and not (0 <= indices.min() and indices.max() < self.size):
+            raise ValueError(
+                f"Indices must be in [0, {self.size}). "
+                f"Received: from {indices.min()} to {indices.max()}"
+            )
+        return indices

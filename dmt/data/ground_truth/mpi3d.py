@@ -6,6 +6,7 @@ https://github.com/rr-learning/disentanglement_dataset.
 
 import math
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 _FILES = {
@@ -85,21 +86,25 @@ class MPI3D(grid_data.GridData):
         return possible[shape[0]]
 
 
+@registry.dataset("mpi3d_toy")
 def mpi3d_toy():
     """MPI3D drawn in a simple way."""
     return MPI3D("mpi3d_toy")
 
 
+@registry.dataset("mpi3d_realistic")
 def mpi3d_realistic():
     """MPI3D drawn realistically."""
     return MPI3D("mpi3d_realistic")
 
 
+@registry.dataset("mpi3d_real")
 def mpi3d_real():
     """MPI3D photographed."""
     return MPI3D("mpi3d_real")
 
 
+@registry.dataset("mpi3d_real_complex")
 def mpi3d_real_complex():
     """MPI3D photographed, with four everyday objects."""
     return MPI3D("mpi3d_real_complex")

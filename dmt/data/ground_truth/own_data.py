@@ -24,12 +24,14 @@ from pathlib import Path
 import gin
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
 from dmt.utils import stages
 
 _CHUNK = 256
 
 
+@registry.dataset("image_folder")
 @stages.configurable("image_folder", "dataset")
 def image_folder(path=gin.REQUIRED, csv=gin.REQUIRED, image_size=None, grey=False):
     """A folder of images and a CSV file of their factors.
@@ -87,6 +89,7 @@ def image_folder(path=gin.REQUIRED, csv=gin.REQUIRED, image_size=None, grey=Fals
     return table_data.ImageTable("image_folder", images, factors, factor_names)
 
 
+@registry.dataset("npz_images")
 @stages.configurable("npz_images", "dataset")
 def npz_images(path=gin.REQUIRED):
     """An npz file of images and their factors.

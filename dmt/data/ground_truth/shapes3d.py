@@ -7,11 +7,13 @@ are the same.
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 _FETCH = "run `dmt_data fetch shapes3d`"
 
 
+@registry.dataset("shapes3d")
 class Shapes3D(grid_data.GridData):
     """Shapes3D from the official file.
 

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared, state_space
 from dmt.utils import stages
 
@@ -100,6 +101,7 @@ class UnclippedSmallNORB(SmallNORB):
         return super()._resized(image.astype(np.int32))
 
 
+@registry.dataset("smallnorb")
 @stages.configurable("smallnorb", "dataset")
 def smallnorb(unclipped=False):
     """SmallNORB.

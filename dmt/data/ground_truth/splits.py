@@ -22,44 +22,25 @@ factor with one value left has no entropy, so that `mig` is not defined.
 import gin
 import numpy as np
 
-from dmt.data.ground_truth import ground_truth_data, table_data
-from dmt.utils import stages
+from dmt.data import registry
+from dmt.data.ground_truth import table_data, wrapped
+from dmt.utils import checks, stages
 
-_PARTS = ("train", "test")
 
-
-class Subset(table_data.FactorTable):
-    """A list of observations of another data set."""
+class Subset(table_data.FactorTable, wrapped.DatasetWrapper):
+    """A list of observations of another dataset."""
 
     def __init__(self, name, base, rows):
         """Looks up the factors of the list.
 
         Args:
-          name: the name of the data set.
-          base: the data set, with `size`.
-          rows: int array of shape (n,), indices into the base; may repeat.
+            name: the name of the dataset.
+            base: the `GroundTruthData`, with `size`.
+            rows: int array of shape (n,), indices into the base; may repeat.
         """
+        wrapped.DatasetWrapper.__init__(self, name, base)
         super().__init__(base.factors_at(rows), base.factors_num_values)
-        self._name = name
-        self._base = base
         self._rows = rows
-        self.origin = base.origin
-        self.renderer_version = base.renderer_version
-
-    @property
-    def name(self):
-        """Name of the data set."""
-        return self._name
-
-    @property
-    def factor_names(self):
-        """Names of the factors."""
-        return self._base.factor_names
-
-    @property
-    def observation_shape(self):
-        """Shape of one observation."""
-        return self._base.observation_shape
 
     def images_at(self, indices):
         """Images at the indices: uint8, shape (n, *observation_shape)."""
@@ -72,6 +53,7 @@ class Subset(table_data.FactorTable):
         )
 
 
+@registry.dataset("split")
 @stages.configurable("split", "dataset")
 def split(
     base=gin.REQUIRED, part=gin.REQUIRED, held_out=None, train_share=None, seed=0
@@ -95,8 +77,7 @@ def split(
       ValueError: if an argument is out of range or the part is empty.
     """
     base = _open(base, "split")
-    if part not in _PARTS:
-        raise ValueError(f'split.part is "train" or "test". Received: part={part!r}')
+    checks.one_of("split.part", part, ("train", "test"))
     if (held_out is None) == (train_share is None):
         raise ValueError(
             "Bind one of split.held_out and split.train_share. "
@@ -115,6 +96,7 @@ def split(
     return Subset("split", base, rows)
 
 
+@registry.dataset("correlated")
 @stages.configurable("correlated", "dataset")
 def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0):
     """A data set in which pairs of factors are correlated.
@@ -145,9 +127,8 @@ def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0
       ValueError: if an argument is out of range.
     """
     base = _open(base, "correlated")
-    if not isinstance(sigma, (int, float)) or not sigma > 0:
-        raise ValueError(f"correlated.sigma must be > 0. Received: sigma={sigma!r}")
-    _check_seed("correlated", seed)
+    checks.number("correlated.sigma", sigma, above=0)
+    checks.seed("correlated.seed", seed)
     is_list = isinstance(pairs, (list, tuple)) and pairs
     if not is_list or not all(
         isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs
@@ -191,20 +172,10 @@ def _systematic_sample(log_weights, cells, seed):
 
 
 def _open(base, wrapper):
-    if not isinstance(base, ground_truth_data.GroundTruthData):
-        # The registry imports this module.
-        from dmt.data.ground_truth import named_data
-
-        if base == wrapper:
-            raise ValueError(
-                f"{wrapper}.base is the data set to wrap; to wrap twice, bind it to "
-                f"@inner/{wrapper}() and bind inner/{wrapper}.base. "
-                f"Received: base={base!r}"
-            )
-        base = named_data.open_data_set(base)
+    base = wrapped.open_base(base, wrapper)
     if base.size is None:
         raise ValueError(
-            f"{wrapper}.base needs a data set whose images have indices. "
+            f"{wrapper}.base needs a dataset whose images have indices. "
             f"Received: {base.name}, which draws random pixels"
         )
     return base
@@ -235,7 +206,9 @@ def _is_held_out(base, held_out):
             column = _column(base, name, "split.held_out")
             num_values = base.factors_num_values[column]
             is_list = isinstance(values, (list, tuple)) and values
-            if not is_list or not all(v in range(num_values) for v in values):
+            if not is_list or not all(
+                checks.is_integer(value) and 0 <= value < num_values for value in values
+            ):
                 raise ValueError(
                     f"split.held_out lists values of {name!r} by their numbers, 0 to "
                     f"{num_values - 1}. Received: {values!r}"
@@ -246,20 +219,9 @@ def _is_held_out(base, held_out):
 
 
 def _is_drawn(base, train_share, seed):
-    if not isinstance(train_share, (int, float)) or not 0 < train_share < 1:
-        raise ValueError(
-            "split.train_share must be in (0, 1). "
-            f"Received: train_share={train_share!r}"
-        )
-    _check_seed("split", seed)
+    checks.number("split.train_share", train_share, above=0, below=1)
+    checks.seed("split.seed", seed)
     is_test = np.ones(base.size, dtype=bool)
     order = np.random.RandomState(seed).permutation(base.size)
     is_test[order[: round(train_share * base.size)]] = False
     return is_test
-
-
-def _check_seed(wrapper, seed):
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(
-            f"{wrapper}.seed must be an integer in [0, 2**32). Received: seed={seed!r}"
-        )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import celeba, grid_data, prepared, state_space
 from dmt.data.ground_truth import ground_truth_data as ground_truth
 from dmt.utils import stages
@@ -18,6 +19,7 @@ _PACKAGE = "dmt.data.ground_truth"
 _CHUNK = 256
 
 
+@registry.dataset("tfds/dsprites")
 def dsprites():
     """The dSprites with all factors but the single colour."""
     labels = ["shape", "scale", "orientation", "x_position", "y_position"]
@@ -26,6 +28,7 @@ def dsprites():
     return _grid("dsprites", labels, cls.state_space_names[1:], lambda i: i * 255)
 
 
+@registry.dataset("tfds/shapes3d")
 def shapes3d():
     """Shapes3D."""
     labels = ["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"]
@@ -34,6 +37,7 @@ def shapes3d():
     return _grid("shapes3d", labels, cls.state_space_names, lambda i: i)
 
 
+@registry.dataset("tfds/smallnorb")
 def smallnorb():
     """SmallNORB: both splits, the left camera scaled to 64x64, the instance drawn."""
     labels = [
@@ -48,6 +52,7 @@ def smallnorb():
     return _grid("smallnorb", labels, names, _scale_to_64, [0, 2, 3, 4])
 
 
+@registry.dataset("tfds/celeb_a")
 def celeb_a():
     """CelebA; `celeba.split` chooses the split."""
     source = _Source("celeb_a")

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
 from dmt.utils import stages
 
@@ -33,16 +34,19 @@ _SIDE = 128
 _CHUNK = 64
 
 
+@registry.dataset("trifinger")
 def trifinger():
     """The rendered images with the cube in 8 colours."""
     return open_trifinger("trifinger", "finger")
 
 
+@registry.dataset("trifinger_heldout_colors")
 def trifinger_heldout_colors():
     """Rendered images with the cube in 4 other colours."""
     return open_trifinger("trifinger_heldout_colors", "finger_heldout_colors")
 
 
+@registry.dataset("trifinger_real")
 def trifinger_real():
     """The photographs."""
     return open_trifinger("trifinger_real", "finger_real")

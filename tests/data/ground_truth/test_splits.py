@@ -194,7 +194,7 @@ def test_metrics_on_parts():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"part": "valid", "train_share": 0.5}, "train.*or.*test"),
+        ({"part": "valid", "train_share": 0.5}, "'train', 'test'"),
         ({}, "one of split.held_out and split.train_share"),
         ({"held_out": {"shape": [0]}, "train_share": 0.5}, "one of"),
         ({"held_out": {"shapes": [0]}}, "shape, scale.*'shapes'"),
@@ -203,10 +203,13 @@ def test_metrics_on_parts():
         ({"held_out": {}}, "is a dictionary"),
         ({"held_out": "shape"}, "is a dictionary"),
         ({"held_out": {"shape": [0, 1, 2]}}, "train part .* is empty"),
-        ({"train_share": 1.5}, r"in \(0, 1\)"),
+        ({"held_out": {"shape": [True]}}, "0 to 2"),
+        ({"train_share": 1.5}, "above 0 and below 1"),
+        ({"train_share": True}, "split.train_share"),
+        ({"train_share": 0.5, "seed": True}, "split.seed"),
         ({"train_share": 0.5, "seed": -1}, "split.seed"),
         ({"base": dummy_data.DummyData(), "train_share": 0.5}, "dummy_data"),
-        ({"base": "dsprite", "train_share": 0.5}, "Data sets are"),
+        ({"base": "dsprite", "train_share": 0.5}, "Datasets are"),
         ({"base": "split", "train_share": 0.5}, "@inner/split()"),
     ],
 )
@@ -218,7 +221,9 @@ def test_mistakes_in_a_split(options, words):
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"sigma": 0}, "sigma must be > 0"),
+        ({"sigma": 0}, "sigma must be a number, above 0"),
+        ({"sigma": True}, "sigma must be a number"),
+        ({"seed": True}, "correlated.seed"),
         ({"pairs": ("shape", "scale")}, "list of pairs"),
         ({"pairs": []}, "list of pairs"),
         ({"pairs": [("shape", "color")]}, "'color'"),
