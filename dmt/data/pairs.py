@@ -50,7 +50,7 @@ class PairExamples(DrawnExamples):
 
         Returns:
             images (batch_size, 2 * height, width, channels), uint8, or float32 in
-            [0, 1] if those of the data set have no indices; and labels (batch_size, 1),
+            [0, 1] if those of the dataset have no indices; and labels (batch_size, 1),
             int32, the number of a factor that changed, -1 if unknown.
         """
         images, labels = self.draw(seed, step, batch_size)
@@ -72,7 +72,7 @@ class DrawnPairs(PairExamples):
     over all values of the factor, and may be the old ones; the label is the last of the
     factors that were drawn.
 
-    Where a data set lacks combinations of factors, the draw is repeated until the
+    Where a dataset lacks combinations of factors, the draw is repeated until the
     second image exists and is another one. Where that hardly ever happens, it is the
     nearest one: in as few factors as possible another one. The label is then a factor
     whose value changed.
@@ -87,7 +87,7 @@ class DrawnPairs(PairExamples):
                 from 1 to the number of factors less one.
 
         Raises:
-            ValueError: if k is another number, or the data set has no two combinations.
+            ValueError: if k is another number, or the dataset has no two combinations.
         """
         super().__init__(dataset)
         is_integer = isinstance(k, int) and not isinstance(k, bool)
@@ -97,7 +97,7 @@ class DrawnPairs(PairExamples):
                 f"factors of {dataset.name}. Received: k={k!r}"
             )
         self.k = k
-        # A data set may make images that are not in its list.
+        # A dataset may make images that are not in its list.
         self._exist = getattr(dataset, "is_feasible", None)
         self._combinations = None
         if not dataset.has_all_combinations and self._exist is None:
@@ -212,7 +212,7 @@ class Combinations:
         )
         if len(rows) < 2:
             raise ValueError(
-                "Pairs need a data set with two combinations of factors or more. "
+                "Pairs need a dataset with two combinations of factors or more. "
                 f"Received: all {len(factors)} images have the same"
             )
         self._factors = factors[rows]
@@ -291,7 +291,7 @@ class StoredPairs(PairExamples):
         super().__init__(dataset)
         if dataset.size is None:
             raise ValueError(
-                "pairs.path needs a data set whose images have indices. "
+                "pairs.path needs a dataset whose images have indices. "
                 f"Received: {dataset.name}, which draws random pixels"
             )
         file = Path(str(path)).expanduser()

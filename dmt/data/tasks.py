@@ -1,4 +1,4 @@
-"""Tasks on the images of a data set: what a multi-task model learns to predict.
+"""Tasks on the images of a dataset: what a multi-task model learns to predict.
 
 `random_tasks` are random networks of the factors of variation (Maziarka et al., 2021,
 "On the relationship between disentanglement and multi-task learning",
@@ -134,7 +134,7 @@ class RandomTasks(Tasks):
         """See `Tasks.targets`; computed once, later read from a file for each task.
 
         Raises:
-            ValueError: if the data set has no indices.
+            ValueError: if the dataset has no indices.
         """
         _check_indexed(dataset)
         factors = dataset.factors_at(np.arange(dataset.size))
@@ -244,8 +244,8 @@ class LabelTasks(Tasks):
         classification: names or numbers of columns that hold classes; the values that
             occur are numbered in ascending order.
         path: .csv, .npz, .npy or .parquet file with one row for each image of the
-            data set, in the order of its indices (.npz and .npy have no column names).
-            None for the factors of variation of the data set as labels, as value
+            dataset, in the order of its indices (.npz and .npy have no column names).
+            None for the factors of variation of the dataset as labels, as value
             numbers.
 
     Raises:
@@ -287,7 +287,7 @@ class LabelTasks(Tasks):
 
         Raises:
             FileNotFoundError: if there is no such table.
-            ValueError: if the table does not fit the data set, or lacks a column.
+            ValueError: if the table does not fit the dataset, or lacks a column.
         """
         _check_indexed(dataset)
         if self._known[0] is not dataset:
@@ -333,7 +333,7 @@ class LabelTasks(Tasks):
 
 
 def train_and_test_rows(size, test_share, seed):
-    """Splits the images of a data set.
+    """Splits the images of a dataset.
 
     Args:
         size: number of images.
@@ -363,6 +363,6 @@ def train_and_test_rows(size, test_share, seed):
 def _check_indexed(dataset):
     if dataset.size is None:
         raise ValueError(
-            "Tasks need a data set whose images have indices. "
+            "Tasks need a dataset whose images have indices. "
             f"Received: {dataset.name}, which draws random pixels"
         )

@@ -89,7 +89,7 @@ def test_factors_are_not_changed_by_their_labels():
     assert not factors.any()
 
 
-def test_images_of_a_data_set_are_those_that_its_seed_draws():
+def test_images_of_a_dataset_are_those_that_its_seed_draws():
     gin.parse_config("labeller.labeller_fn = @perfect_labeller")
     for data in (
         dummy_data.DummyData(),

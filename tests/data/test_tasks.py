@@ -311,7 +311,7 @@ def test_classes_are_numbered_as_they_occur(tmp_path):
     kind = tasks.LabelTasks(classification=[0])
     np.testing.assert_array_equal(kind.targets(listed)[:, 0], [1, 0, 2, 1])
     assert kind.num_classes(listed) == [3]
-    # Another data set is not answered with the targets of the one before.
+    # Another dataset is not answered with the targets of the one before.
     other = table_data.FactorTable(np.array([[4], [3]]), [10])
     np.testing.assert_array_equal(kind.targets(other)[:, 0], [1, 0])
     assert kind.num_classes(other) == [2]

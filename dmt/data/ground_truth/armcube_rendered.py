@@ -1,9 +1,9 @@
 """A robot arm over a cube on a stage: correlated factors, held-out colours, a shift.
 
-In the spirit of the scenes of Dittadi et al. (2021), "On the Transfer of Disentangled
-Representations in Realistic Settings", https://arxiv.org/abs/2010.14407, with its
-factors and its 52% of combinations in which the arm touches neither cube nor floor. The
-pictures are our own: do not compare scores with published tables.
+The scenes have the factors of Dittadi et al. (2021), "On the Transfer of Disentangled
+Representations in Realistic Settings", https://arxiv.org/abs/2010.14407. As there, the
+arm touches neither cube nor floor in 52 % of the combinations. The pictures are those
+of this package: do not compare scores with published tables.
 """
 
 import colorsys
@@ -18,7 +18,7 @@ from dmt.data.ground_truth import ground_truth_data, prepared, state_space
 from dmt.data.ground_truth.rendered_images import RenderedImages
 from dmt.utils import machine
 
-# Degrees around the colour circle, in the order of the published data set.
+# Degrees around the colour circle, in the order of the published dataset.
 TRAINING_HUES = (0, 330, 300, 270, 210, 180, 150, 120)
 HELDOUT_HUES = (240, 90, 60, 30)
 
@@ -35,19 +35,21 @@ _NAMES = [
 
 
 class Look(NamedTuple):
-    """What changes between the domains: camera, light, surfaces and noise.
+    """What differs between the domains: camera, light, surfaces and noise.
 
     Attributes:
-      camera: position in metres, x to the right, y away from the viewer, z up.
-      target: the point in the centre of the picture.
-      tangent: of half the field of view.
-      light: direction to the lamp, of any length.
-      light_color: factor of each channel.
-      ambient, diffuse, frontal: brightness that does not depend on direction, that
-        depends on the lamp, and that depends on the camera.
-      stage, ground: colours, 0 to 255.
-      texture: how far the stage and the ground vary around their colours, 0 to 1.
-      noise: largest change of a pixel, 0 to 255.
+        camera: position in metres, x to the right, y away from the viewer, z up.
+        target: the point in the centre of the picture.
+        tangent: tangent of half the field of view.
+        light: direction to the lamp, of any length.
+        light_color: brightness of each channel.
+        ambient: brightness that depends on no direction.
+        diffuse: brightness that depends on the direction to the lamp.
+        frontal: brightness that depends on the direction to the camera.
+        stage: colour, 0 to 255.
+        ground: colour, 0 to 255.
+        texture: how far the stage and the ground vary around their colours, 0 to 1.
+        noise: largest change of a pixel, 0 to 255.
     """
 
     camera: tuple
@@ -93,7 +95,7 @@ SHIFTED = Look(
     noise=12.0,
 )
 
-# Pictures that a thread draws at once.
+# Number of pictures that a thread draws at once.
 _BLOCK = 1024
 
 
@@ -101,14 +103,14 @@ class ArmCube(ground_truth_data.GroundTruthData):
     """A list of feasible scenes, drawn once and the same everywhere.
 
     The factors are
-      0 - cube hue (8 or 4),
-      1, 2, 3 - joints of the arm (30 each: +-0.65, +-0.5, +-0.8 radians),
-      4, 5 - cube x and y (30 each: +-0.11 metres),
-      6 - cube angle (10: 0 to 81 degrees).
+        0 - cube hue (8 or 4),
+        1, 2, 3 - joints of the arm (30 each: +-0.65, +-0.5, +-0.8 radians),
+        4, 5 - cube x and y (30 each: +-0.11 metres),
+        6 - cube angle (10: 0 to 81 degrees).
 
-    Indices and `sample_factors` are about the scenes of the list, observations can be
-    drawn of every feasible scene. What the factors of a scene are does not depend on
-    the look: index i shows the same in all domains with the same hues.
+    Indices and `sample_factors` refer to the scenes of the list. Observations can be
+    drawn of every feasible scene. The factors of a scene do not depend on the look:
+    index i shows the same scene in all domains with the same hues.
     """
 
     has_all_combinations = False
@@ -122,11 +124,11 @@ class ArmCube(ground_truth_data.GroundTruthData):
         """Chooses the scenes and how they look.
 
         Args:
-          name: the name of the data set.
-          hues: colours of the cube in degrees.
-          look: a `Look`.
-          resolution: height and width of the pictures.
-          size: number of scenes in the list.
+            name: the name of the dataset.
+            hues: colours of the cube in degrees.
+            look: a `Look`.
+            resolution: height and width of the pictures.
+            size: number of scenes in the list.
         """
         self._name = name
         self._look = look
@@ -139,7 +141,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
 
     @property
     def name(self):
-        """Name of the data set."""
+        """Name of the dataset."""
         return self._name
 
     @property
@@ -166,12 +168,13 @@ class ArmCube(ground_truth_data.GroundTruthData):
         return self._draw(self.factors_at(indices))
 
     def prepare(self):
-        """Draws all pictures once, with all cores, to a file that later uses read.
+        """Draws all pictures with all cores to a file that later uses read.
 
-        Without it, each process draws what it needs, about 5,000 pictures a second.
+        Without the file, each process draws the pictures that it needs, about 5,000 a
+        second.
 
         Raises:
-          ValueError: if no folder can take the file.
+            ValueError: if no folder has room for the file.
         """
         shape = (self.size, *self.observation_shape)
         starts = range(0, self.size, _BLOCK)
@@ -196,49 +199,50 @@ class ArmCube(ground_truth_data.GroundTruthData):
         """Whether the arm touches neither the cube nor the floor.
 
         Args:
-          factors: int array of shape (n, 7).
+            factors: int array of shape (n, 7).
 
         Returns:
-          bool array of shape (n,).
+            bool array of shape (n,).
         """
         state_space.factors_to_index(factors, self._factor_sizes)
         return _kernels().feasible(_plain(factors))
 
     def sample_factors(self, num, random_state):
-        """Draws scenes of the list: their factors, int64, shape (num, 7)."""
+        """Draws scenes of the list: int64 factors, shape (num, 7)."""
         return self._scenes.factors[random_state.randint(self.size, size=num)]
 
     def sample_factors_given(self, fixed, num, random_state):
-        """Draws scenes of the list among those with some values.
+        """Draws scenes of the list that have some fixed values.
 
         Args:
-          fixed: dictionary from the number of a factor to its value, or to num values.
-          num: number of scenes.
-          random_state: numpy RandomState.
+            fixed: dictionary from the number of a factor to its value, or to num
+                values.
+            num: number of scenes.
+            random_state: numpy RandomState.
 
         Returns:
-          int64 array of shape (num, 7).
+            int64 array of shape (num, 7).
 
         Raises:
-          ValueError: if no scene of the list has these values.
+            ValueError: if no scene of the list has these values.
         """
         return self._scenes.sample_given(fixed, num, random_state)
 
     def sample_feasible(self, num, random_state, fixed=None):
-        """Draws from all feasible scenes, in the list or not.
+        """Draws from all feasible scenes, whether they are in the list or not.
 
         Args:
-          num: number of scenes.
-          random_state: numpy RandomState.
-          fixed: dictionary from the number of a factor to its value, or to num values;
-            None to draw all factors.
+            num: number of scenes.
+            random_state: numpy RandomState.
+            fixed: dictionary from the number of a factor to its value, or to num
+                values; None to draw all factors.
 
         Returns:
-          int64 array of shape (num, 7), uniform over the feasible scenes with the fixed
-          values.
+            int64 array of shape (num, 7), uniform over the feasible scenes with the
+            fixed values.
 
         Raises:
-          ValueError: if no feasible scene with the fixed values was found.
+            ValueError: if no feasible scene with the fixed values was found.
         """
         return _sample_feasible(self._factor_sizes, num, random_state, fixed or {})
 
@@ -250,7 +254,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         """Indices of the scenes with the factors: int64, shape (n,).
 
         Raises:
-          ValueError: if such a scene is not feasible or not in the list.
+            ValueError: if such a scene is not feasible or not in the list.
         """
         self._check_feasible(factors)
         return self._scenes.find(factors)
@@ -260,17 +264,17 @@ class ArmCube(ground_truth_data.GroundTruthData):
         return self._images[self.checked(indices)]
 
     def sample_observations_from_factors(self, factors, random_state=None):
-        """Draws pictures of any feasible scenes, nothing about them is random.
+        """Draws pictures of any feasible scenes.
 
         Args:
-          factors: int array of shape (n, 7).
-          random_state: not used.
+            factors: int array of shape (n, 7).
+            random_state: unused, as the factors determine a picture.
 
         Returns:
-          float32 array of shape (n, *observation_shape), values in [0, 1].
+            float32 array of shape (n, *observation_shape), values in [0, 1].
 
         Raises:
-          ValueError: if a scene is not feasible.
+            ValueError: if a scene is not feasible.
         """
         self._check_feasible(factors)
         return self._draw(factors).astype(np.float32) / 255
@@ -301,12 +305,12 @@ def _kernels():
 
 
 def _plain(factors):
-    # Other types and layouts would be compiled for anew.
+    # Numba compiles anew for every other type or layout.
     return np.array(factors, dtype=np.int64, order="C")
 
 
 class _Scenes:
-    """The list of scenes, in random order."""
+    """The scenes of a list, in random order."""
 
     def __init__(self, factor_sizes, size):
         self._factor_sizes = factor_sizes
@@ -352,7 +356,7 @@ class _Scenes:
                 candidates = candidates[self.factors[candidates, column] == value]
             if not len(candidates):
                 raise ValueError(
-                    "No scene of the data set has these values, sample_feasible draws "
+                    "No scene of the dataset has these values, sample_feasible draws "
                     "from all feasible scenes. Received: "
                     f"fixed={dict(zip(columns, combination.tolist(), strict=True))}"
                 )
@@ -379,7 +383,7 @@ def _sample_feasible(factor_sizes, num, random_state, fixed):
     feasible = _kernels().feasible
     free = [i for i in range(len(factor_sizes)) if i not in fixed]
     open_rows = np.arange(num)
-    # Enough for values that one in a hundred scenes has room for.
+    # Enough draws even if one in a hundred scenes is feasible.
     for _ in range(3000 if free else 1):
         for i in free:
             factors[open_rows, i] = random_state.randint(
@@ -396,25 +400,25 @@ def _sample_feasible(factor_sizes, num, random_state, fixed):
 
 @registry.dataset("armcube_rendered")
 def armcube_rendered():
-    """The arm over cubes of the 8 training hues, 64x64."""
+    """A robot arm over a cube in 8 hues, 64x64, drawn on this machine."""
     return ArmCube("armcube_rendered")
 
 
 @registry.dataset("armcube_rendered_128")
 def armcube_rendered_128():
-    """The same scenes at 128x128."""
+    """The scenes of armcube_rendered at 128x128."""
     return ArmCube("armcube_rendered_128", resolution=128)
 
 
 @registry.dataset("armcube_rendered_heldout_colors")
 def armcube_rendered_heldout_colors():
-    """The arm over cubes of the 4 hues that the others do not have."""
+    """A robot arm over a cube in 4 other hues, drawn on this machine."""
     return ArmCube("armcube_rendered_heldout_colors", hues=HELDOUT_HUES)
 
 
 @registry.dataset("armcube_rendered_heldout_colors_128")
 def armcube_rendered_heldout_colors_128():
-    """The held-out hues at 128x128."""
+    """The scenes of armcube_rendered_heldout_colors at 128x128."""
     return ArmCube(
         "armcube_rendered_heldout_colors_128", hues=HELDOUT_HUES, resolution=128
     )
@@ -422,11 +426,11 @@ def armcube_rendered_heldout_colors_128():
 
 @registry.dataset("armcube_rendered_shifted")
 def armcube_rendered_shifted():
-    """The scenes of `armcube_rendered` by another camera, in another light."""
+    """The scenes of armcube_rendered with another camera and another light."""
     return ArmCube("armcube_rendered_shifted", look=SHIFTED)
 
 
 @registry.dataset("armcube_rendered_shifted_128")
 def armcube_rendered_shifted_128():
-    """The shifted scenes at 128x128."""
+    """The scenes of armcube_rendered_shifted at 128x128."""
     return ArmCube("armcube_rendered_shifted_128", look=SHIFTED, resolution=128)

@@ -1,4 +1,4 @@
-"""dSprites in colours, on noise and on a painting, from official or rendered sprites.
+"""dSprites in colours, on noise and on a painting, from official or rendered pictures.
 
 The variants of Locatello et al. (2019), "Challenging Common Assumptions in the
 Unsupervised Learning of Disentangled Representations", and the coloured grid of van
@@ -21,7 +21,7 @@ from dmt.data.ground_truth import (
 
 SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
 
-# Random numbers of this many pictures stay in the processor's cache.
+# Random numbers of so many pictures stay in the processor's cache.
 _BATCH = 8
 
 # Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)
@@ -66,11 +66,11 @@ class _RandomPixelSprites(wrapped.DatasetWrapper):
         """Draws the sprites and their random pixels.
 
         Args:
-          factors: int array of shape (n, num_factors).
-          random_state: numpy RandomState.
+            factors: int array of shape (n, num_factors).
+            random_state: numpy RandomState.
 
         Returns:
-          float32 array of shape (n, 64, 64, 3), values in [0, 1].
+            float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
         masks = self._base.images_at(self._base.indices_of(factors, random_state))
         observations = np.empty((len(masks), 64 * 64, 3), dtype=np.float32)
@@ -106,10 +106,10 @@ class BackgroundDSprites(_RandomPixelSprites):
         """Takes the picture.
 
         Args:
-          name: the name of the data set.
-          sprites: the `DSprites` that are drawn on.
-          background: float array of shape (height, width, 3), values in [0, 1], height
-            and width greater than 64.
+            name: the name of the dataset.
+            sprites: the `DSprites` that are drawn on.
+            background: float array of shape (height, width, 3), values in [0, 1],
+                height and width greater than 64.
         """
         super().__init__(name, sprites)
         self._background = np.asarray(background, dtype=np.float64)
@@ -129,13 +129,13 @@ class AbstractDSprites(grid_data.GridData):
     """Coloured sprites on grey, for abstract reasoning.
 
     The state space has the factors
-      0 - background color (5 greys),
-      1 - object color (6 hues),
-      2 - shape (3),
-      3 - scale (6),
-      4 - orientation (40), not a ground-truth factor but drawn for each observation,
-      5 - position x (32),
-      6 - position y (32).
+        0 - background color (5 greys),
+        1 - object color (6 hues),
+        2 - shape (3),
+        3 - scale (6),
+        4 - orientation (40), drawn for each observation and no ground-truth factor,
+        5 - position x (32),
+        6 - position y (32).
     """
 
     factor_sizes = [5, 6, 3, 6, 40, 32, 32]
@@ -154,8 +154,8 @@ class AbstractDSprites(grid_data.GridData):
         """Takes the sprites.
 
         Args:
-          name: the name of the data set.
-          sprites: the `DSprites` that are coloured.
+            name: the name of the dataset.
+            sprites: the `DSprites` that are coloured.
         """
         super().__init__(name, latent_factor_indices=[0, 1, 2, 3, 5, 6])
         self._sprites = sprites
@@ -166,11 +166,11 @@ class AbstractDSprites(grid_data.GridData):
         """Draws observations whose colours are not rounded to 8 bits.
 
         Args:
-          factors: int array of shape (n, 6).
-          random_state: numpy RandomState that draws the orientations.
+            factors: int array of shape (n, 6).
+            random_state: numpy RandomState that draws the orientations.
 
         Returns:
-          float32 array of shape (n, 64, 64, 3), values in [0, 1].
+            float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
         indices = self.indices_of(factors, random_state)
         return self._colored(
@@ -200,16 +200,16 @@ class AbstractDSprites(grid_data.GridData):
 
 @functools.cache
 def texture():
-    """A picture of swirling bands in the place of a painting.
+    """A picture of swirling bands that takes the place of the painting.
 
     Returns:
-      float array of shape (274, 350, 3), values in [0, 1].
+        float array of shape (274, 350, 3), values in [0, 1].
     """
     random_state = np.random.RandomState(0)
     warp = sum(_smooth_noise(random_state, 3 * 2**k) / 2**k for k in range(4))
     bands = 4 * np.linspace(0, 1, _TEXTURE_SHAPE[0])[:, None] + 5 * warp
     grain = _smooth_noise(random_state, 96) - 0.5
-    # A triangle wave runs through the palette to and fro.
+    # A triangle wave runs through the palette forward and back.
     position = np.abs((bands + 0.3 * grain) % 2 - 1) * (len(_TEXTURE_PALETTE) - 1)
     first = np.minimum(position.astype(int), len(_TEXTURE_PALETTE) - 2)
     share = (position - first)[..., None]
@@ -235,18 +235,18 @@ def load_scream():
     """Edvard Munch's The Scream, reduced to fit 350x274 pixels.
 
     Returns:
-      float array of shape (height, width, 3), values in [0, 1].
+        float array of shape (height, width, 3), values in [0, 1].
 
     Raises:
-      DatasetNotFound: if there is no scream/scream.jpg in the data root.
+        DatasetNotFound: if there is no scream/scream.jpg in the data root.
     """
     import PIL.Image
 
     path = ground_truth_data.data_root() / "scream" / "scream.jpg"
     if not path.is_file():
         raise ground_truth_data.DatasetNotFound(
-            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to that "
-            "place, or set the environment variable DMT_DATA to the folder that holds "
+            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to this "
+            "path, or set the environment variable DMT_DATA to the folder that holds "
             "'scream', or use 'texture_dsprites_rendered', which needs no file."
         )
     with PIL.Image.open(path) as image:
@@ -262,7 +262,7 @@ def color_dsprites():
 
 @registry.dataset("color_dsprites_rendered")
 def color_dsprites_rendered():
-    """The rendered dSprites in random colours."""
+    """The dSprites of dsprites_rendered in random colours."""
     return ColorDSprites(
         "color_dsprites_rendered", dsprites_rendered.dsprites_rendered()
     )
@@ -276,7 +276,7 @@ def noisy_dsprites():
 
 @registry.dataset("noisy_dsprites_rendered")
 def noisy_dsprites_rendered():
-    """The rendered dSprites on random noise."""
+    """The dSprites of dsprites_rendered on random noise."""
     return NoisyDSprites(
         "noisy_dsprites_rendered", dsprites_rendered.dsprites_rendered()
     )
@@ -292,7 +292,7 @@ def scream_dsprites():
 
 @registry.dataset("texture_dsprites_rendered")
 def texture_dsprites_rendered():
-    """The rendered dSprites on random pieces of a texture, like `scream_dsprites`."""
+    """The dSprites of dsprites_rendered on random pieces of a texture."""
     data = BackgroundDSprites(
         "texture_dsprites_rendered", dsprites_rendered.dsprites_rendered(), texture()
     )
@@ -308,7 +308,7 @@ def abstract_dsprites():
 
 @registry.dataset("abstract_dsprites_rendered")
 def abstract_dsprites_rendered():
-    """The rendered dSprites in the colours of abstract reasoning."""
+    """The dSprites of dsprites_rendered in the colours of abstract reasoning."""
     return AbstractDSprites(
         "abstract_dsprites_rendered", dsprites_rendered.dsprites_rendered()
     )

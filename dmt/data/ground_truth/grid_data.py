@@ -1,4 +1,4 @@
-"""Data sets that have an image of every combination of their factors."""
+"""Datasets that have an image of every combination of their factors."""
 
 import math
 
@@ -8,14 +8,13 @@ from dmt.data.ground_truth import ground_truth_data, state_space
 class GridData(ground_truth_data.GroundTruthData):
     """Images of all combinations of the factors of a state space.
 
-    Some factors of the state space are ground truth, the others are drawn anew for each
-    observation. Index i is the i-th combination when counting with the last factor
-    fastest.
+    Some factors of the state space are ground truth. The others are drawn for each
+    observation. Index i is the i-th combination if the last factor counts fastest.
 
     A subclass sets:
-      factor_sizes: number of values of each factor of the state space.
-      state_space_names: their names.
-      observation_shape: [height, width, channels].
+        factor_sizes: number of values of each factor of the state space.
+        state_space_names: their names.
+        observation_shape: [height, width, channels].
     and defines `images_at`, or passes an array of images.
     """
 
@@ -26,13 +25,13 @@ class GridData(ground_truth_data.GroundTruthData):
         """Sets up the state space.
 
         Args:
-          name: the name of the data set.
-          latent_factor_indices: the factors of the state space that are ground truth;
-            None for all.
-          images: uint8 array or memory map of shape (size, *observation_shape), or
-            None if the subclass defines `images_at`.
-          rows: int array of shape (size,), the row of the image of each index; None if
-            images are in the order of the indices.
+            name: the name of the dataset.
+            latent_factor_indices: the factors of the state space that are ground truth;
+                None for all.
+            images: uint8 array or memory map of shape (size, *observation_shape), or
+                None if the subclass defines `images_at`.
+            rows: int array of shape (size,), the row of the image of each index; None
+                if images are in the order of the indices.
         """
         if latent_factor_indices is None:
             latent_factor_indices = range(len(self.factor_sizes))
@@ -45,7 +44,7 @@ class GridData(ground_truth_data.GroundTruthData):
 
     @property
     def name(self):
-        """Name of the data set."""
+        """Name of the dataset."""
         return self._name
 
     @property

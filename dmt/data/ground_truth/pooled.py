@@ -1,4 +1,4 @@
-"""A dataset at lower resolution, for models that must train in little time.
+"""Datasets at lower resolution, on which models train faster.
 
 dataset.name = "pooled"
 pooled.base = "shapes3d_rendered"
@@ -55,14 +55,14 @@ class PooledData(wrapped.DatasetWrapper):
         return self._base.has_grid_draws
 
     def images_at(self, indices):
-        """uint8 images at the indices, (n, *observation_shape), rounded half up."""
+        """Images at the indices, rounded half up: uint8, (n, *observation_shape)."""
         area = self._factor**2
         dtype = np.min_scalar_type(255 * area + area // 2)
         sums = self._sums(self._base.images_at(indices), dtype)
         return ((sums + area // 2) // area).astype(np.uint8)
 
     def sample_observations_from_factors(self, factors, random_state):
-        """See `GroundTruthData`; observations with indices are rounded."""
+        """See `GroundTruthData`; observations that have indices are rounded."""
         if self.size is not None:
             return super().sample_observations_from_factors(factors, random_state)
         images = self._base.sample_observations_from_factors(factors, random_state)

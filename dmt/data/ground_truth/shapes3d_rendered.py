@@ -1,12 +1,11 @@
-"""Shapes3D without a download: the same factors, pictures drawn by a small ray caster.
+"""Shapes3D without a download: the same factors, with pictures from a small ray caster.
 
-Geometry and light were measured on published sample pictures of the data set of Burgess
+Geometry and light were measured on published sample pictures of the dataset of Burgess
 and Kim (2018), https://github.com/google-deepmind/3d-shapes. The pictures look like
 theirs but are not equal: do not compare scores with published tables.
 
-Hues enter a picture linearly. What is computed per scene (scale, shape, orientation) is
-how much of each pixel is floor, wall, object, white light and sky; a picture is these
-five maps times their colours.
+Five maps of each scene (scale, shape, orientation) say how much of each pixel is floor,
+wall, object, white light and sky. A picture is the sum of the maps times their colours.
 """
 
 import colorsys
@@ -37,33 +36,32 @@ class RenderedShapes3D(grid_data.GridData):
     """Rendered twin of Shapes3D.
 
     The factors are
-      0 - floor hue (10, around the colour circle),
-      1 - wall hue (10),
-      2 - object hue (10),
-      3 - scale (8: 0.75 to 1.25),
-      4 - shape (4: cube, cylinder, sphere, capsule),
-      5 - orientation (15: -30 to 30 degrees).
+        0 - floor hue (10, around the colour circle),
+        1 - wall hue (10),
+        2 - object hue (10),
+        3 - scale (8: 0.75 to 1.25),
+        4 - shape (4: cube, cylinder, sphere, capsule),
+        5 - orientation (15: -30 to 30 degrees).
     """
 
     origin = "rendered"
     renderer_version = "1"
     factor_sizes = shapes3d.Shapes3D.factor_sizes
     state_space_names = shapes3d.Shapes3D.state_space_names
-
     observation_shape = [64, 64, 3]
 
     def __init__(self, name="shapes3d_rendered"):
-        """Sets up the grid, scenes are drawn when first asked for.
+        """Sets up the grid; scenes are drawn when they are first asked for.
 
         Args:
-          name: the name of the data set.
+            name: the name of the dataset.
         """
         super().__init__(name)
         self._scenes = _scenes(self.observation_shape[0])
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, shape (n, *observation_shape)."""
-        # Another type of integers would be compiled for anew.
+        # Numba compiles anew for every other type of integers.
         indices = self.checked(indices).astype(np.int64)
         hues, scenes = np.divmod(indices, _NUM_SCENES)
         maps = self._scenes.maps(scenes)
@@ -81,10 +79,10 @@ class LargeRenderedShapes3D(RenderedShapes3D):
 
 
 class _Scenes:
-    """Maps of the 480 scenes, drawn when first asked for.
+    """Maps of the 480 scenes, drawn when they are first asked for.
 
-    Threads may draw the same scene at the same time: both write the same bytes, and a
-    scene is marked as drawn only after it was written.
+    Threads may draw a scene at the same time, as they write the same bytes. A scene is
+    marked as drawn only after it was written.
     """
 
     def __init__(self, resolution):
@@ -109,11 +107,11 @@ _scenes = functools.cache(_Scenes)
 
 @registry.dataset("shapes3d_rendered")
 def shapes3d_rendered():
-    """Rendered Shapes3D at the published resolution, 64x64."""
+    """An object in a room, with the factors of shapes3d, drawn on this machine."""
     return RenderedShapes3D()
 
 
 @registry.dataset("shapes3d_rendered_128")
 def shapes3d_rendered_128():
-    """Rendered Shapes3D at 128x128."""
+    """The pictures of shapes3d_rendered at 128x128."""
     return LargeRenderedShapes3D("shapes3d_rendered_128")

@@ -1,22 +1,21 @@
-"""Parts of a data set: by index, by factor values, or with correlated factors.
+"""Parts of a dataset, and datasets with correlated factors.
 
-Each is a data set by name that wraps another one, in training and in evaluation:
+Each is a dataset by name that wraps another one, in training and in evaluation:
 
     dataset.name = "split"
     split.base = "dsprites_rendered"
     split.held_out = {"shape": [2]}
     split.part = "train"
 
-Factor values keep the numbers that they have in the base, in every part, so that a
-predictor trained on one part can be tested on another.
+Factor values keep the numbers that they have in the base, so that a predictor trained
+on one part can be tested on another.
 
-Observations of a part are a list of indices into the base. Training draws uniformly
-from that list, and so does `sample_factors`. Metrics that fix factors to values of
-their choice may ask for a combination that the part lacks: this is an error and not
-answered by another combination, which would silently change what the metric means.
-Where values of a single factor are held out, no combination of the values left is
-missing, and only metrics that go through all values (`fairness`) hit the error; a
-factor with one value left has no entropy, so that `mig` is not defined.
+Training draws images uniformly from a part, and so does `sample_factors`. A metric that
+fixes factors may ask for a combination that the part lacks. This is an error, because
+another combination would silently change what the metric means. If values of a single
+factor are held out, no combination of the remaining values is missing, and only metrics
+that go through all values (`fairness`) fail. If one value of a factor is left, the
+factor has no entropy and `mig` is not defined.
 """
 
 import gin
@@ -49,7 +48,7 @@ class Subset(table_data.FactorTable, wrapped.DatasetWrapper):
     def _missing(self, factors):
         return (
             f"{super()._missing(factors)} of {self.factor_names}. Bind dataset.name to "
-            f"the base of {self.name!r} to evaluate where they exist."
+            f"the base of {self.name!r} to evaluate with all combinations."
         )
 
 
@@ -58,23 +57,22 @@ class Subset(table_data.FactorTable, wrapped.DatasetWrapper):
 def split(
     base=gin.REQUIRED, part=gin.REQUIRED, held_out=None, train_share=None, seed=0
 ):
-    """One of the two parts of a data set.
+    """One of the two parts of a dataset.
 
     Args:
-      base: name of the data set, or a reference to a configurable that makes it, such
-        as `@correlated()` or `@inner/split()`.
-      part: "train" or "test".
-      held_out: what the test part holds: a dictionary from the names of factors to
-        lists of value numbers. Observations that have one of these values for every
-        factor of the dictionary are the test part, so one factor holds out values and
-        several hold out combinations. A list of dictionaries holds out what any of
-        them does.
-      train_share: in place of `held_out`, the share of the observations in the train
-        part, in (0, 1); which they are is drawn.
-      seed: of this draw, an integer in [0, 2**32).
+        base: name of the dataset, or a reference to a configurable that makes it, such
+            as `@correlated()` or `@inner/split()`.
+        part: "train" or "test".
+        held_out: dictionary from names of factors to lists of value numbers. The test
+            part holds the observations that have one of the listed values for every
+            factor of the dictionary: one factor holds out values, several factors hold
+            out combinations. A list of dictionaries holds out what any of them does.
+        train_share: used instead of `held_out`, share of the observations that are
+            drawn for the train part, in (0, 1).
+        seed: seed of this draw, an integer in [0, 2**32).
 
     Raises:
-      ValueError: if an argument is out of range or the part is empty.
+        ValueError: if an argument is out of range or the part is empty.
     """
     base = _open(base, "split")
     checks.one_of("split.part", part, ("train", "test"))
@@ -99,7 +97,7 @@ def split(
 @registry.dataset("correlated")
 @stages.configurable("correlated", "dataset")
 def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0):
-    """A data set in which pairs of factors are correlated.
+    """A dataset in which pairs of factors are correlated.
 
     The probability of an observation is proportional to
 
@@ -109,22 +107,21 @@ def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0
     disentangled representations learned from correlated data"), times the same for
     every other pair.
 
-    The data set is a list as long as the base, in which each observation stands as
-    often as its probability says, up to rounding; the list draws nothing else, so the
-    share of each combination of a pair is exact to one observation. A list, and not
-    weighted draws, because then uniform draws of indices have this distribution
-    wherever they are made: on the host, on the device, and in the metrics.
+    The dataset is a list as long as the base that repeats each observation in
+    proportion to its probability. The share of each combination of a pair is exact to
+    one observation. As the dataset is a list, uniform draws of indices have this
+    distribution wherever they are made: on the host, on the device, and in metrics.
 
     Args:
-      base: as for `split`.
-      pairs: list of pairs of names of factors.
-      sigma: width of the band of values that occur together, > 0. In the paper 0.2 is
-        a strong correlation and 0.7 a weak one.
-      seed: of the draw of the observations that stand once more than others of the
-        same probability, an integer in [0, 2**32).
+        base: as for `split`.
+        pairs: list of pairs of names of factors.
+        sigma: width of the band of values that occur together, > 0. In the paper 0.2 is
+            a strong correlation and 0.7 a weak one.
+        seed: seed of the draw of observations that are repeated once more than others
+            of the same probability, an integer in [0, 2**32).
 
     Raises:
-      ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range.
     """
     base = _open(base, "correlated")
     checks.number("correlated.sigma", sigma, above=0)
@@ -159,10 +156,11 @@ def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0
 
 
 def _systematic_sample(log_weights, cells, seed):
-    """As many row numbers as rows, each floor or ceil of its expected number of times.
+    """Draws as many row numbers as there are rows, in proportion to the weights.
 
-    Rows of one cell, which have one weight, are neighbours, in random order: the share
-    of each cell is exact to one row.
+    Each row occurs floor or ceil of its expected number of times. Rows of one cell have
+    the same weight. They are neighbours in random order, so that the share of each cell
+    is exact to one row.
     """
     order = np.random.RandomState(seed).permutation(len(cells))
     order = order[np.argsort(cells[order], kind="stable")]

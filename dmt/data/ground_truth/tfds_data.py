@@ -1,8 +1,8 @@
-"""Data sets that tensorflow-datasets has prepared, under names such as "tfds/shapes3d".
+"""Datasets that tensorflow-datasets has prepared, under names such as "tfds/shapes3d".
 
-The images and factors are those of the official files. tensorflow-datasets stores its
-examples in an order of its own: they are read once into `prepared/tfds` of the data
-root, and found there by their labels.
+The images and factors are those of the official files. As tensorflow-datasets stores
+examples in another order, they are read once into `prepared/tfds` of the data root,
+where they are found by their labels.
 """
 
 import importlib
@@ -21,7 +21,7 @@ _CHUNK = 256
 
 @registry.dataset("tfds/dsprites")
 def dsprites():
-    """The dSprites with all factors but the single colour."""
+    """The dSprites of tensorflow-datasets, without the single colour."""
     labels = ["shape", "scale", "orientation", "x_position", "y_position"]
     labels = [f"label_{name}" for name in labels]
     cls = _official("dsprites", "DSprites")
@@ -30,7 +30,7 @@ def dsprites():
 
 @registry.dataset("tfds/shapes3d")
 def shapes3d():
-    """Shapes3D."""
+    """Shapes3D of tensorflow-datasets."""
     labels = ["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"]
     labels = [f"label_{name}" for name in labels]
     cls = _official("shapes3d", "Shapes3D")
@@ -39,7 +39,7 @@ def shapes3d():
 
 @registry.dataset("tfds/smallnorb")
 def smallnorb():
-    """SmallNORB: both splits, the left camera scaled to 64x64, the instance drawn."""
+    """SmallNORB of tensorflow-datasets: both splits, the left camera, 64x64."""
     labels = [
         "label_category",
         "instance",
@@ -54,7 +54,7 @@ def smallnorb():
 
 @registry.dataset("tfds/celeb_a")
 def celeb_a():
-    """CelebA; `celeba.split` chooses the split."""
+    """CelebA of tensorflow-datasets; celeba.split chooses the split."""
     source = _Source("celeb_a")
     names = sorted(source.features["attributes"])
 
@@ -99,15 +99,15 @@ class _Grid(grid_data.GridData):
 
 
 def _grid(name, labels, names, convert, latent=None):
-    """A grid from the examples, whatever their order.
+    """Makes a grid of the examples, which may have any order.
 
     Args:
-      name: the name of the builder.
-      labels: the features that hold the factors.
-      names: the names of the factors.
-      convert: function from images as stored, uint8 (n, height, width, channels), to
-        those of the data set.
-      latent: see `GridData`.
+        name: the name of the builder.
+        labels: names of the features that hold the factors.
+        names: the names of the factors.
+        convert: function from stored images, uint8 (n, height, width, channels), to
+            images of the dataset.
+        latent: see `GridData`.
     """
     source = _Source(name)
     sizes = [source.features[label].num_classes for label in labels]
@@ -125,17 +125,17 @@ def _grid(name, labels, names, convert, latent=None):
 
 @stages.configurable("tfds", "dataset", denylist=["name"])
 class _Source:
-    """The examples of a prepared builder, all splits, in the order of its files."""
+    """The examples of all splits of a prepared builder, in the order of its files."""
 
     def __init__(self, name, data_dir=None):
         """Finds the files.
 
         Args:
-          name: the name of the builder.
-          data_dir: the folder of tensorflow-datasets; None for its own default.
+            name: the name of the builder.
+            data_dir: the folder of tensorflow-datasets; None for its default.
 
         Raises:
-          DatasetNotFound: if the builder has not prepared the data set.
+            DatasetNotFound: if the builder has not prepared the dataset.
         """
         try:
             import tensorflow_datasets as tfds
@@ -160,7 +160,7 @@ class _Source:
                 f"tensorflow-datasets has not prepared {name} in {self.folder}: "
                 f"{self.fetch}, or bind tfds.data_dir to the folder with {name!r}."
             )
-        # Its features are those of the files, whatever release wrote them.
+        # The features of the files, which another release may have written.
         self._builder = tfds.builder_from_directory(self.folder)
         self.features = self._builder.info.features
         self.splits = self._builder.info.splits

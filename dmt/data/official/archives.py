@@ -1,4 +1,4 @@
-"""Unpacking of archives: only wanted members, and no member outside its folder."""
+"""Safe unpacking of archives."""
 
 import fnmatch
 import gzip
@@ -27,21 +27,21 @@ def is_archive(path):
 
 
 def unpack(archive, wanted, root):
-    """Takes the wanted files out of an archive, all or none.
+    """Takes the wanted files out of an archive, either all of them or none.
 
     Args:
-      archive: path of a .tar, .tar.gz, .tgz, .zip or .gz file; the one member of a .gz
-        file has the name of the archive without .gz.
-      wanted: a catalog.Unpack; other members are not touched.
-      root: folder that `wanted.folder` is relative to.
+        archive: path of a .tar, .tar.gz, .tgz, .zip or .gz file; the one member of a
+            .gz file has the name of the archive without .gz.
+        wanted: an `Unpack`; other members are ignored.
+        root: folder that `wanted.folder` is relative to.
 
     Raises:
-      ValueError: if the archive is damaged, a wanted member is missing, is no plain
-        file or has a path that leads out of the archive.
+        ValueError: if the archive is damaged, or a wanted member is missing, is not a
+            plain file or has a path that leads out of the archive.
     """
     folder = root / wanted.folder
     temporary = folder / ".unpacking"
-    files.remove(temporary)  # Of a killed process.
+    files.remove(temporary)  # A killed process may have left it.
     temporary.mkdir(parents=True)
     try:
         names = []
@@ -61,7 +61,7 @@ def unpack(archive, wanted, root):
 
 
 def _extract(archive, pattern, folder):
-    """Writes the members of that pattern into the folder and returns their names."""
+    """Writes the members that match the pattern, returns their names."""
     names = []
     for path, opened in _members(archive, pattern):
         place = PurePosixPath(path)
@@ -74,7 +74,7 @@ def _extract(archive, pattern, folder):
 
 
 def _members(archive, pattern):
-    """Yields path and open file of the members of that pattern."""
+    """Yields path and open file of the members that match the pattern."""
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as opened:
             for member in opened:
@@ -88,7 +88,7 @@ def _members(archive, pattern):
             for member in opened.infolist():
                 path = member.filename.removeprefix("./")
                 if fnmatch.fnmatchcase(path, pattern) and not member.is_dir():
-                    # The upper half is the Unix mode, where the archive was made there.
+                    # The upper half is the Unix mode, 0 in archives of other systems.
                     if (member.external_attr >> 16) & 0o170000 not in (0, 0o100000):
                         raise ValueError(f"{archive} has a link: {path!r}.")
                     yield path, opened.open(member)

@@ -24,15 +24,15 @@ logger = logging.getLogger(__name__)
 
 _BLOCK = 1 << 18
 _TIMEOUT = 60
-# Attempts that bring nothing new before an address is given up, and the seconds before
-# the second one; each later wait is twice as long.
+# Attempts without progress before an address is given up, and seconds before the second
+# one. Each later wait is twice as long.
 _ATTEMPTS = 5
 _FIRST_WAIT = 1.0
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 
 class _Refused(Exception):
-    """What this address offers is not the file."""
+    """The address does not offer the file."""
 
 
 class _Interrupted(Exception):
@@ -40,41 +40,41 @@ class _Interrupted(Exception):
 
 
 def urls_of(file):
-    """Addresses of a file: the mirror of DMT_DATA_MIRROR, if set, then the published.
+    """Addresses of a file: that of the mirror DMT_DATA_MIRROR, then the published ones.
 
     Args:
-      file: a catalog.File.
+        file: a `File`.
 
     Raises:
-      ValueError: if the mirror is not an http or https address.
+        ValueError: if the mirror is not an http or https address.
     """
     mirror = os.environ.get("DMT_DATA_MIRROR")
     if not mirror:
         return file.urls
     if not mirror.startswith(("http://", "https://")):
         raise ValueError(
-            "DMT_DATA_MIRROR must begin with http:// or https://, for a folder set "
+            "DMT_DATA_MIRROR must begin with http:// or https://. For a folder, set "
             f"DMT_DATA. Received: {mirror!r}"
         )
     return (f"{mirror.rstrip('/')}/{urllib.parse.quote(file.path)}", *file.urls)
 
 
 def fetch(file, root):
-    """Brings a file to its place, unless it is there.
+    """Downloads a file to its place, unless it is there.
 
-    What an interrupted download left is continued. A second process that asks for the
-    same file waits for the first.
+    An interrupted download is continued. If another process downloads the same file,
+    this one waits for it.
 
     Args:
-      file: a catalog.File.
-      root: folder of all data sets, a path.
+        file: a `File`.
+        root: folder of all datasets, a path.
 
     Returns:
-      What was found when it was checked, in words.
+        What was found when it was checked, in words.
 
     Raises:
-      OSError: if no address gives the file.
-      ValueError: if there is another file in its place.
+        OSError: if the file cannot be downloaded from any address.
+        ValueError: if there is another file in its place.
     """
     target = root / file.path
     if local.locate(file, root) is None:
@@ -87,7 +87,7 @@ def fetch(file, root):
 def _bring(file, root, target):
     if not target.exists():
         report = _fetch_from_any(file, target)
-    else:  # An archive that was fetched, and the process killed before it unpacked.
+    else:  # A process was killed before it unpacked the archive.
         report = local.checked(target, file, "delete it and fetch it again")
     if file.unpack:
         archives.unpack(target, file.unpack, root)
@@ -117,7 +117,7 @@ def _fetch_from_any(file, target):
 
 
 def _fetch_from(url, file, part):
-    """Downloads from one address into the part file, with new attempts."""
+    """Downloads from one address into the part file, in several attempts if needed."""
     furthest = attempt = 0
     while True:
         try:
@@ -151,7 +151,7 @@ def _open(request, part):
     try:
         return urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # There is no such rest: the file has become shorter.
+        if error.code == 416:  # The file on the server is shorter than the part.
             _forget(part)
         elif error.code not in _TEMPORARY:
             raise _Refused(f"HTTP {error.code} {error.reason}") from error
@@ -163,7 +163,7 @@ def _open(request, part):
 
 
 def _check_answer(response, file, part, start, etag):
-    """Where the body begins in the file, and the size of the file or None."""
+    """Position of the response's body in the file, and the file's size or None."""
     if response.headers.get_content_type() == "text/html":
         raise _Refused("the answer is a web page")
     if response.status == 206:
@@ -172,7 +172,7 @@ def _check_answer(response, file, part, start, etag):
         same = response.headers.get("ETag", etag) == etag
         if not match or int(match[1]) != start or not same:
             _forget(part)
-            raise _Interrupted("the answer is not the rest of what is here")
+            raise _Interrupted("the answer does not continue the part that is here")
         total = None if match[2] == "*" else int(match[2])
     else:
         start, total = 0, response.headers.get("Content-Length")
@@ -181,7 +181,7 @@ def _check_answer(response, file, part, start, etag):
         raise _Refused(f"it has {total:,} bytes instead of {file.size:,}")
     total = file.size if total is None else total
     if total is None and not (file.checksums and file.strictness == "strict"):
-        raise _Refused("nothing tells when the file is whole")
+        raise _Refused("neither size nor checksum tells whether the file is whole")
     return start, total
 
 
@@ -214,7 +214,7 @@ def _receive(response, url, file, part, start, total):
 
 
 def _read(response):
-    # Only errors of the network: a full disk does not get better by trying again.
+    # Another attempt may help after network errors, but not if the disk is full.
     try:
         return response.read(_BLOCK)
     except (OSError, http.client.HTTPException) as error:
@@ -230,7 +230,7 @@ def _state_path(part):
 
 
 def _read_state(part):
-    """Of which address and version the part file is; empty if that is not known."""
+    """Address and version of the part file; empty if they are not known."""
     try:
         return json.loads(_state_path(part).read_text())
     except (OSError, ValueError):
@@ -247,14 +247,14 @@ def _forget(part):
 
 
 def megabytes(size):
-    """A number of bytes for people."""
+    """A number of bytes as text with a unit."""
     if size < 1e5:
         return f"{size:,} B"
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:.2f} GB"
 
 
 class _Progress:
-    """Says on stderr how far a download is: one moving line on a terminal."""
+    """Shows the progress of a download on stderr, on a terminal in one line."""
 
     def __init__(self, name, total):
         self._name, self._total = name, total

@@ -1,6 +1,6 @@
 """Published files on this machine: where they lie, and whether they are the right ones.
 
-A file has its name only when it is whole and its checksum is right.
+A file gets its name only when it is whole and its checksum is right.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ _SIGNATURES = {
 
 
 def locate(file, root):
-    """Where a file lies.
+    """Finds a file or one of its other forms.
 
     Args:
-      file: a catalog.File.
-      root: folder of all data sets, a path.
+        file: a `File`.
+        root: folder of all datasets, a path.
 
     Returns:
-      (form, path): the file, or the one of its other forms that is there, and its
-      path; the folder for files that come in an archive. None if it is missing.
+        (form, path): the `File` that is here and its path, or the folder if the file is
+        an archive that is unpacked. None if nothing is here.
     """
     if file.unpack:
         folder = root / file.unpack.folder
@@ -72,17 +72,18 @@ def presence(dataset, root):
 
 
 def check(path, file):
-    """Checks a file on this machine against the catalogue.
+    """Checks the size and the checksums of a file.
 
     Args:
-      path: the file on this machine.
-      file: the catalog.File it should be.
+        path: the file on this machine.
+        file: the `File` that it should be.
 
     Returns:
-      What was found, in words, for the user.
+        What was found, in words.
 
     Raises:
-      ValueError: if it is not the file. A checksum that is only a hint does not raise.
+        ValueError: if it is not the published file. A checksum of strictness "warn"
+            raises nothing.
     """
     size = path.stat().st_size
     if file.size is not None and size != file.size:
@@ -101,10 +102,10 @@ def check(path, file):
 
 
 def _check_signature(path, file):
-    """Tells files apart that have no size or checksum from an error page."""
+    """Refuses an error page in place of a file without known size and checksum."""
     suffix = PurePosixPath(file.path).suffix
     if suffix in (".npz", ".zip"):
-        # Looks at the end of the file: a truncated one has none.
+        # Looks for the directory at the end, which a truncated file lacks.
         if not zipfile.is_zipfile(path):
             raise ValueError(f"it is not a whole {suffix} file")
     elif suffix in _SIGNATURES:
@@ -129,18 +130,18 @@ def _digests(path, algorithms):
 
 
 def verify(file, root):
-    """Checks a file that lies in its place.
+    """Checks a file in its place.
 
     Args:
-      file: a catalog.File.
-      root: folder of all data sets, a path.
+        file: a `File`.
+        root: folder of all datasets, a path.
 
     Returns:
-      What was found, in words.
+        What was found, in words.
 
     Raises:
-      FileNotFoundError: if it is missing.
-      ValueError: if it is another file or damaged.
+        FileNotFoundError: if it is missing.
+        ValueError: if it is damaged or another file.
     """
     found = locate(file, root)
     if found is None:
@@ -162,20 +163,20 @@ def checked(path, file, mend):
 
 
 def add(file, source, root, place=shutil.copyfile):
-    """Brings a file that was fetched by other means to its place.
+    """Copies a file that was downloaded by other means to its place.
 
     Args:
-      file: a catalog.File.
-      source: the file on this machine, a path.
-      root: folder of all data sets, a path.
-      place: function of the source and the path to write: a copy, os.symlink or
-        os.replace.
+        file: a `File`.
+        source: the file on this machine, a path.
+        root: folder of all datasets, a path.
+        place: function of the source and of the path to write, which copies, links or
+            moves the file.
 
     Returns:
-      What was found when it was checked, in words.
+        What was found when it was checked, in words.
 
     Raises:
-      ValueError: if it is not that file, or if there is a file in its place.
+        ValueError: if it is not the published file, or if another file is in its place.
     """
     report = checked(source, file, "fetch it again")
     target = root / file.path
@@ -193,7 +194,7 @@ def add(file, source, root, place=shutil.copyfile):
 
 
 def add_all(dataset, path, root, link=False):
-    """Brings the files of a dataset that were fetched by other means to their places.
+    """Copies files that were downloaded by other means to their places.
 
     Args:
         dataset: a `Dataset`.
@@ -202,7 +203,7 @@ def add_all(dataset, path, root, link=False):
         link: whether to place symbolic links instead of copies.
 
     Yields:
-        (path, report): where each file is now, and what was found, in words.
+        (path, report): the place of each file, and what was found, in words.
 
     Raises:
         ValueError: if the path holds no files of the dataset.
@@ -237,13 +238,13 @@ def _forms(file):
 
 
 def _sources(path, dataset):
-    """Which files of the data set are at the path: a list of (form, path of it)."""
+    """Finds files of the dataset at a path: a list of (`File`, path)."""
     found = {}
     for file in dataset.files:
         for form in reversed(_forms(file)):
             places = [path / form.path, path / form.name] if path.is_dir() else [path]
             for place in places:
-                # Under another name, only a checksum can tell what it is.
+                # Only a checksum can identify a file that has another name.
                 is_named = place.name == form.name
                 if place.is_file() and (is_named or _is_renamed(place, form)):
                     found[file.path] = form, place
@@ -261,7 +262,7 @@ def _is_renamed(path, form):
 
 @contextlib.contextmanager
 def locked(target):
-    """Lets one process at a time work on a file; the lock dies with its process."""
+    """Lets one process at a time work on a file; a killed process loses its lock."""
     target.parent.mkdir(parents=True, exist_ok=True)
     path = f"{target}.lock"
     while True:
@@ -271,7 +272,7 @@ def locked(target):
             except BlockingIOError:
                 logger.warning("Waiting for another process that fetches %s.", target)
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            # The process before deletes the file that this one has open.
+            # The previous owner has deleted the lock file that is open here.
             if not os.fstat(lock.fileno()).st_nlink:
                 continue
             try:

@@ -1,4 +1,4 @@
-"""What is recorded of a published dataset and its files."""
+"""Records of published datasets and their files."""
 
 import dataclasses
 import os
@@ -9,9 +9,9 @@ class Unpack:
     """What to take out of an archive.
 
     Attributes:
-      patterns: shell patterns of the wanted members' paths.
-      folder: where they go, relative to the data root, without folders of their own.
-      num_files: number of wanted members, None for any.
+        patterns: shell patterns of the wanted members' paths.
+        folder: folder that the members are written to, relative to the data root.
+        num_files: number of wanted members, None for any.
     """
 
     patterns: tuple[str, ...]
@@ -21,18 +21,20 @@ class Unpack:
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """One file of a data set.
+    """One file of a dataset.
 
     Attributes:
-      path: where it lies, relative to the data root.
-      urls: addresses, tried in order; none if it has to be fetched by hand.
-      size: exact number of bytes, None if it is not known.
-      about: roughly the number of bytes, where the exact one is not known.
-      checksums: algorithm ("sha256", "md5", "git_blob") -> hexadecimal digest.
-      strictness: "strict" if a file with another checksum is refused; "warn" if the
-        checksum is of an older release, which may hold the same images in other bytes.
-      unpack: what to take out of it; the archive itself is then not kept.
-      or_else: other files with the same content, any of which does as well.
+        path: where it lies, relative to the data root.
+        urls: addresses, which are tried in order; empty if the file must be downloaded
+            by hand.
+        size: exact number of bytes, None if it is not known.
+        about: rough number of bytes, if the exact one is not known.
+        checksums: algorithm ("sha256", "md5", "git_blob") -> hexadecimal digest.
+        strictness: "strict" if a file with another checksum is refused; "warn" if the
+            checksum is of an older release, which may hold the same images in other
+            bytes.
+        unpack: what to take out of the file, if it is an archive that is not kept.
+        or_else: other files with the same content, any of which may take its place.
     """
 
     path: str
@@ -52,22 +54,22 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A published data set.
+    """A published dataset.
 
     Attributes:
-      name: the name of `dataset.name`.
-      description: what it shows, in one line.
-      factors: name of each ground-truth factor -> number of its values.
-      num_images: number of images in the files, None if it is not known.
-      image_shape: (height, width, channels) of the images in the files.
-      licence: its name, or what is known of it.
-      citation: whom to cite, with an address.
-      files: all files it needs.
-      terms: what one accepts by using it, empty if the licence says all.
-      needs_consent: whether the terms must be accepted before a download.
-      by_hand: how to get files that have no address, empty if all have one.
-      notes: what else to know about it.
-      twin: the rendered data set with the same factors, empty if there is none.
+        name: value of `dataset.name` in gin files.
+        description: what it shows, in one line.
+        factors: name of each ground-truth factor -> number of its values.
+        num_images: number of images in the files, None if it is not known.
+        image_shape: (height, width, channels) of the images in the files.
+        licence: name of the licence, or what is known about it.
+        citation: publication to cite, with an address.
+        files: all files of the dataset.
+        terms: what a user accepts besides the licence, may be empty.
+        needs_consent: whether the terms must be accepted before a download.
+        by_hand: how to get files that have no address, empty if all have one.
+        notes: what else a user should know, may be empty.
+        twin: the rendered dataset with the same factors, empty if there is none.
     """
 
     name: str

@@ -96,17 +96,17 @@ def feasible(factors):
 
 @functools.cache
 def view(look, resolution):
-    """What pictures of a look have in common.
+    """Makes what all pictures with one look share.
 
     Returns:
-      frame: float64 (8, 3): camera, its right, up and forward direction, two directions
-        across the light, the direction to the lamp; (tangent, 0, 0).
-      shading: float64 (6,): ambient, diffuse, frontal, light_color.
-      rays: float64 (steps, steps, 3), unit directions through each sample.
-      ground: float64 (steps, steps, 5), where they meet the ground: x, y, the two
-        coordinates across the light, and the distance from the camera.
-      lit, shadowed: float64 (steps, steps, 3), the colours there.
-      background: uint8 (resolution, resolution, 3), the picture of the empty stage.
+        frame: float64 (8, 3): camera, its right, up and forward directions, two
+            directions across the light, the direction to the lamp, (tangent, 0, 0).
+        shading: float64 (6,): ambient, diffuse, frontal, light_color.
+        rays: float64 (steps, steps, 3), unit directions through each sample.
+        ground: float64 (steps, steps, 5), where they meet the ground: x, y, the two
+            coordinates across the light, and the distance from the camera.
+        lit, shadowed: float64 (steps, steps, 3), the colours there.
+        background: uint8 (resolution, resolution, 3), the picture of the empty stage.
     """
     camera = np.array(look.camera)
     forward = _unit(np.array(look.target) - camera)

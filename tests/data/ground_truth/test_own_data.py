@@ -207,11 +207,11 @@ def not_a_number(folder):
         (deep_image, "8 bits.*image 5.png"),
         (no_table, "image_folder.csv names no file"),
         (short_line, "needs 4 cells .* for image 4"),
-        (empty_cell, "cells that are not empty"),
-        (names_only, "one or more of factors"),
+        (empty_cell, "cells, none of them empty"),
+        (names_only, "at least one column of factors"),
         (not_a_number, "finite.*for size"),
-        (lambda folder: edit(folder, lambda lines: lines[:2]), "two images or more"),
-        (lambda folder: edit(folder, lambda lines: []), "two images or more"),
+        (lambda folder: edit(folder, lambda lines: lines[:2]), "at least two images"),
+        (lambda folder: edit(folder, lambda lines: []), "at least two images"),
     ],
 )
 def test_mistakes_in_a_folder_are_one_line(tmp_path, root, damage, words):
@@ -227,7 +227,7 @@ def test_other_mistakes(tmp_path):
     with pytest.raises(ground_truth_data.DatasetNotFound, match="no folder"):
         own_data.image_folder(tmp_path / "nowhere", "factors.csv")
     folder = write_folder(tmp_path / "photos", rows_of())
-    with pytest.raises(ValueError, match="number of pixels"):
+    with pytest.raises(ValueError, match="image_size must be an integer, at least 1"):
         open_folder(folder, image_size=(64, 64))
 
 
@@ -285,7 +285,7 @@ def test_npz_that_is_missing_or_no_npz(tmp_path):
         own_data.npz_images(tmp_path / "mine.npz")
 
 
-def test_installed_package_brings_data_sets(tmp_path, monkeypatch):
+def test_installed_package_brings_datasets(tmp_path, monkeypatch):
     package = tmp_path / "site"
     (package / "flowers-1.0.dist-info").mkdir(parents=True)
     (package / "flowers-1.0.dist-info" / "METADATA").write_text(

@@ -1,4 +1,4 @@
-"""Parts of data sets: disjoint, complete, with the correlation that was asked for."""
+"""Parts of datasets: disjoint, complete, with the correlation that was asked for."""
 
 import pathlib
 

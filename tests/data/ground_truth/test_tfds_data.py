@@ -1,4 +1,4 @@
-"""Tiny data sets that tensorflow-datasets writes, read in the order of a grid."""
+"""Tiny datasets that tensorflow-datasets writes, read in the order of a grid."""
 
 import itertools
 

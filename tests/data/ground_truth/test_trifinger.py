@@ -1,4 +1,4 @@
-"""Tiny files in the layout of the TriFinger data sets."""
+"""Tiny files in the layout of the TriFinger datasets."""
 
 import io
 import tarfile
