@@ -1,7 +1,5 @@
 """Parts of datasets: disjoint, complete, with the correlation that was asked for."""
 
-import pathlib
-
 import gin
 import numpy as np
 import pytest
@@ -14,12 +12,14 @@ from dmt.data.ground_truth import (
     splits,
     table_data,
 )
+from dmt.evaluation import evaluate
 from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics import factor_vae, fairness, mig
+from dmt.methods import train
+from dmt.postprocessing import postprocess
 from dmt.utils import configuration, results
-from tests.helpers.runs import TINY, bindings, run_binary
+from tests.helpers.runs import TINY, bindings
 
-ROOT = pathlib.Path(__file__).parents[3]
 BASE = dsprites_rendered.dsprites_rendered_small()
 FACTORS = BASE.factors_at(np.arange(BASE.size))
 
@@ -290,30 +290,14 @@ def test_run_on_a_split(tmp_path):
         split__part="'train'",
         split__held_out="{'shape': [2]}",
     )
-    (tmp_path / "tiny.gin").write_text("\n".join(lines))
-    done = run_binary(
-        "dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin"
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    done = run_binary(
-        "dmt_postprocess",
-        tmp_path,
-        "--model_dir=model",
-        "--output_dir=mean",
-        f"--gin_config={ROOT}/gin_configs/postprocess/mean.gin",
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    model, mean, scores = (str(tmp_path / name) for name in ("model", "mean", "scores"))
+    train.train_with_gin(model, False, [], lines)
+    config = configuration.shipped("postprocess/mean.gin")
+    postprocess.postprocess_with_gin(model, mean, False, [config], [])
     # The data of the training, but its other part.
-    done = run_binary(
-        "dmt_evaluate",
-        tmp_path,
-        "--input_dir=mean",
-        "--output_dir=scores",
-        f"--gin_config={ROOT}/gin_configs/metrics/mig.gin",
-        "--gin_bindings=mig.num_train = 100",
-        "--gin_bindings=split.part = 'test'",
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    config = configuration.shipped("metrics/mig.gin")
+    lines = ["mig.num_train = 100", "split.part = 'test'"]
+    evaluate.evaluate_with_gin(mean, scores, False, [config], lines)
     found = results.load_json(tmp_path / "scores/results/aggregate/evaluation.json")
     assert found["train_config.split.part"] == "'train'"
     assert found["evaluation_config.split.part"] == "'test'"
