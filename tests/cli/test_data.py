@@ -60,7 +60,7 @@ def test_list_imports_nothing_heavy(root):
         env={**os.environ, "PYTHONPATH": str(BIN.parent)},
     )
     lines = process.stdout.splitlines()
-    # Gin must know the parameters of data sets, whose modules need arrays.
+    # Gin must know the parameters of datasets, whose modules need arrays.
     assert lines[-1] in ("[]", "['numpy']"), process.stdout + process.stderr
     listed = [line.split()[0] for line in lines[1:] if line and line[0].islower()]
     assert set(listed) >= {*catalog.DATASETS, *registry.names()}
