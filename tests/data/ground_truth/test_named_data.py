@@ -14,28 +14,6 @@ def test_binding_names_the_dataset():
         gin.clear_config()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "dummy_data",
-        "dsprites_rendered",
-        "dsprites_rendered_noshape",
-        "dsprites_rendered_small",
-        "abstract_dsprites_rendered",
-        "armcube_rendered",
-        "armcube_rendered_heldout_colors_128",
-        "armcube_rendered_shifted",
-        "color_dsprites_rendered",
-        "noisy_dsprites_rendered",
-        "shapes3d_rendered",
-        "shapes3d_rendered_128",
-        "texture_dsprites_rendered",
-    ],
-)
-def test_dataset_knows_its_name(name):
-    assert named_data.get_named_ground_truth_data(name).name == name
-
-
 def test_unknown_name_suggests_the_closest():
     with pytest.raises(ValueError, match="mean 'dsprites_rendered'") as error:
         named_data.get_named_ground_truth_data("dsprite_rendered")
