@@ -312,51 +312,30 @@ _STEPS = {
     "show": (show, ("output_path", "overwrite")),
 }
 
+_FLAGS = (
+    Flag("accept_licence", "bool", False, "fetch: whether you accept the terms."),
+    Flag("link", "bool", False, "add: whether to link to the files, not copy them."),
+    Flag("output_path", "string", None, "show: picture to write, else NAME.png."),
+    Flag("overwrite", "bool", False, "show: whether to replace an existing picture."),
+    *GIN_FLAGS,
+)
+_VERBS = {
+    "list": ((), "all datasets and which are here"),
+    "info": (("NAME",), "factors, licence, files and where they come from"),
+    "fetch": (("NAME",), "downloads the files"),
+    "add": (("NAME", "PATH"), "takes files fetched elsewhere: file, folder, archive"),
+    "verify": (("NAME",), "checks the files"),
+    "prepare": (("NAME",), "does now what the first use would do"),
+    "compare": (("NAME", "NAME"), "how far the images of two datasets agree"),
+    "show": (("NAME",), "writes a sheet of images"),
+}
 COMMANDS = (
     Command(
         "data",
         "Fetches, checks and shows datasets; their folder is $DMT_DATA, else the "
         "current one.",
-        (
-            Flag(
-                "accept_licence",
-                "bool",
-                False,
-                "fetch: whether you accept the terms of the dataset.",
-            ),
-            Flag(
-                "link",
-                "bool",
-                False,
-                "add: whether to link to the files instead of copying them.",
-            ),
-            Flag(
-                "output_path",
-                "string",
-                None,
-                "show: picture to write; by default NAME.png.",
-            ),
-            Flag(
-                "overwrite",
-                "bool",
-                False,
-                "show: whether to replace an existing picture.",
-            ),
-            *GIN_FLAGS,
-        ),
+        _FLAGS,
         _data,
-        verbs={
-            "list": ((), "all datasets and which are here"),
-            "info": (("NAME",), "factors, licence, files and where they come from"),
-            "fetch": (("NAME",), "downloads the files"),
-            "add": (
-                ("NAME", "PATH"),
-                "takes files fetched elsewhere: file, folder, archive",
-            ),
-            "verify": (("NAME",), "checks the files"),
-            "prepare": (("NAME",), "does now what the first use would do"),
-            "compare": (("NAME", "NAME"), "how far the images of two datasets agree"),
-            "show": (("NAME",), "writes a sheet of images"),
-        },
+        verbs=_VERBS,
     ),
 )

@@ -51,7 +51,8 @@ def dataset(name: str) -> Callable[[_Function], _Function]:
     """
 
     def decorate(factory):
-        if name in _reserved:
+        # A module that is loaded again registers itself again.
+        if name in _reserved and _place(factory) != _place(_factories[name]):
             raise ValueError(
                 f"Two datasets have the same name. Received: name={name!r}"
             )
@@ -128,6 +129,10 @@ def open_dataset(name: str) -> Any:
 def closest(name: Any, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The most similar of the known names, "" if none is similar."""
     return next(iter(difflib.get_close_matches(str(name), known, 1, cutoff)), "")
+
+
+def _place(factory):
+    return factory.__module__, factory.__qualname__
 
 
 def _resolved(factory):

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.random import RandomState
 
 
 class DatasetNotFound(FileNotFoundError):
@@ -94,9 +95,7 @@ class GroundTruthData:
     def prepare(self) -> None:
         """Writes files that later uses read, if drawing the images takes long."""
 
-    def sample_factors(
-        self, num: int, random_state: np.random.RandomState
-    ) -> np.ndarray:
+    def sample_factors(self, num: int, random_state: RandomState) -> np.ndarray:
         """Draws factors.
 
         Args:
@@ -109,7 +108,7 @@ class GroundTruthData:
         raise NotImplementedError
 
     def sample_observations_from_factors(
-        self, factors: np.ndarray, random_state: np.random.RandomState
+        self, factors: np.ndarray, random_state: RandomState
     ) -> np.ndarray:
         """Draws one observation for each row of factors.
 
@@ -124,15 +123,13 @@ class GroundTruthData:
         return images.astype(np.float32) / 255
 
     def sample(
-        self, num: int, random_state: np.random.RandomState
+        self, num: int, random_state: RandomState
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws factors, then their observations, as (factors, observations)."""
         factors = self.sample_factors(num, random_state)
         return factors, self.sample_observations_from_factors(factors, random_state)
 
-    def sample_observations(
-        self, num: int, random_state: np.random.RandomState
-    ) -> np.ndarray:
+    def sample_observations(self, num: int, random_state: RandomState) -> np.ndarray:
         """Draws observations of random factors."""
         return self.sample(num, random_state)[1]
 
@@ -148,7 +145,7 @@ class GroundTruthData:
         raise NotImplementedError(f"Observations of {self.name} have no indices.")
 
     def indices_of(
-        self, factors: np.ndarray, random_state: np.random.RandomState | None = None
+        self, factors: np.ndarray, random_state: RandomState | None = None
     ) -> np.ndarray:
         """Indices of observations that show the factors.
 

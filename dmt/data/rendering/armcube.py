@@ -72,7 +72,7 @@ def _elbow_and_tip(factors):
 @_compiled()
 def feasible(factors):
     """Whether the arm touches neither the cube nor the floor: bool (n,)."""
-    feasible = np.empty(len(factors), dtype=np.bool_)
+    results = np.empty(len(factors), dtype=np.bool_)
     for i in range(len(factors)):
         elbow, tip = _elbow_and_tip(factors[i])
         ok = tip[2] >= _LOWER_RADIUS
@@ -90,8 +90,8 @@ def feasible(factors):
             dz = max(abs(z) - _CUBE_HALF_SIDE, 0.0)
             radius = _LOWER_RADIUS if k == 0 else _CHECKED_RADIUS
             ok = dx * dx + dy * dy + dz * dz >= radius * radius
-        feasible[i] = ok
-    return feasible
+        results[i] = ok
+    return results
 
 
 @functools.cache
@@ -116,13 +116,7 @@ def view(look, resolution):
     across = _unit(_cross(light, (0.0, 1.0, 0.0)))
     frame = np.stack(
         [
-            camera,
-            right,
-            up,
-            forward,
-            across,
-            _cross(light, across),
-            light,
+            *(camera, right, up, forward, across, _cross(light, across), light),
             [look.tangent, 0, 0],
         ]
     )
@@ -322,22 +316,11 @@ def _mark_cube(marks, cube, frame):
 
 @_compiled()
 def _shade(
-    marks,
-    starts,
-    ends,
-    cube,
-    hue,
-    frame,
-    shading,
-    rays,
-    ground,
-    lit,
-    shadowed,
-    image,
+    marks, starts, ends, cube, hue, frame, shading, rays, ground, lit, shadowed, image
 ):
     """Draws the marked pixels.
 
-    What is called in the inner loops takes numbers, not arrays, which is much faster.
+    Functions of the inner loops take numbers instead of arrays, which is much faster.
     """
     # Axis of each capsule, the camera seen from its start, and what all rays share.
     parts = np.empty((4, 9))
