@@ -4,10 +4,12 @@ A dataset of this package is a module of `dmt.data.ground_truth` that registers 
 
     @registry.dataset("bars")
     class Bars(ground_truth_data.GroundTruthData):
+        name = "bars"
         ...
 
-The module is found without a list. As all of these modules are imported together, they
-import heavy libraries only inside functions.
+The module is found without a list, and the first line of its docstring describes the
+dataset in `dmt_data list`. As all of these modules are imported together, they import
+heavy libraries only inside functions.
 
 An installed package adds datasets by entry points of the group "dmt.datasets", in its
 pyproject.toml:

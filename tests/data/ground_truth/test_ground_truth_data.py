@@ -25,7 +25,7 @@ NAMES = [
 @pytest.fixture(params=[name for name in NAMES if not needs_bindings(name)])
 def data(request):
     data = registry.open_dataset(request.param)
-    assert data.name == request.param
+    assert data.name == request.param, "`name` must be the registered name"
     return data
 
 
