@@ -135,7 +135,7 @@ def fetch(name, accept_licence=False):
             report = download.fetch(file, root)
             print(f"{local.locate(file, root)[1].absolute()}: {report}")
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        print("\nInterrupted. Run the same command to continue.", file=sys.stderr)
         sys.exit(130)
 
 

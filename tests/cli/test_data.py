@@ -181,7 +181,7 @@ def test_interrupt(root):
         error = process.communicate()[1]
         release.set()
         assert process.returncode == 130
-        assert b"goes on from here" in error
+        assert b"same command to continue" in error
         assert b"Traceback" not in error
         assert names(root) == ["mpi3d_real.npz.part", "mpi3d_real.npz.part.json"]
         subprocess.run(command, env=environment, check=True, capture_output=True)

@@ -1,6 +1,9 @@
 """Datasets that have an image of every combination of their factors."""
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, state_space
 
@@ -18,10 +21,16 @@ class GridData(ground_truth_data.GroundTruthData):
     and defines `images_at`, or passes an array of images.
     """
 
-    factor_sizes = None
-    state_space_names = None
+    factor_sizes: list[int]
+    state_space_names: list[str]
 
-    def __init__(self, name, latent_factor_indices=None, images=None, rows=None):
+    def __init__(
+        self,
+        name: str,
+        latent_factor_indices: Sequence[int] | None = None,
+        images: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+    ):
         """Sets up the state space.
 
         Args:

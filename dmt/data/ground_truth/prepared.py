@@ -29,7 +29,7 @@ _FORMAT = 1
 # Number of bytes of a source to read at once.
 _READ_BYTES = 1 << 24
 # Copies in memory that are in use; a dataset that is opened again shares them.
-_copies = weakref.WeakValueDictionary()
+_copies: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
 
 
 def not_found(name, path, fetch, rendered=None):

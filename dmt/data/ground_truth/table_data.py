@@ -1,6 +1,7 @@
 """Datasets that are a list of samples with known factors, not a grid of factors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +17,9 @@ class FactorTable(ground_truth_data.GroundTruthData):
     error.
     """
 
-    def __init__(self, factors, factors_num_values=None):
+    def __init__(
+        self, factors: np.ndarray, factors_num_values: Sequence[int] | None = None
+    ):
         """Numbers the combinations of values that occur.
 
         Args:
@@ -140,7 +143,13 @@ class ImageTable(FactorTable):
     """A table of factors with an image for each row."""
 
     def __init__(
-        self, name, images, factors, factor_names, factors_num_values=None, rows=None
+        self,
+        name: str,
+        images: np.ndarray,
+        factors: np.ndarray,
+        factor_names: Sequence[str],
+        factors_num_values: Sequence[int] | None = None,
+        rows: np.ndarray | None = None,
     ):
         """Joins factors and images.
 

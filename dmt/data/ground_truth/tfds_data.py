@@ -89,7 +89,7 @@ def _scale_to_64(images):
 
 class _Grid(grid_data.GridData):
     origin = "official"
-    observation_shape = None
+    observation_shape: list[int] = []
 
     def __init__(self, name, factor_sizes, names, latent, images, rows):
         self.factor_sizes = factor_sizes

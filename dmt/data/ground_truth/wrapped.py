@@ -7,7 +7,7 @@ from dmt.data.ground_truth import ground_truth_data
 class DatasetWrapper(ground_truth_data.GroundTruthData):
     """A dataset with the factors, and the draws of factors, of another one."""
 
-    def __init__(self, name, base):
+    def __init__(self, name: str, base: ground_truth_data.GroundTruthData):
         """Takes over what is known of the base.
 
         Args:

@@ -61,7 +61,7 @@ def presence(dataset, root):
         root: folder of all datasets, a path.
 
     Returns:
-        "by hand" if no file is here, and no program can fetch them.
+        "by hand" if the files are missing and no program can download them.
     """
     found = [locate(file, root) is not None for file in dataset.files]
     if all(found):
