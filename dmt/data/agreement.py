@@ -1,4 +1,4 @@
-"""How far the images of two data sets with the same factors agree."""
+"""How far the images of two datasets with the same factors agree."""
 
 import sys
 
@@ -11,20 +11,20 @@ def compare(data, other):
     """Compares the images of all factors of variation, pixel by pixel.
 
     Args:
-      data: a GroundTruthData whose observations have indices.
-      other: another one with the same factors, numbers of values and image shape.
+        data: a `GroundTruthData` whose observations have indices.
+        other: another one with the same factors and image shape.
 
     Returns:
-      dict with
-        num_images: number of pairs of images,
-        equal_images: share of pairs that agree in every pixel, in [0, 1],
-        equal_pixels: share of pixels that agree in every channel, in [0, 1],
-        largest_difference: of two values, in [0, 255],
-        mean_difference: mean absolute difference of two values, in [0, 255],
-        most_different: factors of the pair with the largest mean difference, a list.
+        Dictionary with
+            num_images: number of pairs of images,
+            equal_images: share of pairs that agree in every pixel, in [0, 1],
+            equal_pixels: share of pixels that agree in every channel, in [0, 1],
+            largest_difference: largest difference of two values, in [0, 255],
+            mean_difference: mean absolute difference of two values, in [0, 255],
+            most_different: factors of the pair with the largest mean difference.
 
     Raises:
-      ValueError: if the two cannot be compared.
+        ValueError: if the two cannot be compared.
     """
     for datum in (data, other):
         if datum.size is None:
@@ -35,7 +35,7 @@ def compare(data, other):
         values = [getattr(datum, what) for datum in (data, other)]
         if values[0] != values[1]:
             raise ValueError(
-                f"Only data sets with the same {what} can be compared. Received: "
+                f"Only datasets with the same {what} can be compared. Received: "
                 f"{data.name} with {values[0]} and {other.name} with {values[1]}"
             )
     equal_images = equal_pixels = num_pixels = largest = total = 0
@@ -45,7 +45,7 @@ def compare(data, other):
         if not np.array_equal(data.factors_at(indices), other.factors_at(indices)):
             raise ValueError(
                 f"{data.name} and {other.name} do not have their images in the same "
-                "order, so that they cannot be compared."
+                "order and cannot be compared."
             )
         difference = np.abs(
             data.images_at(indices).astype(np.int16) - other.images_at(indices)

@@ -1,28 +1,39 @@
-"""Labels of a few images: what a semi-supervised method or a validation is told.
+"""Labels of a few images, for semi-supervised methods and for validation.
 
-A labeller makes labels of factors of variation, with the errors and gaps that labels
-of people have (Locatello et al., 2020, "Disentangling factors of variation using few
+A labeller makes labels of factors of variation, with the errors and gaps that human
+labels have (Locatello et al., 2020, "Disentangling factors of variation using few
 labels", https://arxiv.org/abs/1905.01258). Random numbers are drawn in the order of
 disentanglement_lib, so that a seed gives the same images and labels.
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import gin
 import numpy as np
 
-from dmt.utils import stages
+from dmt.data.ground_truth.ground_truth_data import GroundTruthData
+from dmt.utils import checks, stages
 
+Labeller = Callable[
+    [np.ndarray, GroundTruthData, np.random.RandomState],
+    tuple[np.ndarray, Sequence[int]],
+]
 _ARGUMENTS = ["labels", "dataset", "random_state"]
 
 
 @stages.configurable("labeller", "supervision", denylist=_ARGUMENTS)
-def make_labeller(labels, dataset, random_state, labeller_fn=gin.REQUIRED):
-    """Labels of factors.
+def make_labeller(
+    labels: np.ndarray,
+    dataset: GroundTruthData,
+    random_state: np.random.RandomState,
+    labeller_fn: Labeller = gin.REQUIRED,
+) -> tuple[np.ndarray, list[int]]:
+    """Makes labels of factors with a labeller.
 
     Args:
         labels: int array (n, num_factors), the factors of n images.
-        dataset: the `GroundTruthData` that they are from.
+        dataset: the `GroundTruthData` of the images.
         random_state: numpy RandomState.
         labeller_fn: the labeller, for example `perfect_labeller`.
 
@@ -35,55 +46,60 @@ def make_labeller(labels, dataset, random_state, labeller_fn=gin.REQUIRED):
 
 
 @stages.configurable("perfect_labeller", "supervision", denylist=_ARGUMENTS)
-def perfect_labeller(labels, dataset, random_state):
-    """The factors themselves; see `make_labeller`."""
+def perfect_labeller(
+    labels: np.ndarray, dataset: GroundTruthData, random_state: np.random.RandomState
+) -> tuple[np.ndarray, Sequence[int]]:
+    """Labels that are the factors; see `make_labeller`."""
     del random_state
     return labels, dataset.factors_num_values
 
 
 @stages.configurable("bin_labeller", "supervision", denylist=_ARGUMENTS)
-def bin_labeller(labels, dataset, random_state, num_bins=5):
-    """Factors rounded down to few values; see `make_labeller`.
+def bin_labeller(
+    labels: np.ndarray,
+    dataset: GroundTruthData,
+    random_state: np.random.RandomState,
+    num_bins: int = 5,
+) -> tuple[np.ndarray, Sequence[int]]:
+    """Labels that are the factors in a few bins; see `make_labeller`.
 
     Args:
         labels: see `make_labeller`.
         dataset: see `make_labeller`.
         random_state: unused.
-        num_bins: greatest number of values of a label.
+        num_bins: largest number of values of a label.
 
     Raises:
         ValueError: if num_bins is not a positive integer.
     """
     del random_state
-    if not isinstance(num_bins, int) or num_bins < 1:
-        raise ValueError(
-            "bin_labeller.num_bins must be an integer, at least 1. "
-            f"Received: num_bins={num_bins!r}"
-        )
+    checks.integer("bin_labeller.num_bins", num_bins, low=1)
     sizes = np.array(dataset.factors_num_values)
     bins = np.minimum(labels // (sizes / num_bins), num_bins - 1)
-    return np.where(sizes > num_bins, bins, labels), np.minimum(sizes, num_bins)
+    binned = np.where(sizes > num_bins, bins, labels)
+    return binned, np.minimum(sizes, num_bins).tolist()
 
 
 @stages.configurable("noisy_labeller", "supervision", denylist=_ARGUMENTS)
-def noisy_labeller(labels, dataset, random_state, prob_random=0.1):
-    """Factors of which some are replaced by random values; see `make_labeller`.
+def noisy_labeller(
+    labels: np.ndarray,
+    dataset: GroundTruthData,
+    random_state: np.random.RandomState,
+    prob_random: float = 0.1,
+) -> tuple[np.ndarray, Sequence[int]]:
+    """Labels that are the factors or random values; see `make_labeller`.
 
     Args:
         labels: see `make_labeller`.
         dataset: see `make_labeller`.
         random_state: numpy RandomState.
-        prob_random: probability, for each label of each image, that it is drawn at
-            random; it may be drawn right.
+        prob_random: probability that a label of an image is a random value, which may
+            be the right one.
 
     Raises:
         ValueError: if prob_random is not a probability.
     """
-    if not 0 <= prob_random <= 1:
-        raise ValueError(
-            "noisy_labeller.prob_random must be in [0, 1]. "
-            f"Received: prob_random={prob_random!r}"
-        )
+    checks.number("noisy_labeller.prob_random", prob_random, low=0, high=1)
     labels, sizes = labels.copy(), dataset.factors_num_values
     for row in labels:
         for factor, size in enumerate(sizes):
@@ -93,8 +109,10 @@ def noisy_labeller(labels, dataset, random_state, prob_random=0.1):
 
 
 @stages.configurable("permuted_labeller", "supervision", denylist=_ARGUMENTS)
-def permuted_labeller(labels, dataset, random_state):
-    """Factors whose values are renamed, without their order; see `make_labeller`."""
+def permuted_labeller(
+    labels: np.ndarray, dataset: GroundTruthData, random_state: np.random.RandomState
+) -> tuple[np.ndarray, Sequence[int]]:
+    """Labels whose values are those of the factors, permuted; see `make_labeller`."""
     sizes = dataset.factors_num_values
     columns = [
         random_state.permutation(size)[column]
@@ -104,8 +122,13 @@ def permuted_labeller(labels, dataset, random_state):
 
 
 @stages.configurable("partial_labeller", "supervision", denylist=_ARGUMENTS)
-def partial_labeller(labels, dataset, random_state, num_observed_factors=2):
-    """Some of the factors, chosen at random, in random order; see `make_labeller`.
+def partial_labeller(
+    labels: np.ndarray,
+    dataset: GroundTruthData,
+    random_state: np.random.RandomState,
+    num_observed_factors: int = 2,
+) -> tuple[np.ndarray, Sequence[int]]:
+    """Labels that are some random factors in random order; see `make_labeller`.
 
     Args:
         labels: see `make_labeller`.
@@ -114,21 +137,23 @@ def partial_labeller(labels, dataset, random_state, num_observed_factors=2):
         num_observed_factors: number of factors to keep.
 
     Raises:
-        ValueError: if it is not in 1 to the number of factors.
+        ValueError: if it is not an integer from 1 to the number of factors.
     """
     num_factors = labels.shape[1]
-    is_integer = type(num_observed_factors) is int
-    if not is_integer or not 1 <= num_observed_factors <= num_factors:
-        raise ValueError(
-            f"partial_labeller.num_observed_factors must be 1 to {num_factors}. "
-            f"Received: num_observed_factors={num_observed_factors!r}"
-        )
+    checks.integer(
+        "partial_labeller.num_observed_factors",
+        num_observed_factors,
+        low=1,
+        high=num_factors,
+    )
     kept = random_state.choice(num_factors, num_observed_factors, replace=False)
-    return labels[:, kept], np.array(dataset.factors_num_values)[kept]
+    return labels[:, kept], [dataset.factors_num_values[column] for column in kept]
 
 
-def sample_supervised_data(seed, dataset, num_labelled_samples):
-    """Draws images with labels; their factors, their pixels, then their labels.
+def sample_supervised_data(
+    seed: int, dataset: GroundTruthData, num_labelled_samples: int
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Draws images with labels: first factors, then pixels, then labels.
 
     Args:
         seed: integer in [0, 2**32).
@@ -142,25 +167,23 @@ def sample_supervised_data(seed, dataset, num_labelled_samples):
     Raises:
         ValueError: if num_labelled_samples is not a positive integer.
     """
-    is_integer = type(num_labelled_samples) is int
-    if not is_integer or num_labelled_samples < 1:
-        raise ValueError(
-            "num_labelled_samples must be an integer, at least 1. "
-            f"Received: num_labelled_samples={num_labelled_samples!r}"
-        )
+    checks.integer("num_labelled_samples", num_labelled_samples, low=1)
     random_state = np.random.RandomState(seed)
     factors = dataset.sample_factors(num_labelled_samples, random_state)
     observations = dataset.sample_observations_from_factors(factors, random_state)
     return observations, *make_labeller(factors, dataset, random_state)
 
 
-def train_test_split(observations, labels, train_percentage):
-    """The first rows to train, the others to test.
+def train_test_split(
+    observations: np.ndarray, labels: np.ndarray, train_percentage: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Splits rows: the first ones to train, the others to test.
 
     Args:
         observations: array (n, ...).
         labels: array (n, num_labels).
-        train_percentage: share of the rows that train, rounded up to whole ones.
+        train_percentage: share of the rows to train, in (0, 1); the number of rows is
+            rounded up.
 
     Returns:
         Observations and labels to train, observations and labels to test.

@@ -1,62 +1,70 @@
 """Pairs of images that differ in few factors of variation, for weak supervision.
 
-Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
-https://arxiv.org/abs/2002.02886: the second image of a pair has the factors of the
-first but for a few, `dynamics`, which are drawn anew.
+As in Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
+https://arxiv.org/abs/2002.02886, the second image of a pair has the factors of the
+first, except for a few that are drawn anew (`dynamics`).
 """
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import gin
 import numpy as np
 
-from dmt.data.ground_truth import ground_truth_data
+from dmt.data.ground_truth.ground_truth_data import DatasetNotFound, GroundTruthData
 from dmt.data.pipeline import DrawnExamples, batch_indices
-from dmt.utils import stages
+from dmt.utils import checks, stages
 
-# Draws of a second image that does not exist before another one is looked for: first
-# of other values, then of other factors.
+# If a drawn second image does not exist, values are drawn so often, then other factors
+# are chosen so often.
 _DRAWS_OF_VALUES = 8
 _DRAWS_OF_FACTORS = 4
-# Orders of the combinations of factors in which near ones are neighbours; the share
-# that may have no near one; how far to look.
+# Number of orders of the combinations of factors, in which similar ones are neighbours.
+# No further orders are made if a smaller share has no similar one.
 _MAX_ORDERS = 64
 _MAX_ALONE = 0.01
+# How many places to look at, in each order and each direction.
 _REACH = 8
 
 
 class PairExamples(DrawnExamples):
-    """Batches of pairs, one image above the other, and of a factor that changed.
+    """Batches of pairs, one image above the other, with a factor that changed.
 
     Subclasses define `draw`.
 
     Args:
         dataset: a `GroundTruthData`.
+
+    Attributes:
+        has_labels: whether it is known which factor changed.
     """
 
-    # Whether it is known which factor changed.
-    has_labels = True
+    has_labels: bool = True
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: GroundTruthData):
         self.dataset = dataset
 
-    def draw(self, seed, step, batch_size):
+    def draw(
+        self, seed: int, step: int, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Images (2, batch_size, height, width, channels) and labels (batch_size,)."""
         raise NotImplementedError(f"{type(self).__name__} must define draw.")
 
-    def load_batch(self, seed, step, batch_size):
-        """Batch `step`, a function of the arguments alone.
+    def load_batch(
+        self, seed: int, step: int, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Batch `step`, which depends on the arguments only.
 
         Returns:
-            images (batch_size, 2 * height, width, channels), uint8, or float32 in
-            [0, 1] if those of the data set have no indices; and labels (batch_size, 1),
-            int32, the number of a factor that changed, -1 if unknown.
+            Images (batch_size, 2 * height, width, channels), uint8, or float32 in
+            [0, 1] if the images of the dataset have no indices; and labels
+            (batch_size, 1), int32, the number of a factor that changed, -1 if unknown.
         """
         images, labels = self.draw(seed, step, batch_size)
         return np.concatenate(images, axis=1), labels[:, None].astype("int32")
 
-    def shapes(self, batch_size):
+    def shapes(self, batch_size: int) -> list[tuple[tuple[int, ...], str]]:
         """See `DrawnExamples.shapes`."""
         height, width, channels = self.dataset.observation_shape
         dtype = "float32" if self.dataset.size is None else "uint8"
@@ -68,45 +76,48 @@ class PairExamples(DrawnExamples):
 class DrawnPairs(PairExamples):
     """Pairs whose second image has some factors drawn anew.
 
-    In half of the pairs one factor changes, in the others k. New values are uniform
-    over all values of the factor, and may be the old ones; the label is the last of the
-    factors that were drawn.
+    One factor changes in half of the pairs, and k factors in the others. New values are
+    uniform over all values of the factor and may equal the old ones. The label is the
+    last of the factors that were drawn.
 
-    Where a data set lacks combinations of factors, the draw is repeated until the
-    second image exists and is another one. Where that hardly ever happens, it is the
-    nearest one: in as few factors as possible another one. The label is then a factor
-    whose value changed.
+    If a dataset lacks combinations of factors, the draw is repeated until the second
+    image exists and differs from the first. If that does not happen within a limited
+    number of draws, the second image is one that differs in as few factors as possible.
+    The label is then a factor whose value changed.
     """
 
-    def __init__(self, dataset, k=gin.REQUIRED):
-        """Looks up which combinations of factors there are.
+    def __init__(self, dataset: GroundTruthData, k: int = gin.REQUIRED):
+        """Finds out which combinations of factors exist.
 
         Args:
             dataset: a `GroundTruthData`.
-            k: number of factors that change, from 1 on; -1 to draw it for each pair,
-                from 1 to the number of factors less one.
+            k: number of factors that change, at least 1; -1 to draw the number for each
+                pair, from 1 to the number of factors minus one.
 
         Raises:
-            ValueError: if k is another number, or the data set has no two combinations.
+            ValueError: if k is another number, or the dataset has one combination only.
         """
         super().__init__(dataset)
-        is_integer = isinstance(k, int) and not isinstance(k, bool)
-        if not is_integer or k not in (-1, *range(1, dataset.num_factors + 1)):
+        possible = (-1, *range(1, dataset.num_factors + 1))
+        if not checks.is_integer(k) or k not in possible:
             raise ValueError(
                 f"dynamics.k must be -1 or 1 to {dataset.num_factors}, the number of "
                 f"factors of {dataset.name}. Received: k={k!r}"
             )
         self.k = k
-        # A data set may make images that are not in its list.
+        # Some datasets draw images that are not in their list.
         self._exist = getattr(dataset, "is_feasible", None)
-        self._combinations = None
+        self._combinations: Combinations | None = None
         if not dataset.has_all_combinations and self._exist is None:
             self._combinations = Combinations(
-                dataset.factors_at(np.arange(dataset.size)), dataset.factors_num_values
+                dataset.factors_at(np.arange(dataset.size or 0)),
+                dataset.factors_num_values,
             )
             self._exist = self._combinations.exist
 
-    def draw(self, seed, step, batch_size):
+    def draw(
+        self, seed: int, step: int, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `PairExamples.draw`."""
         dataset = self.dataset
         random_state = np.random.RandomState(np.random.SFC64([seed, step]))
@@ -124,18 +135,20 @@ class DrawnPairs(PairExamples):
         images = np.asarray(images, self.shapes(batch_size)[0][1])
         return images.reshape(2, batch_size, *images.shape[1:]), labels
 
-    def change(self, first, random_state):
-        """Factors of second images.
+    def change(
+        self, first: np.ndarray, random_state: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draws factors of second images.
 
         Args:
             first: int array (n, num_factors), factors of the first images.
             random_state: numpy RandomState.
 
         Returns:
-            int arrays (n, num_factors) and (n,), the labels.
+            Factors, int array (n, num_factors), and labels, int array (n,).
 
         Raises:
-            ValueError: if there seems to be no other image.
+            ValueError: if no other image was found.
         """
         num, num_factors = first.shape
         sizes = self.dataset.factors_num_values
@@ -158,8 +171,8 @@ class DrawnPairs(PairExamples):
         else:
             if self._combinations is None:
                 raise ValueError(
-                    f"{self.dataset.name} seems to have no image that differs in the "
-                    f"drawn factors from that of {first[rest[0]].tolist()}."
+                    f"No image of {self.dataset.name} was found that differs from that "
+                    f"of the factors {first[rest[0]].tolist()} in the drawn factors."
                 )
             second[rest] = self._combinations.nearest(first[rest], random_state)
         changed = second != first
@@ -167,8 +180,10 @@ class DrawnPairs(PairExamples):
         return second, np.where(changed[np.arange(num), labels], labels, others)
 
 
-def draw_changes(k, num, num_factors, random_state):
-    """Which factors change.
+def draw_changes(
+    k: int, num: int, num_factors: int, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws which factors change.
 
     Args:
         k: see `DrawnPairs`.
@@ -177,33 +192,32 @@ def draw_changes(k, num, num_factors, random_state):
         random_state: numpy RandomState.
 
     Returns:
-        bool array (num, num_factors), whether a factor changes; int array (num,), the
-        last of those that do, in the order in which they were drawn.
+        Whether each factor changes, bool array (num, num_factors), and which of the
+        changing factors was drawn last, int array (num,).
     """
-    if k == -1:
-        k = random_state.randint(1, max(num_factors, 2), size=num)
-    sizes = np.where(random_state.randint(2, size=num), k, 1)
+    most = random_state.randint(1, max(num_factors, 2), size=num) if k == -1 else k
+    sizes = np.where(random_state.randint(2, size=num), most, 1)
     order = random_state.random_sample((num, num_factors)).argsort(axis=1)
     ranks = order.argsort(axis=1)
     return ranks < sizes[:, None], order[np.arange(num), sizes - 1]
 
 
 class Combinations:
-    """The combinations of factors that a list of images has, and their neighbours.
+    """The combinations of factors of a list of images, and which ones are similar.
 
     Args:
-        factors: int array (n, num_factors), those of each image.
+        factors: int array (n, num_factors), the factors of each image.
         sizes: number of values of each factor.
 
     Raises:
-        ValueError: if there is one combination only.
+        ValueError: if there is only one combination.
     """
 
-    def __init__(self, factors, sizes):
+    def __init__(self, factors: np.ndarray, sizes: Sequence[int]):
         random_state = np.random.RandomState(0)
-        # The key of a combination is the sum of random numbers of its values: keys of
-        # two combinations, or of what is left of them without some factors, are the
-        # same as good as never.
+        # The key of a combination is the sum of a random number for each of its values.
+        # As the numbers have 64 bits, two combinations practically never have the same
+        # key, even if some factors are left out.
         self._numbers = [
             random_state.randint(2**64 - 1, size=size, dtype="uint64") for size in sizes
         ]
@@ -212,11 +226,11 @@ class Combinations:
         )
         if len(rows) < 2:
             raise ValueError(
-                "Pairs need a data set with two combinations of factors or more. "
+                "Pairs need a dataset with at least two combinations of factors. "
                 f"Received: all {len(factors)} images have the same"
             )
         self._factors = factors[rows]
-        # Without the factors in which they differ, neighbours have the same key.
+        # Combinations have one key if the factors in which they differ are left out.
         subsets = itertools.chain.from_iterable(
             itertools.combinations(range(len(sizes)), num)
             for num in range(1, len(sizes) + 1)
@@ -245,19 +259,22 @@ class Combinations:
         found = np.minimum(found, len(self._keys) - 1)
         return found, self._keys[found] == keys
 
-    def exist(self, factors):
+    def exist(self, factors: np.ndarray) -> np.ndarray:
         """Whether there are images of these factors (n, num_factors): bool (n,)."""
         return self._find(factors)[1]
 
-    def nearest(self, factors, random_state):
-        """Other combinations that differ in as few factors as possible.
+    def nearest(
+        self, factors: np.ndarray, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        """Finds other combinations that differ in as few factors as possible.
 
-        With up to 10 factors exact where two are enough, but for one in a hundred
-        combinations; otherwise the best of many.
+        With up to 10 factors, the result is exact if a combination that differs in at
+        most two factors exists, which is so for 99 % of the combinations. Otherwise it
+        is the best of the candidates that were examined.
 
         Args:
             factors: int array (n, num_factors) of combinations that exist.
-            random_state: numpy RandomState, draws among equally near ones.
+            random_state: numpy RandomState, to draw among equally similar ones.
 
         Returns:
             int array (n, num_factors).
@@ -275,35 +292,34 @@ class Combinations:
 
 
 class StoredPairs(PairExamples):
-    """Pairs of images of a list of one's own.
+    """Pairs of images that a file lists.
 
     Args:
         dataset: an indexable `GroundTruthData`.
-        path: npy file of integers, (n, 2), the indices of the two images of each pair,
-            or (n, 3), with the number of a factor that changed, -1 where unknown.
+        path: npy file of integers of shape (n, 2), the indices of the two images of
+            each pair, or (n, 3), with the number of a factor that changed, -1 if
+            unknown.
 
     Raises:
         DatasetNotFound: if there is no such file.
-        ValueError: if it holds something else, or the images have no indices.
+        ValueError: if the file holds something else, or the images have no indices.
     """
 
-    def __init__(self, dataset, path):
+    def __init__(self, dataset: GroundTruthData, path: str):
         super().__init__(dataset)
         if dataset.size is None:
             raise ValueError(
-                "pairs.path needs a data set whose images have indices. "
+                "pairs.path needs a dataset whose images have indices. "
                 f"Received: {dataset.name}, which draws random pixels"
             )
         file = Path(str(path)).expanduser()
         if not file.is_file():
-            raise ground_truth_data.DatasetNotFound(
-                f"pairs.path names no file. Received: path={path!r}"
-            )
+            raise DatasetNotFound(f"pairs.path names no file. Received: path={path!r}")
         try:
             pairs = np.load(file, allow_pickle=False)
-        except Exception as error:  # NumPy raises half a dozen kinds.
+        except Exception as error:  # NumPy raises errors of many kinds.
             raise ValueError(f"{file} is no npy file: {error}") from error
-        shape = getattr(pairs, "shape", ())
+        shape: tuple[int, ...] = getattr(pairs, "shape", ())
         if len(shape) != 2 or shape[1] not in (2, 3) or pairs.dtype.kind not in "iu":
             raise ValueError(
                 f"{file} must hold integers of shape (n, 2) or (n, 3). "
@@ -321,7 +337,9 @@ class StoredPairs(PairExamples):
         self._labels = pairs[:, 2] if shape[1] == 3 else np.full(len(pairs), -1)
         self.has_labels = self._labels.min() >= 0
 
-    def draw(self, seed, step, batch_size):
+    def draw(
+        self, seed: int, step: int, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `PairExamples.draw`."""
         rows = batch_indices(seed, step, batch_size, len(self._pairs))
         images = self.dataset.images_at(self._pairs[rows].T.ravel())
@@ -329,11 +347,11 @@ class StoredPairs(PairExamples):
 
 
 @stages.configurable("pairs", "supervision", denylist=["dataset"])
-def make_pairs(dataset, path=None):
-    """The pairs to train on.
+def make_pairs(dataset: GroundTruthData, path: str | None = None) -> PairExamples:
+    """Makes the pairs to train on.
 
     Args:
         dataset: a `GroundTruthData`.
-        path: file of `StoredPairs`; None to draw pairs by `dynamics`.
+        path: file of `StoredPairs`; None for `DrawnPairs`.
     """
     return DrawnPairs(dataset) if path is None else StoredPairs(dataset, path)

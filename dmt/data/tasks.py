@@ -1,54 +1,54 @@
-"""Tasks on the images of a data set: what a multi-task model learns to predict.
+"""Tasks on the images of a dataset: what a multi-task model learns to predict.
 
 `random_tasks` are random networks of the factors of variation (Maziarka et al., 2021,
 "On the relationship between disentanglement and multi-task learning",
-https://arxiv.org/abs/2110.03498, section 3); `label_tasks` are columns of labels, a
-table of your own or the factors themselves.
+https://arxiv.org/abs/2110.03498, section 3). `label_tasks` are columns of labels, which
+are a table of your own or the factors themselves.
 """
 
 import concurrent.futures
 import hashlib
 import json
 import logging
-import math
+from collections.abc import Sequence
 
 import numpy as np
 import threadpoolctl
 
 from dmt.data.ground_truth import prepared
-from dmt.utils import arrays, machine, stages
+from dmt.data.ground_truth.ground_truth_data import GroundTruthData
+from dmt.utils import arrays, checks, machine, stages
 
 logger = logging.getLogger(__name__)
 
 SCALINGS = ("unit", "symmetric", "index")
 SUBSETS = ("all", "random", "halves")
-# Rows whose targets are computed at once.
+# Number of rows whose targets are computed at once.
 _BLOCK = 4096
 
 
 class Tasks:
-    """What every kind of tasks has.
+    """Base class of tasks."""
 
-    `names(dataset)` are the tasks, `num_classes(dataset)` the number of classes of each
-    (0: a number is to be predicted), `targets(dataset)` a float32 array
-    (dataset.size, num_tasks) of numbers, or of classes from 0 on.
-    """
-
-    def names(self, dataset):
+    def names(self, dataset: GroundTruthData) -> list[str]:
         """Name of each task."""
         raise NotImplementedError
 
-    def num_classes(self, dataset):
+    def num_classes(self, dataset: GroundTruthData) -> list[int]:
         """Number of classes of each task, 0 for a regression."""
         return [0] * len(self.names(dataset))
 
-    def targets(self, dataset):
-        """Targets of all images, float32 (dataset.size, num_tasks)."""
+    def targets(self, dataset: GroundTruthData) -> np.ndarray:
+        """Targets of all images.
+
+        Returns:
+            float32 array (dataset.size, num_tasks) of numbers, or of classes from 0 on.
+        """
         raise NotImplementedError
 
 
-def unit_factors(factors, factor_sizes):
-    """Value numbers scaled to [0, 1], 0 for a factor with one value.
+def unit_factors(factors: np.ndarray, factor_sizes: Sequence[int]) -> np.ndarray:
+    """Scales value numbers to [0, 1]; a factor with one value becomes 0.
 
     Args:
         factors: int array (n, num_factors).
@@ -65,22 +65,22 @@ def unit_factors(factors, factor_sizes):
 class RandomTasks(Tasks):
     """Regression to random networks of the factors.
 
-    Task i is a network with tanh units and one linear output whose weights and biases
-    are drawn from N(0, scale^2). It depends on the seed and on i alone, so that the
-    first five of ten tasks are those of a run with five.
+    Task i is a network with tanh units and one linear output, whose weights and biases
+    are drawn from N(0, scale^2). It depends on the seed and on i only, so that a run
+    with five tasks has the first five of ten tasks.
 
     Args:
         num_tasks: number of tasks.
         depth: number of hidden layers.
-        width: units in each.
+        width: number of units in each hidden layer.
         scale: standard deviation of all weights and biases.
         seed: integer, at least 0.
-        factor_scaling: what the networks see of a factor with n values: "unit" (value
+        factor_scaling: input of the networks for a factor with n values: "unit" (value
             number / (n - 1), in [0, 1]), "symmetric" (the same in [-1, 1]) or "index"
-            (the value number). A factor with one value is 0.
-        factor_subset: the factors that a task sees: "all", "random" (a non-empty subset
-            of its own) or "halves" (the first half of the factors for the first, third,
-            ... task, the others for the second, fourth, ...).
+            (the value number). The input is 0 for a factor with one value.
+        factor_subset: the factors that a task depends on: "all", "random" (a random,
+            non-empty subset for each task) or "halves" (the first half of the factors
+            for the first, third, ... task, the others for the second, fourth, ...).
 
     Raises:
         ValueError: if an argument is out of range.
@@ -88,58 +88,47 @@ class RandomTasks(Tasks):
 
     def __init__(
         self,
-        num_tasks=10,
-        depth=4,
-        width=300,
-        scale=1.0,
-        seed=0,
-        factor_scaling="unit",
-        factor_subset="all",
+        num_tasks: int = 10,
+        depth: int = 4,
+        width: int = 300,
+        scale: float = 1.0,
+        seed: int = 0,
+        factor_scaling: str = "unit",
+        factor_subset: str = "all",
     ):
-        for name, value, least in (
-            ("num_tasks", num_tasks, 1),
-            ("depth", depth, 1),
-            ("width", width, 1),
-            ("seed", seed, 0),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"random_tasks.{name} must be an integer, at least {least}. "
-                    f"Received: {name}={value!r}"
-                )
-        if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
-            raise ValueError(
-                f"random_tasks.scale must be > 0. Received: scale={scale!r}"
-            )
-        for name, value, known in (
-            ("factor_scaling", factor_scaling, SCALINGS),
-            ("factor_subset", factor_subset, SUBSETS),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"random_tasks.{name} must be one of {', '.join(known)}. "
-                    f"Received: {name}={value!r}"
-                )
+        checks.integer("random_tasks.num_tasks", num_tasks, low=1)
+        checks.integer("random_tasks.depth", depth, low=1)
+        checks.integer("random_tasks.width", width, low=1)
+        checks.integer("random_tasks.seed", seed, low=0)
+        checks.number("random_tasks.scale", scale, above=0)
+        checks.one_of("random_tasks.factor_scaling", factor_scaling, SCALINGS)
+        checks.one_of("random_tasks.factor_subset", factor_subset, SUBSETS)
         self._num_tasks = num_tasks
         self._scaling = factor_scaling
         self._subset = factor_subset
-        self._network = {"depth": depth, "width": width, "scale": scale, "seed": seed}
+        self._depth = depth
+        self._width = width
+        self._scale = scale
+        self._seed = seed
 
-    def names(self, dataset):
+    def names(self, dataset: GroundTruthData) -> list[str]:
         """See `Tasks.names`."""
         del dataset
         return [f"task {i}" for i in range(self._num_tasks)]
 
-    def targets(self, dataset):
-        """See `Tasks.targets`; computed once, later read from a file for each task.
+    def targets(self, dataset: GroundTruthData) -> np.ndarray:
+        """See `Tasks.targets`; they are computed once and kept in a file for each task.
 
         Raises:
-            ValueError: if the data set has no indices.
+            ValueError: if the dataset has no indices.
         """
-        _check_indexed(dataset)
-        factors = dataset.factors_at(np.arange(dataset.size))
+        size = _size_of(dataset)
+        factors = dataset.factors_at(np.arange(size))
         facts = {
-            **self._network,
+            "depth": self._depth,
+            "width": self._width,
+            "scale": self._scale,
+            "seed": self._seed,
             "factor_scaling": self._scaling,
             "factor_subset": self._subset,
             "factor_sizes": [int(size) for size in dataset.factors_num_values],
@@ -151,20 +140,20 @@ class RandomTasks(Tasks):
             known = {**facts, "task": task}
             digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
             name = f"tasks/{digest.hexdigest()[:16]}"
-            shape = (dataset.size,)
+            shape = (size,)
             column = prepared.open_computed(name, known, shape, "float32")
             if column is None:
                 logger.info("Computing targets of task %d, this happens once.", task)
                 column = _outputs(self.weights(task, factors.shape[1]), inputs)
                 prepared.write_computed(name, known, [column], shape, "float32")
-                # Read back like every later time, unless another process writes now.
+                # Read back as at every later time, unless another process is writing.
                 opened = prepared.open_computed(name, known, shape, "float32")
                 column = column if opened is None else opened
             columns.append(column)
         return np.stack(columns, axis=1)
 
-    def inputs(self, factors, factor_sizes):
-        """What the networks see.
+    def inputs(self, factors: np.ndarray, factor_sizes: Sequence[int]) -> np.ndarray:
+        """Scales factors to inputs of the networks.
 
         Args:
             factors: int array (n, num_factors).
@@ -180,8 +169,10 @@ class RandomTasks(Tasks):
             return scaled
         return np.where(np.asarray(factor_sizes) > 1, 2 * scaled - 1, 0).astype("f4")
 
-    def weights(self, task, num_factors):
-        """The network of a task.
+    def weights(
+        self, task: int, num_factors: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Draws the network of a task.
 
         Args:
             task: number of the task.
@@ -189,10 +180,10 @@ class RandomTasks(Tasks):
 
         Returns:
             List of (kernel, bias), float64, in the order of the layers. Rows of the
-            first kernel are 0 for the factors that the task does not see.
+            first kernel are 0 for the factors that the task does not depend on.
         """
         random_state = np.random.RandomState(
-            np.random.MT19937(np.random.SeedSequence([self._network["seed"], task]))
+            np.random.MT19937(np.random.SeedSequence([self._seed, task]))
         )
         seen = np.ones(num_factors, dtype=bool)
         if self._subset == "halves":
@@ -201,11 +192,11 @@ class RandomTasks(Tasks):
         elif self._subset == "random":
             bits = random_state.randint(1, 2**num_factors, dtype=np.int64)
             seen = (bits >> np.arange(num_factors)) & 1 == 1
-        sizes = [num_factors, *[self._network["width"]] * self._network["depth"], 1]
+        sizes = [num_factors, *[self._width] * self._depth, 1]
         layers = [
             (
-                self._network["scale"] * random_state.standard_normal((inputs, units)),
-                self._network["scale"] * random_state.standard_normal(units),
+                self._scale * random_state.standard_normal((inputs, units)),
+                self._scale * random_state.standard_normal(units),
             )
             for inputs, units in zip(sizes, sizes[1:], strict=False)
         ]
@@ -237,22 +228,26 @@ def _outputs(network, inputs):
 
 @stages.configurable("label_tasks", "supervision")
 class LabelTasks(Tasks):
-    """Columns of labels: regression to numbers, classification of values.
+    """Regression to columns of labels, and classification of columns of labels.
 
     Args:
-        regression: names of columns, or their numbers from 0 on, that hold numbers.
-        classification: names or numbers of columns that hold classes; the values that
-            occur are numbered in ascending order.
+        regression: columns that hold numbers, by their names or numbers from 0 on.
+        classification: columns that hold classes, by their names or numbers. The values
+            that occur are numbered in ascending order.
         path: .csv, .npz, .npy or .parquet file with one row for each image of the
-            data set, in the order of its indices (.npz and .npy have no column names).
-            None for the factors of variation of the data set as labels, as value
-            numbers.
+            dataset, in the order of its indices (.npz and .npy have no column names).
+            None to use the value numbers of the dataset's factors as labels.
 
     Raises:
         ValueError: if no column is named.
     """
 
-    def __init__(self, regression=(), classification=(), path=None):
+    def __init__(
+        self,
+        regression: Sequence[str | int] = (),
+        classification: Sequence[str | int] = (),
+        path: str | None = None,
+    ):
         for name, columns in (
             ("regression", regression),
             ("classification", classification),
@@ -270,54 +265,54 @@ class LabelTasks(Tasks):
         self._columns = [*regression, *classification]
         self._num_regressions = len(regression)
         self._path = path
-        self._known = (None, None)
+        self._dataset: GroundTruthData | None = None
 
-    def names(self, dataset):
+    def names(self, dataset: GroundTruthData) -> list[str]:
         """See `Tasks.names`."""
         del dataset
         return [str(column) for column in self._columns]
 
-    def num_classes(self, dataset):
+    def num_classes(self, dataset: GroundTruthData) -> list[int]:
         """See `Tasks.num_classes`."""
         classes = self.targets(dataset)[:, self._num_regressions :].max(axis=0) + 1
         return [0] * self._num_regressions + [int(number) for number in classes]
 
-    def targets(self, dataset):
+    def targets(self, dataset: GroundTruthData) -> np.ndarray:
         """See `Tasks.targets`.
 
         Raises:
             FileNotFoundError: if there is no such table.
-            ValueError: if the table does not fit the data set, or lacks a column.
+            ValueError: if the table does not fit the dataset, or lacks a column.
         """
-        _check_indexed(dataset)
-        if self._known[0] is not dataset:
-            self._known = (dataset, self._read(dataset))
-        return self._known[1]
+        size = _size_of(dataset)
+        if self._dataset is not dataset:
+            self._dataset, self._targets = dataset, self._read(dataset, size)
+        return self._targets
 
-    def _read(self, dataset):
+    def _read(self, dataset, size):
         if self._path is None:
-            table, words = dataset.factors_at(np.arange(dataset.size)), []
+            table, words = dataset.factors_at(np.arange(size)), []
             names, source = dataset.factor_names, dataset.name
         else:
             (table,) = arrays.load_tables([self._path], "labels")
             words = arrays.columns_of_words(self._path)
             names, source = arrays.column_names(self._path), self._path
-        if len(table) != dataset.size:
+        if len(table) != size:
             raise ValueError(
-                f"{self._path} must have a row for each of the {dataset.size} images "
+                f"{self._path} must have a row for each of the {size} images "
                 f"of {dataset.name}. Received: {len(table)} rows"
             )
         targets = np.empty((len(table), len(self._columns)), dtype=np.float32)
         for task, column in enumerate(self._columns):
             number = names.index(column) if column in names else column
-            if isinstance(number, bool) or number not in range(table.shape[1]):
+            if not checks.is_integer(number) or not 0 <= number < table.shape[1]:
                 known = ", ".join(names) or f"0 to {table.shape[1] - 1}"
                 raise ValueError(
                     f"{source} has no column {column!r}. The columns are: {known}."
                 )
             if task < self._num_regressions and number in words:
                 raise ValueError(
-                    f"Column {column!r} of {source} holds words, which have classes: "
+                    f"Column {column!r} of {source} holds words, which are classes: "
                     "move it from label_tasks.regression to "
                     "label_tasks.classification."
                 )
@@ -332,8 +327,10 @@ class LabelTasks(Tasks):
         return targets
 
 
-def train_and_test_rows(size, test_share, seed):
-    """Splits the images of a data set.
+def train_and_test_rows(
+    size: int, test_share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits the images of a dataset in a part to train on and a part to test on.
 
     Args:
         size: number of images.
@@ -341,28 +338,22 @@ def train_and_test_rows(size, test_share, seed):
         seed: integer in [0, 2**32).
 
     Returns:
-        Two int64 arrays of indices, in random order.
+        Two int64 arrays of indices in random order, those to train on first.
 
     Raises:
         ValueError: if test_share or seed is out of range.
     """
-    if not isinstance(test_share, (int, float)) or not 0 < test_share < 1:
-        raise ValueError(
-            f"test_share must be in (0, 1). Received: test_share={test_share!r}"
-        )
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(
-            "split_seed must be an integer in [0, 2**32). "
-            f"Received: split_seed={seed!r}"
-        )
+    checks.number("test_share", test_share, above=0, below=1)
+    checks.seed("split_seed", seed)
     order = np.random.RandomState(seed).permutation(size)
     num_test = min(max(round(test_share * size), 1), size - 1)
     return order[num_test:], order[:num_test]
 
 
-def _check_indexed(dataset):
+def _size_of(dataset: GroundTruthData) -> int:
     if dataset.size is None:
         raise ValueError(
-            "Tasks need a data set whose images have indices. "
+            "Tasks need a dataset whose images have indices. "
             f"Received: {dataset.name}, which draws random pixels"
         )
+    return dataset.size

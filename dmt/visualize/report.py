@@ -213,7 +213,7 @@ def _shape(value):
 def _factor_names(run_dir):
     gin_file = os.path.join(run_dir, "model", "results", "gin", "train.gin")
     try:
-        return named_data.data_set_of(gin_file).factor_names
+        return named_data.dataset_of(gin_file).factor_names
     except (ValueError, OSError):
         return []  # The page can be written on a machine without the data.
 

@@ -54,7 +54,7 @@ def visualize(
     """
     configuration.is_done(output_dir, "visualization", overwrite, inputs=[model_dir])
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
-    data = named_data.data_set_of(config_path)
+    data = named_data.dataset_of(config_path)
     num_latent, encode, decode = _open_model(model_dir, config_path)
     random_state = np.random.RandomState(0)
     with files.replacing(output_dir) as directory:

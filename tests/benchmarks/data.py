@@ -235,7 +235,7 @@ def open_image_folder():
 
 
 def opener(name):
-    return lambda: named_data.open_data_set(name)
+    return lambda: named_data.open_dataset(name)
 
 
 def preloading(open_data, preload):
@@ -347,7 +347,7 @@ def draw_ahead(name, data, quick):
         return
     sprites = dsprites_rendered.dsprites_rendered()
     if name.startswith("shapes3d_rendered"):
-        named_data.open_data_set(name).images_at(np.arange(480))
+        named_data.open_dataset(name).images_at(np.arange(480))
     elif "dsprites_rendered" in name or name in ("split", "correlated"):
         for start in range(0, 4096 if quick else sprites.size, 4096):
             sprites.images_at(np.arange(start, start + 4096))

@@ -114,7 +114,7 @@ def work(pipe, numbers, steps):
     from dmt.methods.multitask.multi_task import MultiTask
 
     gin.parse_config(BINDINGS)
-    data = named_data.open_data_set("pooled")
+    data = named_data.open_dataset("pooled")
     models = []
     for number in numbers:
         family = tasks.RandomTasks(num_tasks=NUM_MODELS)

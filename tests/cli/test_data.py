@@ -17,26 +17,11 @@ import pytest
 from PIL import Image
 
 from dmt.cli import data as commands
-from dmt.data import agreement as compare
-from dmt.data.ground_truth import (
-    cars3d,
-    dsprites,
-    dummy_data,
-    mpi3d,
-    named_data,
-    shapes3d,
-    smallnorb,
-)
+from dmt.data import registry
+from dmt.data.ground_truth import dummy_data
 from dmt.data.official import catalog, download
 from tests.helpers import file_server
 from tests.helpers.runs import BIN, HEAVY, call, check_mistake
-
-FILES = {
-    form.path: form
-    for dataset in catalog.DATASETS.values()
-    for file in dataset.files
-    for form in (file, *file.or_else)
-}
 
 
 @pytest.fixture
@@ -58,83 +43,6 @@ def npz(**arrays):
     return file.getvalue()
 
 
-# The catalogue.
-
-
-def test_a_path_means_one_file():
-    for dataset in catalog.DATASETS.values():
-        for file in dataset.files:
-            for form in (file, *file.or_else):
-                assert FILES[form.path] == form
-
-
-@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
-def test_facts_of_files(file):
-    assert re.fullmatch(r"[\w.-]+(/[\w.-]+)+", file.path)
-    lengths = {"sha256": 64, "md5": 32, "git_blob": 40}
-    for algorithm, digest in file.checksums.items():
-        assert re.fullmatch(f"[0-9a-f]{{{lengths[algorithm]}}}", digest)
-    assert file.strictness in ("strict", "warn")
-    assert file.size is None or file.about is None
-    assert len(set(file.urls)) == len(file.urls)
-    for url in file.urls:
-        assert re.match(r"https?://", url)
-        # The storage that these files were in is gone, or held a corrupt one.
-        assert "disentanglement_dataset" not in url
-
-
-@pytest.mark.parametrize("dataset", catalog.DATASETS.values(), ids=catalog.DATASETS)
-def test_facts_of_datasets(dataset):
-    assert dataset.files and dataset.licence and dataset.citation
-    # Either a program can fetch all of it, or the user is told how to.
-    assert bool(dataset.by_hand) != all(file.urls for file in dataset.files)
-    assert dataset.terms or not dataset.needs_consent
-    if dataset.name != "celeba":
-        assert min(dataset.factors.values()) > 1
-
-
-def test_grids_have_an_image_of_each_combination():
-    is_grid = {
-        name: np.prod(list(dataset.factors.values())) == dataset.num_images
-        for name, dataset in catalog.DATASETS.items()
-    }
-    assert [name for name, grid in is_grid.items() if grid] == [
-        "dsprites_full",
-        "color_dsprites",
-        "noisy_dsprites",
-        "scream_dsprites",
-        "shapes3d",
-        "mpi3d_toy",
-        "mpi3d_realistic",
-        "mpi3d_real",
-        "mpi3d_real_complex",
-        "cars3d",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "data_class", "sizes"),
-    [
-        ("dsprites_full", dsprites.DSprites, None),
-        ("shapes3d", shapes3d.Shapes3D, None),
-        ("mpi3d_real", mpi3d.MPI3D, mpi3d.MPI3D.possible_factor_sizes[0]),
-        ("mpi3d_real_complex", mpi3d.MPI3D, mpi3d.MPI3D.possible_factor_sizes[1]),
-        ("cars3d", cars3d.Cars3D, None),
-        ("smallnorb", smallnorb.SmallNORB, None),
-    ],
-)
-def test_catalogue_agrees_with_the_class(name, data_class, sizes):
-    factors = zip(
-        data_class.state_space_names, sizes or data_class.factor_sizes, strict=True
-    )
-    drawn = ("color", "instance")
-    expected = [factor for factor in factors if factor[0] not in drawn]
-    assert [*catalog.DATASETS[name].factors.items()] == expected
-
-
-# The command.
-
-
 def test_list_imports_nothing_heavy(root):
     code = (
         "import runpy, sys\n"
@@ -152,10 +60,10 @@ def test_list_imports_nothing_heavy(root):
         env={**os.environ, "PYTHONPATH": str(BIN.parent)},
     )
     lines = process.stdout.splitlines()
-    # Gin must know the parameters of data sets, whose modules need arrays.
+    # Gin must know the parameters of datasets, whose modules need arrays.
     assert lines[-1] in ("[]", "['numpy']"), process.stdout + process.stderr
     listed = [line.split()[0] for line in lines[1:] if line and line[0].islower()]
-    assert set(listed) >= {*catalog.DATASETS, *named_data._factories}
+    assert set(listed) >= {*catalog.DATASETS, *registry.names()}
     assert len(listed) == len(set(listed))
 
 
@@ -273,7 +181,7 @@ def test_interrupt(root):
         error = process.communicate()[1]
         release.set()
         assert process.returncode == 130
-        assert b"goes on from here" in error
+        assert b"same command to continue" in error
         assert b"Traceback" not in error
         assert names(root) == ["mpi3d_real.npz.part", "mpi3d_real.npz.part.json"]
         subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -421,52 +329,9 @@ def test_prepare(root, capsys):
     assert "4,608 of 64 x 64 x 1, rendered" in capsys.readouterr().out
 
 
-class Altered:
-    """A data set with other values in three pixels of two images."""
-
-    def __init__(self, data, **attributes):
-        self._data, self._attributes = data, attributes
-
-    def __getattr__(self, name):
-        return self._attributes.get(name, getattr(self._data, name))
-
-    def images_at(self, indices):
-        images = self._data.images_at(indices).copy()
-        images[indices == 7, 0, 0] = 200
-        images[indices == 4000, :2, 0] = 10
-        return images
-
-
 def test_compare(capsys):
-    data = named_data.get_named_ground_truth_data("dsprites_rendered_small")
-    assert compare.compare(data, data) == {
-        "num_images": 4608,
-        "equal_images": 1.0,
-        "equal_pixels": 1.0,
-        "largest_difference": 0,
-        "mean_difference": 0.0,
-        "most_different": [0, 0, 0, 0, 0],
-    }
-    found = compare.compare(data, Altered(data))
-    assert found["equal_images"] == 4606 / 4608
-    assert found["equal_pixels"] == 1 - 3 / (4608 * 64 * 64)
-    assert found["largest_difference"] == 200
-    assert found["mean_difference"] == pytest.approx(220 / (4608 * 64 * 64))
-    assert found["most_different"] == [0, 0, 0, 0, 7]
     commands.compare("dsprites_rendered_small", "dsprites_rendered_small")
     assert "100.0000% of the images" in capsys.readouterr().out
-
-
-def test_compare_refuses_what_differs():
-    data = named_data.get_named_ground_truth_data("dsprites_rendered_small")
-    shape = Altered(data, observation_shape=[64, 64, 3])
-    with pytest.raises(ValueError, match=r"observation_shape.*\[64, 64, 3\]"):
-        compare.compare(data, shape)
-    order = Altered(data, factors_at=lambda indices: data.factors_at(indices)[::-1])
-    with pytest.raises(ValueError, match="same order"):
-        compare.compare(data, order)
-    with pytest.raises(ValueError, match="random pixels"):
-        compare.compare(dummy_data.DummyData(), dummy_data.DummyData())
     check_mistake(
         call("dmt_data", "compare", "dsprites_rendered", "dsprites_rendered_small"),
         "factors_num_values",
@@ -499,7 +364,7 @@ class Holes(dummy_data.DummyData):
         return factors, random_state.random_sample((num, 64, 64, 1))
 
 
-def test_show_of_an_own_data_set(tmp_path):
+def test_show_of_an_own_dataset(tmp_path):
     (tmp_path / "my_data.py").write_text(
         "from dmt.data.ground_truth import dummy_data, named_data\n"
         "class Mine(dummy_data.DummyData):\n"
@@ -521,6 +386,6 @@ def test_show_of_an_own_data_set(tmp_path):
 
 
 def test_show_without_a_grid(tmp_path, monkeypatch):
-    monkeypatch.setitem(named_data._factories, "holes", Holes)
+    monkeypatch.setitem(registry._factories, "holes", Holes)
     commands.show("holes", str(tmp_path / "sheet.png"))
     assert Image.open(tmp_path / "sheet.png").size == (8 * 66 + 2, 8 * 66 + 2)

@@ -89,7 +89,7 @@ def test_factors_are_not_changed_by_their_labels():
     assert not factors.any()
 
 
-def test_images_of_a_data_set_are_those_that_its_seed_draws():
+def test_images_of_a_dataset_are_those_that_its_seed_draws():
     gin.parse_config("labeller.labeller_fn = @perfect_labeller")
     for data in (
         dummy_data.DummyData(),
@@ -122,10 +122,12 @@ def test_split_leaves_something_on_both_sides(train_percentage):
 @pytest.mark.parametrize(
     ("labeller", "parameters", "message"),
     [
-        ("partial_labeller", {"num_observed_factors": 5}, "1 to 4.*=5"),
-        ("partial_labeller", {"num_observed_factors": 0}, "1 to 4.*=0"),
-        ("partial_labeller", {"num_observed_factors": 2.0}, "1 to 4.*=2.0"),
+        ("partial_labeller", {"num_observed_factors": 5}, "at most 4.*=5"),
+        ("partial_labeller", {"num_observed_factors": 0}, "at most 4.*=0"),
+        ("partial_labeller", {"num_observed_factors": 2.0}, "at most 4.*=2.0"),
+        ("partial_labeller", {"num_observed_factors": True}, "=True"),
         ("bin_labeller", {"num_bins": 0}, "num_bins=0"),
+        ("bin_labeller", {"num_bins": True}, "num_bins=True"),
         ("noisy_labeller", {"prob_random": 1.5}, "prob_random=1.5"),
         ("perfect_labeller", {}, "num_labelled_samples=0"),
     ],

@@ -166,7 +166,7 @@ def test_feasible_scenes_need_not_be_in_the_list(tmp_path, monkeypatch):
     assert images.shape == (4, 128, 64, 3) and images.dtype == np.uint8
 
 
-def test_parts_of_a_data_set(tmp_path):
+def test_parts_of_a_dataset(tmp_path):
     gin.parse_config(
         [
             "split.base = 'dsprites_rendered_small'",

@@ -258,9 +258,11 @@ def test_names_and_kinds():
         {"depth": 0},
         {"width": True},
         {"seed": -1},
+        {"seed": True},
         {"scale": 0.0},
         {"scale": float("nan")},
         {"scale": "1"},
+        {"scale": True},
         {"factor_scaling": "log"},
         {"factor_subset": "half"},
     ],
@@ -311,7 +313,7 @@ def test_classes_are_numbered_as_they_occur(tmp_path):
     kind = tasks.LabelTasks(classification=[0])
     np.testing.assert_array_equal(kind.targets(listed)[:, 0], [1, 0, 2, 1])
     assert kind.num_classes(listed) == [3]
-    # Another data set is not answered with the targets of the one before.
+    # Another dataset is not answered with the targets of the one before.
     other = table_data.FactorTable(np.array([[4], [3]]), [10])
     np.testing.assert_array_equal(kind.targets(other)[:, 0], [1, 0])
     assert kind.num_classes(other) == [2]

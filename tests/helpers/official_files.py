@@ -1,9 +1,30 @@
 """Help for tests that write small files in the formats of the published ones."""
 
+import io
 import math
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
+
+from dmt.data.ground_truth import shapes3d
+
+# Values as in the labels of the published Shapes3D.
+SHAPES3D_VALUES = [
+    np.arange(3) / 10,
+    np.arange(2) / 10,
+    np.arange(4) / 10,
+    np.linspace(0.75, 1.25, 2),
+    np.arange(2.0),
+    np.linspace(-30, 30, 3),
+]
+
+
+class SmallShapes3D(shapes3d.Shapes3D):
+    """Reads files in the official format of Shapes3D that hold a small grid."""
+
+    factor_sizes = [len(values) for values in SHAPES3D_VALUES]
 
 
 def textures(factor_sizes, observation_shape, seed=0):
@@ -59,3 +80,25 @@ def check_refused(open_data, path, root, name):
     assert str(path) in message and f"`dmt_data fetch {name}`" in message
     assert "Received: " in message and "\n" not in message
     assert not files_below(root / "prepared")
+
+
+def make_tar(path, members, mode="w"):
+    """Writes an archive of members (path, bytes), or (path, bytes, type of a link)."""
+    with tarfile.open(path, mode) as archive:
+        for name, content, *kind in members:
+            member = tarfile.TarInfo(name)
+            member.size = 0 if kind else len(content)
+            if kind:
+                member.type, member.linkname = kind[0], content.decode()
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def make_zip(path, members):
+    """As `make_tar`."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content, *kind in members:
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (0o120777 if kind else 0o100644) << 16
+            archive.writestr(member, content)
+    return path

@@ -1,1 +1,1 @@
-"""Data sets with known factors of variation."""
+"""Datasets with known factors of variation."""

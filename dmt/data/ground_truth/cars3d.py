@@ -1,11 +1,12 @@
 """Cars3D: 17,568 pictures of 183 cars from all sides.
 
-The data set of Reed et al. (2015), "Deep Visual Analogy-Making",
+The dataset of Reed et al. (2015), "Deep Visual Analogy-Making",
 http://www.scottreed.info/files/nips2015-analogy-data.tar.gz, folder `data/cars`.
 """
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 _FETCH = "run `dmt_data fetch cars3d`"
@@ -13,13 +14,14 @@ _FETCH = "run `dmt_data fetch cars3d`"
 _MESH_SHAPE = (128, 128, 3, 24, 4)
 
 
+@registry.dataset("cars3d")
 class Cars3D(grid_data.GridData):
     """Cars3D from the official files, scaled to 64x64.
 
     The factors of variation are
-      0 - elevation (4 values),
-      1 - azimuth (24),
-      2 - object type (183), in the order of `list.txt`, else by the name of the file.
+        0 - elevation (4 values),
+        1 - azimuth (24),
+        2 - object type (183), in the order of `list.txt`, else of the files' names.
 
     disentanglement_lib numbers the object types as the file system lists the files.
     """
@@ -33,8 +35,8 @@ class Cars3D(grid_data.GridData):
         """Opens the pictures.
 
         Raises:
-          DatasetNotFound: if there are no official files.
-          ValueError: if they are damaged or incomplete.
+            DatasetNotFound: if there are no official files.
+            ValueError: if they are damaged or incomplete.
         """
         sources = _find_sources(
             ground_truth_data.data_root() / "cars", self.factor_sizes[2]
@@ -45,8 +47,8 @@ class Cars3D(grid_data.GridData):
             lambda: map(_read_mesh, sources),
             (self.size, *self.observation_shape),
         )
-        # A file holds the pictures of one object type, first all elevations of the
-        # first azimuth.
+        # A file holds the pictures of one object type, beginning with all elevations of
+        # the first azimuth.
         rows = np.arange(self.size).reshape(self.factor_sizes[::-1]).T.ravel()
         super().__init__("cars3d", images=images, rows=rows)
 

@@ -1,16 +1,17 @@
 """CelebA: 202,599 faces with 40 binary attributes.
 
-The data set of Liu et al. (2015, "Deep learning face attributes in the wild"),
+The dataset of Liu et al. (2015, "Deep learning face attributes in the wild"),
 https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html. The attributes are labels for
-downstream tasks and no grid: metrics that fix factors cannot be computed.
+downstream tasks. They are no grid, so metrics that fix factors cannot be computed.
 """
 
 import zipfile
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
-from dmt.utils import stages
+from dmt.utils import checks, stages
 
 IMAGE_SIZE = 64
 SPLITS = ("train", "validation", "test")
@@ -24,19 +25,16 @@ _FETCH = (
 
 @stages.configurable("celeba", "dataset")
 def rows_of_split(partition, split="all"):
-    """Which observations are asked for.
+    """Indices of the observations of a split.
 
     Args:
-      partition: int array (n,), for each observation the number of its part in SPLITS.
-      split: "all", "train", "validation" or "test".
+        partition: int array (n,), the number of each observation's part in SPLITS.
+        split: "all", "train", "validation" or "test".
 
     Returns:
-      int array, indices into the partition.
+        int array, indices into the partition.
     """
-    if split not in ("all", *SPLITS):
-        raise ValueError(
-            f"celeba.split is 'all' or one of {SPLITS}. Received: split={split!r}"
-        )
+    checks.one_of("celeba.split", split, ("all", *SPLITS))
     if split == "all":
         return np.arange(len(partition))
     rows = np.flatnonzero(partition == SPLITS.index(split))
@@ -48,14 +46,14 @@ def rows_of_split(partition, split="all"):
 
 
 def make_table(name, images, attributes, attribute_names, rows):
-    """Some rows of CelebA as an `ImageTable`.
+    """Makes an `ImageTable` of some rows of CelebA.
 
     Args:
-      name: the name of the data set.
-      images: uint8 array or memory map (n, 64, 64, 3).
-      attributes: int array (n, num_attributes) of 0 and 1.
-      attribute_names: names of the attributes.
-      rows: see `rows_of_split`.
+        name: the name of the dataset.
+        images: uint8 array or memory map (n, 64, 64, 3).
+        attributes: int array (n, num_attributes) of 0 and 1.
+        attribute_names: names of the attributes.
+        rows: see `rows_of_split`.
     """
     sizes = [2] * len(attribute_names)
     table = table_data.ImageTable(
@@ -65,18 +63,19 @@ def make_table(name, images, attributes, attribute_names, rows):
     return table
 
 
+@registry.dataset("celeba")
 def celeba():
     """CelebA from the official files.
 
-    The factors are the 40 attributes, of two values each. Images are the centre square
-    of the aligned ones, scaled to 64x64.
+    The factors are the 40 attributes, which have two values each. Images are the centre
+    squares of the aligned images, scaled to 64x64.
 
     Returns:
-      `ImageTable` in the order of the official list.
+        `ImageTable` in the order of the official list.
 
     Raises:
-      DatasetNotFound: if a file is missing.
-      ValueError: if a file is damaged.
+        DatasetNotFound: if a file is missing.
+        ValueError: if a file is damaged.
     """
     root = ground_truth_data.data_root() / "celeba"
     archive = root / "img_align_celeba.zip"
@@ -100,13 +99,13 @@ def celeba():
 
 
 def crop_and_scale(image):
-    """Centre square of 178 pixels of an aligned image, scaled to 64x64.
+    """The centre square of 178 pixels of an aligned image, scaled to 64x64.
 
     Args:
-      image: `PIL.Image`, 178 pixels wide and 218 high.
+        image: `PIL.Image`, 178 pixels wide and 218 high.
 
     Returns:
-      uint8 array (64, 64, 3).
+        uint8 array (64, 64, 3).
     """
     from PIL import Image
 

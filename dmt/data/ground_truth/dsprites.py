@@ -1,12 +1,13 @@
 """dSprites: 737,280 black and white pictures of a square, an ellipse or a heart.
 
-The data set of Matthey et al. (2017), https://github.com/google-deepmind/dsprites-dataset.
-Its pixels are 0 or 1, so a picture is kept as 512 bytes of bits: the first use of the
-official file writes them to a folder of prepared files, later uses memory-map that.
+The dataset of Matthey et al. (2017), https://github.com/google-deepmind/dsprites-dataset.
+Its pixels are 0 or 1, so a picture is kept as 512 bytes of bits. The first use of the
+official file writes them to a folder of prepared files. Later uses memory-map them.
 """
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 URL = (
@@ -21,12 +22,12 @@ class DSprites(grid_data.GridData):
     """dSprites from the official file.
 
     The state space has the factors
-      0 - color (1 value),
-      1 - shape (3: square, ellipse, heart),
-      2 - scale (6: 0.5 to 1),
-      3 - orientation (40: 0 to a full turn, so that the last equals the first),
-      4 - position x (32, to the right),
-      5 - position y (32, downward).
+        0 - color (1 value),
+        1 - shape (3: square, ellipse, heart),
+        2 - scale (6: 0.5 to 1),
+        3 - orientation (40: 0 to a full turn, so that the last equals the first),
+        4 - position x (32, to the right),
+        5 - position y (32, downward).
     """
 
     origin = "official"
@@ -45,13 +46,13 @@ class DSprites(grid_data.GridData):
         """Opens the pictures.
 
         Args:
-          latent_factor_indices: the factors of the state space that are ground truth,
-            the others are drawn for each observation. None for all six.
-          name: the name of the data set.
+            latent_factor_indices: the factors of the state space that are ground truth.
+                The others are drawn for each observation. None for all six.
+            name: the name of the dataset.
 
         Raises:
-          DatasetNotFound: if there is no official file.
-          ValueError: if the official file is damaged.
+            DatasetNotFound: if there is no official file.
+            ValueError: if the official file is damaged.
         """
         super().__init__(name, latent_factor_indices)
         self._packed_images = self._open_images()
@@ -66,13 +67,15 @@ class DSprites(grid_data.GridData):
         return pixels.reshape(-1, *self.observation_shape)
 
 
+@registry.dataset("dsprites_full")
 def dsprites_full():
-    """The official dSprites with all factors but the single colour."""
+    """The official dSprites with all factors except the single colour."""
     return DSprites([1, 2, 3, 4, 5], "dsprites_full")
 
 
+@registry.dataset("dsprites_noshape")
 def dsprites_noshape():
-    """The official dSprites where the shape is drawn and not a factor."""
+    """The official dSprites with a random shape that is no factor."""
     return DSprites([2, 3, 4, 5], "dsprites_noshape")
 
 
@@ -80,10 +83,10 @@ def open_official_images(num_images):
     """Opens the bit-packed pictures, preparing them at the first use.
 
     Args:
-      num_images: number of pictures that the official file must hold.
+        num_images: number of pictures that the official file must hold.
 
     Returns:
-      uint8 array or memory map of shape (num_images, 512).
+        uint8 array or memory map of shape (num_images, 512).
     """
     source = _find_source(ground_truth_data.data_root() / "dsprites")
     return prepared.open_images(

@@ -1,8 +1,8 @@
-"""dSprites without a download: the same factors, pictures drawn from closed forms.
+"""dSprites without a download: the same factors, with pictures from closed forms.
 
-The geometry was measured on published sample pictures of dSprites; nearly all rendered
-pictures agree with them in every pixel. Scores are still those of another data set:
-do not compare them with published tables.
+The geometry was measured on published sample pictures of dSprites. Nearly all rendered
+pictures agree with them in every pixel, but not all: do not compare scores with
+published tables.
 """
 
 import functools
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import dsprites
 from dmt.data.ground_truth.rendered_images import RenderedImages
 
@@ -35,13 +36,14 @@ _RENDER_BATCH = 128
 def render(indices):
     """Draws pictures of the dSprites grid.
 
-    A pixel is white when its centre is inside the shape, there is no anti-aliasing.
+    A pixel is white if its centre is inside the shape. There is no anti-aliasing.
 
     Args:
-      indices: int array of shape (n,), indices into the full grid of 737,280 pictures.
+        indices: int array of shape (n,), indices into the full grid of 737,280
+            pictures.
 
     Returns:
-      uint8 array of shape (n, 512), the 64x64 pixels of each picture as bits.
+        uint8 array of shape (n, 512), the 64x64 pixels of each picture as bits.
     """
     _, shape, scale, orientation, pos_x, pos_y = np.unravel_index(indices, _GRID_SIZES)
     size = np.linspace(0.5, 1, 6)[scale]
@@ -129,16 +131,19 @@ class SmallRenderedDSprites(RenderedDSprites):
         )
 
 
+@registry.dataset("dsprites_rendered")
 def dsprites_rendered():
-    """Rendered dSprites with all factors but the single colour."""
+    """The dSprites drawn on this machine, with all factors except the single colour."""
     return RenderedDSprites([1, 2, 3, 4, 5], "dsprites_rendered")
 
 
+@registry.dataset("dsprites_rendered_noshape")
 def dsprites_rendered_noshape():
-    """Rendered dSprites where the shape is drawn and not a factor."""
+    """The dSprites drawn on this machine, with a random shape that is no factor."""
     return RenderedDSprites([2, 3, 4, 5], "dsprites_rendered_noshape")
 
 
+@registry.dataset("dsprites_rendered_small")
 def dsprites_rendered_small():
-    """The small subset of the rendered dSprites."""
+    """A subset of 4,608 pictures of dsprites_rendered, for tests."""
     return SmallRenderedDSprites([1, 2, 3, 4, 5], "dsprites_rendered_small")

@@ -1,4 +1,4 @@
-"""dSprites in colours, on noise and on a painting, from official or rendered sprites.
+"""dSprites in colours, on noise and on a painting, from official or rendered pictures.
 
 The variants of Locatello et al. (2019), "Challenging Common Assumptions in the
 Unsupervised Learning of Disentangled Representations", and the coloured grid of van
@@ -8,19 +8,20 @@ Reasoning?". They draw the random numbers of disentanglement_lib in its order.
 
 import functools
 
-import numba
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import (
     dsprites,
     dsprites_rendered,
     grid_data,
     ground_truth_data,
+    wrapped,
 )
 
 SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
 
-# Random numbers of this many pictures stay in the processor's cache.
+# Random numbers of so many pictures stay in the processor's cache.
 _BATCH = 8
 
 # Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)
@@ -44,53 +45,34 @@ _TEXTURE_PALETTE = np.array(
 )
 
 
-class _RandomPixelSprites(ground_truth_data.GroundTruthData):
-    """Sprites of another data set, with pixels that are drawn for each observation."""
+def _kernels():
+    # Importing Numba takes long.
+    from dmt.data.rendering import sprites
+
+    return sprites
+
+
+class _RandomPixelSprites(wrapped.DatasetWrapper):
+    """Sprites of another dataset, with pixels that are drawn for each observation.
+
+    Args:
+        name: the name of the dataset.
+        base: the `DSprites` that are drawn on.
+    """
 
     observation_shape = [64, 64, 3]
-
-    def __init__(self, name, sprites):
-        """Takes over the factors.
-
-        Args:
-          name: the name of the data set.
-          sprites: the `DSprites` that are drawn on.
-        """
-        self._name = name
-        self._sprites = sprites
-        self.origin = sprites.origin
-        self.renderer_version = sprites.renderer_version
-
-    @property
-    def name(self):
-        """Name of the data set."""
-        return self._name
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each factor."""
-        return self._sprites.factors_num_values
-
-    @property
-    def factor_names(self):
-        """Names of the factors."""
-        return self._sprites.factor_names
-
-    def sample_factors(self, num, random_state):
-        """Draws factors: int64, shape (num, num_factors)."""
-        return self._sprites.sample_factors(num, random_state)
 
     def sample_observations_from_factors(self, factors, random_state):
         """Draws the sprites and their random pixels.
 
         Args:
-          factors: int array of shape (n, num_factors).
-          random_state: numpy RandomState.
+            factors: int array of shape (n, num_factors).
+            random_state: numpy RandomState.
 
         Returns:
-          float32 array of shape (n, 64, 64, 3), values in [0, 1].
+            float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
-        masks = self._sprites.images_at(self._sprites.indices_of(factors, random_state))
+        masks = self._base.images_at(self._base.indices_of(factors, random_state))
         observations = np.empty((len(masks), 64 * 64, 3), dtype=np.float32)
         self._fill(observations, masks.reshape(-1, 64 * 64), random_state)
         return observations.reshape(-1, *self.observation_shape)
@@ -104,7 +86,7 @@ class ColorDSprites(_RandomPixelSprites):
 
     def _fill(self, observations, masks, random_state):
         colors = random_state.uniform(0.5, 1, size=(len(masks), 3))
-        _paint(masks, colors, np.zeros_like(colors), observations)
+        _kernels().paint(masks, colors, np.zeros_like(colors), observations)
 
 
 class NoisyDSprites(_RandomPixelSprites):
@@ -114,7 +96,7 @@ class NoisyDSprites(_RandomPixelSprites):
         for start in range(0, len(masks), _BATCH):
             batch = slice(start, start + _BATCH)
             noise = random_state.random_sample(observations[batch].shape)
-            _whiten(masks[batch], noise, observations[batch])
+            _kernels().whiten(masks[batch], noise, observations[batch])
 
 
 class BackgroundDSprites(_RandomPixelSprites):
@@ -124,10 +106,10 @@ class BackgroundDSprites(_RandomPixelSprites):
         """Takes the picture.
 
         Args:
-          name: the name of the data set.
-          sprites: the `DSprites` that are drawn on.
-          background: float array of shape (height, width, 3), values in [0, 1], height
-            and width greater than 64.
+            name: the name of the dataset.
+            sprites: the `DSprites` that are drawn on.
+            background: float array of shape (height, width, 3), values in [0, 1],
+                height and width greater than 64.
         """
         super().__init__(name, sprites)
         self._background = np.asarray(background, dtype=np.float64)
@@ -140,20 +122,20 @@ class BackgroundDSprites(_RandomPixelSprites):
             corner[0] = random_state.randint(height - 64)
             corner[1] = random_state.randint(width - 64)
             color[:] = random_state.random_sample(3)
-        _invert(masks, self._background, corners, colors, observations)
+        _kernels().invert(masks, self._background, corners, colors, observations)
 
 
 class AbstractDSprites(grid_data.GridData):
     """Coloured sprites on grey, for abstract reasoning.
 
     The state space has the factors
-      0 - background color (5 greys),
-      1 - object color (6 hues),
-      2 - shape (3),
-      3 - scale (6),
-      4 - orientation (40), not a ground-truth factor but drawn for each observation,
-      5 - position x (32),
-      6 - position y (32).
+        0 - background color (5 greys),
+        1 - object color (6 hues),
+        2 - shape (3),
+        3 - scale (6),
+        4 - orientation (40), drawn for each observation and no ground-truth factor,
+        5 - position x (32),
+        6 - position y (32).
     """
 
     factor_sizes = [5, 6, 3, 6, 40, 32, 32]
@@ -172,8 +154,8 @@ class AbstractDSprites(grid_data.GridData):
         """Takes the sprites.
 
         Args:
-          name: the name of the data set.
-          sprites: the `DSprites` that are coloured.
+            name: the name of the dataset.
+            sprites: the `DSprites` that are coloured.
         """
         super().__init__(name, latent_factor_indices=[0, 1, 2, 3, 5, 6])
         self._sprites = sprites
@@ -184,11 +166,11 @@ class AbstractDSprites(grid_data.GridData):
         """Draws observations whose colours are not rounded to 8 bits.
 
         Args:
-          factors: int array of shape (n, 6).
-          random_state: numpy RandomState that draws the orientations.
+            factors: int array of shape (n, 6).
+            random_state: numpy RandomState that draws the orientations.
 
         Returns:
-          float32 array of shape (n, 64, 64, 3), values in [0, 1].
+            float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
         indices = self.indices_of(factors, random_state)
         return self._colored(
@@ -210,55 +192,24 @@ class AbstractDSprites(grid_data.GridData):
         background, foreground = np.divmod(colors, len(object_colors))
         masks = self._sprites.images_at(sprites).reshape(-1, 64 * 64)
         images = np.empty((len(masks), 64 * 64, 3), dtype=object_colors.dtype)
-        _paint(masks, object_colors[foreground], background_colors[background], images)
+        _kernels().paint(
+            masks, object_colors[foreground], background_colors[background], images
+        )
         return images.reshape(-1, *self.observation_shape)
-
-
-@numba.njit(cache=True, nogil=True)
-def _paint(masks, inside, outside, images):
-    """Gives each picture one colour inside the mask and one outside."""
-    for i in range(len(masks)):
-        for pixel in range(masks.shape[1]):
-            color = inside[i] if masks[i, pixel] else outside[i]
-            for channel in range(3):
-                images[i, pixel, channel] = color[channel]
-
-
-@numba.njit(cache=True, nogil=True)
-def _whiten(masks, pixels, images):
-    """Copies the pixels, white inside the mask."""
-    for i in range(len(masks)):
-        for pixel in range(masks.shape[1]):
-            for channel in range(3):
-                value = 1.0 if masks[i, pixel] else pixels[i, pixel, channel]
-                images[i, pixel, channel] = value
-
-
-@numba.njit(cache=True, nogil=True)
-def _invert(masks, background, corners, colors, images):
-    """Averages a 64x64 piece of the background with a colour, inverts the mask."""
-    for i in range(len(masks)):
-        for y in range(64):
-            for x in range(64):
-                source = background[corners[i, 0] + y, corners[i, 1] + x]
-                mask = masks[i, 64 * y + x]
-                for channel in range(3):
-                    value = (source[channel] + colors[i, channel]) / 2
-                    images[i, 64 * y + x, channel] = 1 - value if mask else value
 
 
 @functools.cache
 def texture():
-    """A picture of swirling bands in the place of a painting.
+    """A picture of swirling bands that takes the place of the painting.
 
     Returns:
-      float array of shape (274, 350, 3), values in [0, 1].
+        float array of shape (274, 350, 3), values in [0, 1].
     """
     random_state = np.random.RandomState(0)
     warp = sum(_smooth_noise(random_state, 3 * 2**k) / 2**k for k in range(4))
     bands = 4 * np.linspace(0, 1, _TEXTURE_SHAPE[0])[:, None] + 5 * warp
     grain = _smooth_noise(random_state, 96) - 0.5
-    # A triangle wave runs through the palette to and fro.
+    # A triangle wave runs through the palette forward and back.
     position = np.abs((bands + 0.3 * grain) % 2 - 1) * (len(_TEXTURE_PALETTE) - 1)
     first = np.minimum(position.astype(int), len(_TEXTURE_PALETTE) - 2)
     share = (position - first)[..., None]
@@ -284,18 +235,18 @@ def load_scream():
     """Edvard Munch's The Scream, reduced to fit 350x274 pixels.
 
     Returns:
-      float array of shape (height, width, 3), values in [0, 1].
+        float array of shape (height, width, 3), values in [0, 1].
 
     Raises:
-      DatasetNotFound: if there is no scream/scream.jpg in the data root.
+        DatasetNotFound: if there is no scream/scream.jpg in the data root.
     """
     import PIL.Image
 
     path = ground_truth_data.data_root() / "scream" / "scream.jpg"
     if not path.is_file():
         raise ground_truth_data.DatasetNotFound(
-            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to that "
-            "place, or set the environment variable DMT_DATA to the folder that holds "
+            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to this "
+            "path, or set the environment variable DMT_DATA to the folder that holds "
             "'scream', or use 'texture_dsprites_rendered', which needs no file."
         )
     with PIL.Image.open(path) as image:
@@ -303,30 +254,35 @@ def load_scream():
         return np.asarray(image.convert("RGB")) / 255
 
 
+@registry.dataset("color_dsprites")
 def color_dsprites():
     """The official dSprites in random colours."""
     return ColorDSprites("color_dsprites", dsprites.dsprites_full())
 
 
+@registry.dataset("color_dsprites_rendered")
 def color_dsprites_rendered():
-    """The rendered dSprites in random colours."""
+    """The dSprites of dsprites_rendered in random colours."""
     return ColorDSprites(
         "color_dsprites_rendered", dsprites_rendered.dsprites_rendered()
     )
 
 
+@registry.dataset("noisy_dsprites")
 def noisy_dsprites():
     """The official dSprites on random noise."""
     return NoisyDSprites("noisy_dsprites", dsprites.dsprites_full())
 
 
+@registry.dataset("noisy_dsprites_rendered")
 def noisy_dsprites_rendered():
-    """The rendered dSprites on random noise."""
+    """The dSprites of dsprites_rendered on random noise."""
     return NoisyDSprites(
         "noisy_dsprites_rendered", dsprites_rendered.dsprites_rendered()
     )
 
 
+@registry.dataset("scream_dsprites")
 def scream_dsprites():
     """The official dSprites on random pieces of The Scream."""
     return BackgroundDSprites(
@@ -334,8 +290,9 @@ def scream_dsprites():
     )
 
 
+@registry.dataset("texture_dsprites_rendered")
 def texture_dsprites_rendered():
-    """The rendered dSprites on random pieces of a texture, like `scream_dsprites`."""
+    """The dSprites of dsprites_rendered on random pieces of a texture."""
     data = BackgroundDSprites(
         "texture_dsprites_rendered", dsprites_rendered.dsprites_rendered(), texture()
     )
@@ -343,13 +300,15 @@ def texture_dsprites_rendered():
     return data
 
 
+@registry.dataset("abstract_dsprites")
 def abstract_dsprites():
     """The official dSprites in the colours of abstract reasoning."""
     return AbstractDSprites("abstract_dsprites", dsprites.dsprites_full())
 
 
+@registry.dataset("abstract_dsprites_rendered")
 def abstract_dsprites_rendered():
-    """The rendered dSprites in the colours of abstract reasoning."""
+    """The dSprites of dsprites_rendered in the colours of abstract reasoning."""
     return AbstractDSprites(
         "abstract_dsprites_rendered", dsprites_rendered.dsprites_rendered()
     )

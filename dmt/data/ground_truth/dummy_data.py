@@ -1,12 +1,13 @@
-"""Data sets without content: random pixels for dry runs, factors for metric tests."""
+"""Datasets for tests: random pixels, and observations that are the factors."""
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data
 
 
 class IdentityObservationsData(ground_truth_data.GroundTruthData):
-    """Observations are the ten factors themselves, a perfect code to test metrics.
+    """Observations that are the ten factors, which is a perfect code to test metrics.
 
     As in disentanglement_lib, factors run from 1 to 10, while `factors_num_values`
     says 1 for each.
@@ -26,8 +27,9 @@ class IdentityObservationsData(ground_truth_data.GroundTruthData):
         return factors
 
 
+@registry.dataset("dummy_data")
 class DummyData(ground_truth_data.GroundTruthData):
-    """Random pixels with random factors, nothing to learn: for dry runs."""
+    """Random pixels with random factors, for dry runs."""
 
     name = "dummy_data"
     origin = "synthetic"

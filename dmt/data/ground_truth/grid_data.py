@@ -1,6 +1,7 @@
-"""Data sets that have an image of every combination of their factors."""
+"""Datasets that have an image of every combination of their factors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,31 +11,36 @@ from dmt.data.ground_truth import ground_truth_data, state_space
 class GridData(ground_truth_data.GroundTruthData):
     """Images of all combinations of the factors of a state space.
 
-    Some factors of the state space are ground truth, the others are drawn anew for each
-    observation. Index i is the i-th combination when counting with the last factor
-    fastest.
+    Some factors of the state space are ground truth. The others are drawn for each
+    observation. Index i is the i-th combination if the last factor counts fastest.
 
     A subclass sets:
-      factor_sizes: number of values of each factor of the state space.
-      state_space_names: their names.
-      observation_shape: [height, width, channels].
+        factor_sizes: number of values of each factor of the state space.
+        state_space_names: their names.
+        observation_shape: [height, width, channels].
     and defines `images_at`, or passes an array of images.
     """
 
-    factor_sizes = None
-    state_space_names = None
+    factor_sizes: list[int]
+    state_space_names: list[str]
 
-    def __init__(self, name, latent_factor_indices=None, images=None, rows=None):
+    def __init__(
+        self,
+        name: str,
+        latent_factor_indices: Sequence[int] | None = None,
+        images: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+    ):
         """Sets up the state space.
 
         Args:
-          name: the name of the data set.
-          latent_factor_indices: the factors of the state space that are ground truth;
-            None for all.
-          images: uint8 array or memory map of shape (size, *observation_shape), or
-            None if the subclass defines `images_at`.
-          rows: int array of shape (size,), the row of the image of each index; None if
-            images are in the order of the indices.
+            name: the name of the dataset.
+            latent_factor_indices: the factors of the state space that are ground truth;
+                None for all.
+            images: uint8 array or memory map of shape (size, *observation_shape), or
+                None if the subclass defines `images_at`.
+            rows: int array of shape (size,), the row of the image of each index; None
+                if images are in the order of the indices.
         """
         if latent_factor_indices is None:
             latent_factor_indices = range(len(self.factor_sizes))
@@ -47,7 +53,7 @@ class GridData(ground_truth_data.GroundTruthData):
 
     @property
     def name(self):
-        """Name of the data set."""
+        """Name of the dataset."""
         return self._name
 
     @property
@@ -95,17 +101,3 @@ class GridData(ground_truth_data.GroundTruthData):
         """Images at the indices: uint8, shape (n, *observation_shape)."""
         indices = self.checked(indices)
         return self._images[indices if self._rows is None else self._rows[indices]]
-
-    def checked(self, indices):
-        """The indices as an array.
-
-        Raises:
-          ValueError: if one is not in [0, size).
-        """
-        indices = np.asarray(indices)
-        if indices.size and not (0 <= indices.min() and indices.max() < self.size):
-            raise ValueError(
-                f"Indices must be in [0, {self.size}). "
-                f"Received: from {indices.min()} to {indices.max()}"
-            )
-        return indices

@@ -1,6 +1,6 @@
-"""What a data set is to the rest of the package.
+"""What a dataset is to the rest of the package.
 
-A data set is a set of known factors of variation, a way to draw them, and a way to
+A dataset is a set of known factors of variation, a way to draw them, and a way to
 turn them into observations. Every other part of `dmt` sees data through this class.
 """
 
@@ -8,14 +8,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.random import RandomState
 
 
 class DatasetNotFound(FileNotFoundError):
-    """The files of a data set are not where they were looked for."""
+    """The files of a dataset are not where they were looked for."""
 
 
-def data_root():
-    """Folder that holds the files of the data sets, as a path.
+def data_root() -> Path:
+    """Folder that holds the files of all datasets.
 
     The environment variable DMT_DATA, else DISENTANGLEMENT_LIB_DATA, else the current
     folder.
@@ -25,65 +26,65 @@ def data_root():
 
 
 class GroundTruthData:
-    """Base class of the data sets with known factors of variation.
+    """Base class of the datasets with known factors of variation.
 
-    A new data set defines `factors_num_values`, `observation_shape`, `sample_factors`
+    A new dataset defines `factors_num_values`, `observation_shape`, `sample_factors`
     and one of
-      * `sample_observations_from_factors`, when observations are made on the spot;
-      * `size`, `factors_at`, `indices_of` and `images_at`, when there is a finite list
-        of images. Training and evaluation then work on indices, which is faster.
+        * `sample_observations_from_factors`, if observations are made when they are
+          asked for;
+        * `size`, `factors_at`, `indices_of` and `images_at`, if there is a finite list
+          of images. Training and evaluation then work on indices, which is faster.
 
     Attributes:
-      name: the name under which the data set is registered.
-      origin: "official" (the published files), "rendered" (our own pictures on the
-        factors of a published set), "synthetic" (noise) or "user".
-      renderer_version: version of our pictures, which changes when a pixel does; None
-        for all other origins.
-      size: number of observations that an index can address; None when observations
-        hold random pixels and have no index.
+        origin: "official" (published files), "rendered" (drawn by this package with the
+            factors of a published dataset), "synthetic" (noise) or "user".
+        renderer_version: version of the pictures that this package draws, which changes
+            when a pixel does; None for other origins.
+        size: number of observations that have an index; None if observations hold
+            random pixels and have no index.
     """
 
-    origin = "user"
-    renderer_version = None
-    size = None
+    origin: str = "user"
+    renderer_version: str | None = None
+    size: int | None = None
 
     @property
-    def name(self):
-        """Name of the data set."""
+    def name(self) -> str:
+        """The name under which the dataset is registered."""
         return type(self).__name__
 
     @property
-    def factors_num_values(self):
-        """Number of values of each factor, a list of int."""
+    def factors_num_values(self) -> list[int]:
+        """Number of values of each factor."""
         raise NotImplementedError
 
     @property
-    def observation_shape(self):
+    def observation_shape(self) -> list[int]:
         """Shape of one observation, for images [height, width, channels]."""
         raise NotImplementedError
 
     @property
-    def num_factors(self):
+    def num_factors(self) -> int:
         """Number of factors of variation."""
         return len(self.factors_num_values)
 
     @property
-    def factor_names(self):
-        """Name of each factor, a list of str."""
+    def factor_names(self) -> list[str]:
+        """Name of each factor."""
         return [f"Factor {i}" for i in range(self.num_factors)]
 
     @property
-    def is_grid(self):
+    def is_grid(self) -> bool:
         """Whether indices count through all factor values, the last factor fastest."""
         return False
 
     @property
-    def has_all_combinations(self):
+    def has_all_combinations(self) -> bool:
         """Whether there are observations of every combination of factor values."""
         return True
 
     @property
-    def has_grid_draws(self):
+    def has_grid_draws(self) -> bool:
         """Whether many draws of factors may be made at once, with `draws.randints`.
 
         True promises that `sample_factors` is one call of `randint` for each factor in
@@ -91,74 +92,95 @@ class GroundTruthData:
         """
         return False
 
-    def prepare(self):
-        """Writes files that later uses read, where drawing images anew takes long."""
+    def prepare(self) -> None:
+        """Writes files that later uses read, if drawing the images takes long."""
 
-    def sample_factors(self, num, random_state):
+    def sample_factors(self, num: int, random_state: RandomState) -> np.ndarray:
         """Draws factors.
 
         Args:
-          num: number of rows to draw.
-          random_state: numpy RandomState.
+            num: number of rows to draw.
+            random_state: numpy RandomState.
 
         Returns:
-          int64 array of shape (num, num_factors).
+            int64 array of shape (num, num_factors).
         """
         raise NotImplementedError
 
-    def sample_observations_from_factors(self, factors, random_state):
+    def sample_observations_from_factors(
+        self, factors: np.ndarray, random_state: RandomState
+    ) -> np.ndarray:
         """Draws one observation for each row of factors.
 
         Args:
-          factors: int array of shape (n, num_factors).
-          random_state: numpy RandomState, used where the factors leave something open.
+            factors: int array of shape (n, num_factors).
+            random_state: numpy RandomState, for what the factors do not determine.
 
         Returns:
-          float32 array of shape (n, *observation_shape), values in [0, 1].
+            float32 array of shape (n, *observation_shape), values in [0, 1].
         """
         images = self.images_at(self.indices_of(factors, random_state))
         return images.astype(np.float32) / 255
 
-    def sample(self, num, random_state):
+    def sample(
+        self, num: int, random_state: RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draws factors, then their observations, as (factors, observations)."""
         factors = self.sample_factors(num, random_state)
         return factors, self.sample_observations_from_factors(factors, random_state)
 
-    def sample_observations(self, num, random_state):
+    def sample_observations(self, num: int, random_state: RandomState) -> np.ndarray:
         """Draws observations of random factors."""
         return self.sample(num, random_state)[1]
 
-    def factors_at(self, indices):
+    def factors_at(self, indices: np.ndarray) -> np.ndarray:
         """Factors of the observations at the indices.
 
         Args:
-          indices: int array of shape (n,), values in [0, size).
+            indices: int array of shape (n,), values in [0, size).
 
         Returns:
-          int64 array of shape (n, num_factors).
+            int64 array of shape (n, num_factors).
         """
         raise NotImplementedError(f"Observations of {self.name} have no indices.")
 
-    def indices_of(self, factors, random_state=None):
+    def indices_of(
+        self, factors: np.ndarray, random_state: RandomState | None = None
+    ) -> np.ndarray:
         """Indices of observations that show the factors.
 
         Args:
-          factors: int array of shape (n, num_factors).
-          random_state: numpy RandomState; needed when several observations show the
-            same factors, and one of them has to be drawn.
+            factors: int array of shape (n, num_factors).
+            random_state: numpy RandomState; needed if several observations show the
+                same factors, of which one is drawn.
 
         Returns:
-          int64 array of shape (n,), values in [0, size).
+            int64 array of shape (n,), values in [0, size).
         """
         raise NotImplementedError(f"Observations of {self.name} have no indices.")
 
-    def images_at(self, indices):
+    def images_at(self, indices: np.ndarray) -> np.ndarray:
         """Observations at the indices.
 
         Args:
-          indices: int array of shape (n,), values in [0, size).
+            indices: int array of shape (n,), values in [0, size).
 
         Returns:
-          uint8 array of shape (n, *observation_shape), values in [0, 255].
+            uint8 array of shape (n, *observation_shape), values in [0, 255].
         """
         raise NotImplementedError(f"Observations of {self.name} have no indices.")
+
+    def checked(self, indices: np.ndarray) -> np.ndarray:
+        """Checks that the indices are in [0, size), and returns them as an array.
+
+        Raises:
+            ValueError: if one is not.
+        """
+        indices = np.asarray(indices)
+        size = self.size or 0
+        if indices.size and not (0 <= indices.min() and indices.max() < size):
+            raise ValueError(
+                f"Indices must be in [0, {size}). "
+                f"Received: from {indices.min()} to {indices.max()}"
+            )
+        return indices

@@ -1,11 +1,12 @@
 """MPI3D: pictures of a robot arm that holds an object, drawn or photographed.
 
-The data sets of Gondal et al. (2019), https://arxiv.org/abs/1906.03292, files at
+The datasets of Gondal et al. (2019), https://arxiv.org/abs/1906.03292, files at
 https://github.com/rr-learning/disentanglement_dataset.
 """
 
 import math
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 _FILES = {
@@ -20,17 +21,17 @@ class MPI3D(grid_data.GridData):
     """MPI3D from an official file.
 
     The factors of variation are
-      0 - object color (6 values),
-      1 - object shape (6),
-      2 - object size (2: small, large),
-      3 - camera height (3: top, center, bottom),
-      4 - background color (3),
-      5 - first DOF (40: horizontal axis),
-      6 - second DOF (40: vertical axis).
+        0 - object color (6 values),
+        1 - object shape (6),
+        2 - object size (2: small, large),
+        3 - camera height (3: top, center, bottom),
+        4 - background color (3),
+        5 - first DOF (40: horizontal axis),
+        6 - second DOF (40: vertical axis).
 
     There are 4 object colors and 4 shapes in `mpi3d_real_complex`, and in older files
     of `mpi3d_toy` and `mpi3d_realistic`, which disentanglement_lib reads. The number of
-    pictures in the file tells which it is.
+    pictures in a file tells whether it is older.
     """
 
     origin = "official"
@@ -47,14 +48,14 @@ class MPI3D(grid_data.GridData):
     observation_shape = [64, 64, 3]
 
     def __init__(self, name):
-        """Opens the pictures, in the official file itself if it is not compressed.
+        """Opens the pictures, directly in the official file if it is not compressed.
 
         Args:
-          name: the name of the data set, which tells the file.
+            name: the name of the dataset.
 
         Raises:
-          DatasetNotFound: if there is no official file.
-          ValueError: if the official file is damaged.
+            DatasetNotFound: if there is no official file.
+            ValueError: if the official file is damaged.
         """
         source = ground_truth_data.data_root() / name / _FILES[name]
         fetch = f"run `dmt_data fetch {name}`"
@@ -85,21 +86,25 @@ class MPI3D(grid_data.GridData):
         return possible[shape[0]]
 
 
+@registry.dataset("mpi3d_toy")
 def mpi3d_toy():
-    """MPI3D drawn in a simple way."""
+    """MPI3D in simple renderings."""
     return MPI3D("mpi3d_toy")
 
 
+@registry.dataset("mpi3d_realistic")
 def mpi3d_realistic():
-    """MPI3D drawn realistically."""
+    """MPI3D in realistic renderings."""
     return MPI3D("mpi3d_realistic")
 
 
+@registry.dataset("mpi3d_real")
 def mpi3d_real():
-    """MPI3D photographed."""
+    """MPI3D in photographs."""
     return MPI3D("mpi3d_real")
 
 
+@registry.dataset("mpi3d_real_complex")
 def mpi3d_real_complex():
-    """MPI3D photographed, with four everyday objects."""
+    """MPI3D in photographs of four everyday objects."""
     return MPI3D("mpi3d_real_complex")

@@ -1,4 +1,4 @@
-"""Your own images as a data set, from a gin file and without code.
+"""Your own images as a dataset, from a gin file and without code.
 
 A folder of images and a table of what they show:
 
@@ -12,8 +12,8 @@ or one file with both:
     dataset.name = "npz_images"
     npz_images.path = "mine.npz"
 
-The values of a factor are numbered in ascending order, words alphabetically. Where all
-combinations of values are there, factors are drawn as from any other grid.
+The values of a factor are numbered in ascending order, words alphabetically. If there
+is an image of every combination of values, factors are drawn as from any other grid.
 """
 
 import csv
@@ -24,33 +24,37 @@ from pathlib import Path
 import gin
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
-from dmt.utils import stages
+from dmt.utils import checks, stages
 
 _CHUNK = 256
 
 
+@registry.dataset("image_folder")
 @stages.configurable("image_folder", "dataset")
 def image_folder(path=gin.REQUIRED, csv=gin.REQUIRED, image_size=None, grey=False):
     """A folder of images and a CSV file of their factors.
 
     The images are read once and kept as an array in `prepared/image_folder` of the data
-    root, which is made again when a file changes.
+    root. The array is made again when a file changes.
 
     Args:
-      path: the folder; all formats that Pillow reads with 8 bits per channel.
-      csv: the table. The first column is the file of an image, relative to the folder,
-        every other column a factor, whose values are numbers or words. The first line
-        names the columns, unless it begins with the name of a file.
-      image_size: height and width to resize the images to; None if all have one size.
-      grey: whether to make one channel of grey, not three of colour.
+        path: the folder. Images may have any format that Pillow reads with 8 bits per
+            channel.
+        csv: the table. The first column is the file of an image, relative to the
+            folder. Every other column is a factor, whose values are numbers or words.
+            The first line names the columns, unless it begins with the name of a file.
+        image_size: height and width to resize the images to; None if all images have
+            the same size.
+        grey: whether the images have one grey channel instead of three colours.
 
     Returns:
-      `ImageTable` with the images in the order of the lines.
+        `ImageTable` with the images in the order of the lines.
 
     Raises:
-      DatasetNotFound: if the folder, the table or an image is missing.
-      ValueError: if they contradict each other.
+        DatasetNotFound: if the folder, the table or an image is missing.
+        ValueError: if they contradict each other or cannot be read.
     """
     folder = Path(str(path)).expanduser()
     table = Path(str(csv)).expanduser()
@@ -62,11 +66,8 @@ def image_folder(path=gin.REQUIRED, csv=gin.REQUIRED, image_size=None, grey=Fals
         raise ground_truth_data.DatasetNotFound(
             f"image_folder.csv names no file. Received: csv={csv!r}"
         )
-    if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
-        raise ValueError(
-            "image_folder.image_size must be a number of pixels or None. "
-            f"Received: image_size={image_size!r}"
-        )
+    if image_size is not None:
+        checks.integer("image_folder.image_size", image_size, low=1)
     names, factor_names, factors = _read_csv(folder, table)
     files = [folder / name for name in names]
     missing = [file for file in files if not file.is_file()]
@@ -87,22 +88,23 @@ def image_folder(path=gin.REQUIRED, csv=gin.REQUIRED, image_size=None, grey=Fals
     return table_data.ImageTable("image_folder", images, factors, factor_names)
 
 
+@registry.dataset("npz_images")
 @stages.configurable("npz_images", "dataset")
 def npz_images(path=gin.REQUIRED):
     """An npz file of images and their factors.
 
     Args:
-      path: the file, with the arrays `images`, uint8 of shape (n, height, width) or
-        (n, height, width, channels), `factors`, numbers or words of shape (n,
-        num_factors), and, if you like, `factor_names`. Nothing in it is unpickled. An
-        uncompressed file need not fit in memory.
+        path: the file. It holds the arrays `images`, uint8 of shape (n, height, width)
+            or (n, height, width, channels), `factors`, numbers or words of shape (n,
+            num_factors), and optionally `factor_names`. Nothing in it is unpickled. An
+            uncompressed file need not fit in memory.
 
     Returns:
-      `ImageTable` with the images in their order.
+        `ImageTable` with the images in the order of the file.
 
     Raises:
-      DatasetNotFound: if there is no such file.
-      ValueError: if it holds something else.
+        DatasetNotFound: if there is no such file.
+        ValueError: if it holds something else.
     """
     file = Path(str(path)).expanduser()
     if not file.is_file():
@@ -118,10 +120,10 @@ def npz_images(path=gin.REQUIRED):
                 images = arrays["images"]
             else:
                 images = prepared.in_memory(images)
-    except Exception as error:  # Of the many kinds that a damaged file can raise.
+    except Exception as error:  # A damaged file can raise errors of many kinds.
         raise ValueError(
-            f"{file} must be an npz file with the arrays images and factors, neither "
-            f"of Python objects. Received: {' '.join(str(error).split())}"
+            f"{file} must be an npz file with the arrays images and factors, without "
+            f"Python objects. Received: {' '.join(str(error).split())}"
         ) from error
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ValueError(
@@ -140,7 +142,7 @@ def npz_images(path=gin.REQUIRED):
         names = _default_names(factors.shape[1])
     elif names.shape != factors.shape[1:]:
         raise ValueError(
-            f"factor_names in {file} must name {factors.shape[1]} factors. "
+            f"factor_names in {file} must be {factors.shape[1]} names. "
             f"Received: {names.tolist()}"
         )
     _check_number(file, len(images))
@@ -157,7 +159,7 @@ def _default_names(num_factors):
 def _check_number(file, num_images):
     if num_images < 2:
         raise ValueError(
-            f"A data set needs two images or more. Received: {num_images} in {file}"
+            f"A dataset needs at least two images. Received: {num_images} in {file}"
         )
 
 
@@ -169,20 +171,20 @@ def _read_csv(folder, table):
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{table} is no CSV file: {error}") from error
     header = None
-    # A missing first image must not be taken for the name of its column.
+    # A name with a suffix is that of an image, which may be missing.
     if rows and not Path(rows[0][0]).suffix and not (folder / rows[0][0]).is_file():
         header, rows = rows[0], rows[1:]
     _check_number(table, len(rows))
     width = len(header or rows[0])
     if width < 2:
         raise ValueError(
-            f"{table} needs a column of file names and one or more of factors, "
+            f"{table} needs a column of file names and at least one column of factors, "
             f"separated by commas. Received: {rows[0]}"
         )
     for number, row in enumerate(rows, start=1):
         if len(row) != width or not all(cell.strip() for cell in row):
             raise ValueError(
-                f"Every line of {table} needs {width} cells that are not empty. "
+                f"Every line of {table} needs {width} cells, none of them empty. "
                 f"Received: {row} for image {number}"
             )
     names, *columns = zip(*rows, strict=True)

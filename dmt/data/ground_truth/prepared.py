@@ -1,8 +1,9 @@
-"""Official files as arrays that need no memory.
+"""Official files as arrays that stay on disk.
 
 The first use of an official file streams its images to `prepared/<name>/images.npy` in
-the data root, later uses memory-map that. The file `meta.json` beside it, written last,
-is the seal: images without it, or of another source than it names, are made again.
+the data root. Later uses memory-map that file. The file `meta.json` beside it is
+written last and is the seal: images without it, or from another source than it names,
+are made again.
 """
 
 import contextlib
@@ -20,25 +21,25 @@ from pathlib import Path
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data
-from dmt.utils import files, machine, stages
+from dmt.utils import checks, files, machine, stages
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
-# What is read of a source at once.
+# Number of bytes of a source to read at once.
 _READ_BYTES = 1 << 24
-# Copies in memory that are in use, so that data sets opened again share them.
-_copies = weakref.WeakValueDictionary()
+# Copies in memory that are in use; a dataset that is opened again shares them.
+_copies: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
 
 
 def not_found(name, path, fetch, rendered=None):
-    """The error for official files that are not there, which says what to do.
+    """Makes the error about missing official files, which says what to do.
 
     Args:
-      name: the name of the data set.
-      path: where its file or folder should be, in a folder of the data root.
-      fetch: how to get it, an instruction such as "run ...".
-      rendered: the name of the data set that may be used in its place, if any.
+        name: the name of the dataset.
+        path: where its file or folder should be, inside a folder of the data root.
+        fetch: instruction how to get it, such as "run ...".
+        rendered: the name of a dataset to use instead, None if there is none.
     """
     twin = f", or use {rendered!r}, which needs no file" if rendered else ""
     folder = path.relative_to(ground_truth_data.data_root()).parts[0]
@@ -50,14 +51,14 @@ def not_found(name, path, fetch, rendered=None):
 
 @contextlib.contextmanager
 def naming_damage(source, fetch):
-    """Turns whatever a reader raises on unexpected bytes into one line.
+    """Turns any error of reading a damaged file into one line.
 
     Args:
-      source: the file that is read.
-      fetch: how to get it anew, an instruction such as "run ...".
+        source: the file that is read.
+        fetch: instruction how to get it again, such as "run ...".
 
     Raises:
-      ValueError: that names the file.
+        ValueError: if the body raises anything; the message names the file.
     """
     try:
         yield
@@ -72,25 +73,24 @@ def naming_damage(source, fetch):
 def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
     """Opens the images of official files, preparing them at the first use.
 
-    Prepared files lie in `prepared/<name>` of the data root, or of ~/.cache/dmt when
-    the root cannot be written. They are made again when a source changes.
+    Prepared files lie in `prepared/<name>` of the data root, or of ~/.cache/dmt if the
+    root cannot be written. They are made again when a source changes.
 
     Args:
-      name: the name of the folder of prepared files.
-      sources: paths of the official files, which exist.
-      read: callable without arguments, returns an iterator over the images in the order
-        of their rows, arrays of shape (n, *shape[1:]) with any n.
-      shape: shape of all images together.
-      dtype: their type.
-      mapped: memory map of all images in the official file itself. With it, nothing is
-        written but the seal, which says that the whole file was read once without an
-        error.
+        name: the name of the folder of prepared files.
+        sources: paths of the official files, which exist.
+        read: callable without arguments that returns an iterator over the images in
+            order, as arrays of shape (n, *shape[1:]) with any n.
+        shape: shape of the array of all images.
+        dtype: type of the array.
+        mapped: memory map of all images inside the official file. If it is given, only
+            the seal is written, after the whole file was read without an error.
 
     Returns:
-      Array or memory map of that shape and type, read-only.
+        Array or memory map of that shape and type, read-only.
 
     Raises:
-      ValueError: if a source is damaged, or no folder can take the prepared files.
+        ValueError: if a source is damaged, or no folder can take the prepared files.
     """
     fingerprint = _fingerprint(sources)
     for folder in _folders(name):
@@ -115,14 +115,14 @@ def write_computed(name, facts, rows, shape, dtype="uint8"):
     """Writes what was computed, for `open_computed`.
 
     Args:
-      name: the name of the folder of prepared files.
-      facts: dictionary of what the values depend on, such as {"renderer_version": "1"}.
-      rows: iterable of arrays of shape (n, *shape[1:]) with any n.
-      shape: shape of all rows together.
-      dtype: their type.
+        name: the name of the folder of prepared files.
+        facts: what the values depend on, such as {"renderer_version": "1"}.
+        rows: iterable of arrays of shape (n, *shape[1:]) with any n.
+        shape: shape of the array of all rows.
+        dtype: type of the array.
 
     Raises:
-      ValueError: if no folder can take the prepared files.
+        ValueError: if no folder can take the prepared files.
     """
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     folder = _folder_with_room(name, num_bytes)
@@ -134,7 +134,7 @@ def open_computed(name, facts, shape, dtype="uint8"):
     """Opens what `write_computed` wrote with the same facts.
 
     Returns:
-      Array or memory map of that shape and type, read-only; None if it is not there.
+        Array or memory map of that shape and type, read-only; None if it is not there.
     """
     for folder in _folders(name):
         if _is_sealed(folder, {"format": _FORMAT, **facts}):
@@ -155,7 +155,7 @@ def _write_sealed(folder, images, shape, dtype, seal):
     with files.replacing(folder / "images.npy") as path:
         _write(path, images, shape, dtype)
         facts = seal()
-        # Until the new seal is there, no reader may take new images for old ones.
+        # The old seal must not vouch for the new images.
         (folder / "meta.json").unlink(missing_ok=True)
     _write_seal(folder, facts)
 
@@ -165,7 +165,7 @@ def _write_seal(folder, facts):
 
 
 def _fingerprint(sources):
-    """What tells a changed source, without reading it."""
+    """Facts that change with the sources, found without reading them."""
     status = [source.stat() for source in sources]
     return {
         "format": _FORMAT,
@@ -203,8 +203,8 @@ def _folder_with_room(name, num_bytes):
             if has_room and os.access(folder, os.W_OK):
                 return folder
     raise ValueError(
-        f"No folder for prepared files can be written and has {num_bytes / 1e9:.1f} GB "
-        "of room, set DMT_DATA to one that has. Received: "
+        "No folder for prepared files is writable and has "
+        f"{num_bytes / 1e9:.1f} GB of room. Set DMT_DATA to one that has. Received: "
         f"{[str(folder) for folder in _folders(name)]}"
     )
 
@@ -245,17 +245,14 @@ def in_memory(images, preload="auto"):
     """Copies images to memory, or leaves them where they are.
 
     Args:
-      images: memory map.
-      preload: True to copy, False to read from disk when images are asked for, "auto"
-        to copy if they take less than 40 % of the memory that is available.
+        images: memory map.
+        preload: True to copy; False to read images from disk when they are asked for;
+            "auto" to copy if they take less than 40 % of the available memory.
 
     Returns:
-      The memory map, or a read-only array of its values.
+        The memory map, or a read-only array of its values.
     """
-    if preload not in ("auto", True, False):
-        raise ValueError(
-            f"preload must be 'auto', True or False. Received: preload={preload!r}"
-        )
+    checks.one_of("official_data.preload", preload, ("auto", True, False))
     if preload == "auto":
         preload = images.nbytes < 0.4 * machine.available_memory()
     if not preload:
@@ -271,7 +268,7 @@ def in_memory(images, preload="auto"):
 
 
 def rows_at_once(row_bytes):
-    """How many rows of that size to read at once, 1 or more."""
+    """How many rows of that size to read at once, at least 1."""
     return max(1, _READ_BYTES // row_bytes)
 
 
@@ -285,14 +282,14 @@ def map_npz(path, key):
     """Memory-maps an array where it lies in an npz file.
 
     Args:
-      path: the npz file.
-      key: name of the array.
+        path: the npz file.
+        key: name of the array.
 
     Returns:
-      Read-only memory map, or None if the array is compressed.
+        Read-only memory map, or None if the array is compressed.
 
     Raises:
-      ValueError: if the places of the array in the file contradict each other.
+        ValueError: if the headers of the file contradict each other.
     """
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo(f"{key}.npy")
@@ -322,12 +319,12 @@ def read_npz(path, key, shape):
     """Yields the rows of a uint8 array of an npz file, some at a time.
 
     Args:
-      path: the npz file.
-      key: name of the array.
-      shape: the shape that the array must have.
+        path: the npz file.
+        key: name of the array.
+        shape: the shape that the array must have.
 
     Yields:
-      uint8 arrays of shape (n, *shape[1:]).
+        uint8 arrays of shape (n, *shape[1:]).
     """
     row_bytes = math.prod(shape[1:])
     step = rows_at_once(row_bytes)

@@ -8,25 +8,25 @@ _BATCH = 4096
 
 
 class RenderedImages:
-    """An array of pictures, each drawn once.
+    """An array of pictures, each of which is drawn once.
 
-    Threads may draw the same picture at the same time: both write the same bytes, and
-    a picture is marked as drawn only after it was written. Pictures that would take
-    more than 40 % of the available memory are not kept but drawn each time.
+    Threads may draw a picture at the same time, as they write the same bytes. A picture
+    is marked as drawn only after it was written. If all pictures would take more than
+    40 % of the available memory, each is drawn every time it is asked for.
     """
 
     def __init__(self, draw, shape):
-        """Keeps nothing yet.
+        """Reserves room for the pictures.
 
         Args:
-          draw: function of numbers (n,) that returns uint8 pictures (n, ...), the same
-            bytes at every call.
-          shape: shape of the array, number of pictures first.
+            draw: function of indices (n,) that returns uint8 pictures (n, ...), the
+                same bytes at every call.
+            shape: shape of the array, beginning with the number of pictures.
         """
         self._draw = draw
         self._drawn = None
         if np.prod(shape) < 0.4 * machine.available_memory():
-            # The operating system hands out memory for zeros when they are written.
+            # Zeros take no memory until they are written.
             self._images = np.zeros(shape, dtype=np.uint8)
             self._drawn = np.zeros(shape[0], dtype=bool)
 

@@ -1,27 +1,29 @@
 """Shapes3D: 480,000 pictures of an object in a room.
 
-The data set of Burgess and Kim (2018), https://github.com/google-deepmind/3d-shapes.
+The dataset of Burgess and Kim (2018), https://github.com/google-deepmind/3d-shapes.
 disentanglement_lib reads another file, which was not published; factors and their order
 are the same.
 """
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
 _FETCH = "run `dmt_data fetch shapes3d`"
 
 
+@registry.dataset("shapes3d")
 class Shapes3D(grid_data.GridData):
     """Shapes3D from the official file.
 
     The factors of variation are
-      0 - floor hue (10 values),
-      1 - wall hue (10),
-      2 - object hue (10),
-      3 - scale (8),
-      4 - shape (4: cube, cylinder, sphere, capsule),
-      5 - orientation (15).
+        0 - floor hue (10 values),
+        1 - wall hue (10),
+        2 - object hue (10),
+        3 - scale (8),
+        4 - shape (4: cube, cylinder, sphere, capsule),
+        5 - orientation (15).
     """
 
     origin = "official"
@@ -40,8 +42,8 @@ class Shapes3D(grid_data.GridData):
         """Opens the pictures.
 
         Raises:
-          DatasetNotFound: if there is no official file.
-          ValueError: if the official file is damaged.
+            DatasetNotFound: if there is no official file.
+            ValueError: if the official file is damaged.
         """
         source = ground_truth_data.data_root() / "3dshapes" / "3dshapes.h5"
         if not source.is_file():
@@ -66,8 +68,8 @@ def _check_order(labels, factor_sizes):
     """Raises ValueError unless labels count with the last factor fastest.
 
     Args:
-      labels: array of shape (n, num_factors), the values of the factors.
-      factor_sizes: number of values of each factor.
+        labels: array of shape (n, num_factors), the values of the factors.
+        factor_sizes: number of values of each factor.
     """
     num_factors = len(factor_sizes)
     grid = labels.reshape(*factor_sizes, num_factors)

@@ -1,6 +1,6 @@
 """SmallNORB: 48,600 grey pictures of 50 toys.
 
-The data set of LeCun, Huang and Bottou (2004),
+The dataset of LeCun, Huang and Bottou (2004),
 https://cs.nyu.edu/~ylclab/data/norb-v1.0-small.
 """
 
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared, state_space
 from dmt.utils import stages
 
@@ -23,12 +24,12 @@ class SmallNORB(grid_data.GridData):
     """SmallNORB from the official files: the left camera, scaled to 64x64.
 
     The factors of variation are
-      0 - category (5 values),
-      1 - elevation (9),
-      2 - azimuth (18),
-      3 - lighting (6).
-    The state space has the instance (10 values) after the category, which is drawn for
-    each observation.
+        0 - category (5 values),
+        1 - elevation (9),
+        2 - azimuth (18),
+        3 - lighting (6).
+    In the state space, the category is followed by the instance (10 values), which is
+    drawn for each observation.
     """
 
     origin = "official"
@@ -41,8 +42,8 @@ class SmallNORB(grid_data.GridData):
         """Opens the pictures.
 
         Raises:
-          DatasetNotFound: if an official file is missing.
-          ValueError: if one is damaged.
+            DatasetNotFound: if an official file is missing.
+            ValueError: if one is damaged.
         """
         root = ground_truth_data.data_root() / "small_norb"
         dat, cat, info = (
@@ -82,9 +83,9 @@ class SmallNORB(grid_data.GridData):
 class UnclippedSmallNORB(SmallNORB):
     """SmallNORB with the pixels of disentanglement_lib.
 
-    It takes bytes for signed numbers, which makes Pillow scale 32-bit integers, without
-    clipping: at strong edges, observations leave [0, 1]. As images of an index are
-    uint8, this data set has none.
+    disentanglement_lib scales 32-bit integers, which Pillow does not clip. At strong
+    edges, observations are therefore outside of [0, 1]. They have no indices, as the
+    images of indices are uint8.
     """
 
     size = None
@@ -100,13 +101,14 @@ class UnclippedSmallNORB(SmallNORB):
         return super()._resized(image.astype(np.int32))
 
 
+@registry.dataset("smallnorb")
 @stages.configurable("smallnorb", "dataset")
 def smallnorb(unclipped=False):
-    """SmallNORB.
+    """SmallNORB from the official files.
 
     Args:
-      unclipped: whether to make the pixels of disentanglement_lib, see
-        `UnclippedSmallNORB`.
+        unclipped: whether to make the pixels of disentanglement_lib, see
+            `UnclippedSmallNORB`.
     """
     return UnclippedSmallNORB() if unclipped else SmallNORB()
 
@@ -121,7 +123,7 @@ def _find(root, part, kind):
 
 
 def _read(sources, shape):
-    """The values of the parts together, int32."""
+    """The values of all parts, int32."""
     chunks = (_read_chunks(source, "<i4", shape) for source in sources)
     return np.concatenate(list(itertools.chain.from_iterable(chunks)))
 
@@ -130,13 +132,14 @@ def _read_chunks(source, dtype, shape):
     """Yields the rows of a binary matrix, some at a time.
 
     Args:
-      source: a file, compressed if its name ends in .gz. It holds a number for the
-        type, the number of dimensions, at least three dimensions, and the values.
-      dtype: the type that the values must have.
-      shape: the shape that the matrix must have.
+        source: a file, compressed if its name ends in .gz. It holds a number that tells
+            the type, the number of dimensions, the sizes of at least three dimensions,
+            and the values.
+        dtype: the type that the values must have.
+        shape: the shape that the matrix must have.
 
     Yields:
-      Arrays of shape (n, *shape[1:]).
+        Arrays of shape (n, *shape[1:]).
     """
     dtype = np.dtype(dtype)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize

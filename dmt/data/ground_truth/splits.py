@@ -1,65 +1,45 @@
-"""Parts of a data set: by index, by factor values, or with correlated factors.
+"""Parts of a dataset, and datasets with correlated factors.
 
-Each is a data set by name that wraps another one, in training and in evaluation:
+Each is a dataset by name that wraps another one, in training and in evaluation:
 
     dataset.name = "split"
     split.base = "dsprites_rendered"
     split.held_out = {"shape": [2]}
     split.part = "train"
 
-Factor values keep the numbers that they have in the base, in every part, so that a
-predictor trained on one part can be tested on another.
+Factor values keep the numbers that they have in the base, so that a predictor trained
+on one part can be tested on another.
 
-Observations of a part are a list of indices into the base. Training draws uniformly
-from that list, and so does `sample_factors`. Metrics that fix factors to values of
-their choice may ask for a combination that the part lacks: this is an error and not
-answered by another combination, which would silently change what the metric means.
-Where values of a single factor are held out, no combination of the values left is
-missing, and only metrics that go through all values (`fairness`) hit the error; a
-factor with one value left has no entropy, so that `mig` is not defined.
+Training draws images uniformly from a part, and so does `sample_factors`. A metric that
+fixes factors may ask for a combination that the part lacks. This is an error, because
+another combination would silently change what the metric means. If values of a single
+factor are held out, no combination of the remaining values is missing, and only metrics
+that go through all values (`fairness`) fail. If one value of a factor is left, the
+factor has no entropy and `mig` is not defined.
 """
 
 import gin
 import numpy as np
 
-from dmt.data.ground_truth import ground_truth_data, table_data
-from dmt.utils import stages
+from dmt.data import registry
+from dmt.data.ground_truth import table_data, wrapped
+from dmt.utils import checks, stages
 
-_PARTS = ("train", "test")
 
-
-class Subset(table_data.FactorTable):
-    """A list of observations of another data set."""
+class Subset(table_data.FactorTable, wrapped.DatasetWrapper):
+    """A list of observations of another dataset."""
 
     def __init__(self, name, base, rows):
         """Looks up the factors of the list.
 
         Args:
-          name: the name of the data set.
-          base: the data set, with `size`.
-          rows: int array of shape (n,), indices into the base; may repeat.
+            name: the name of the dataset.
+            base: the `GroundTruthData`, with `size`.
+            rows: int array of shape (n,), indices into the base; may repeat.
         """
+        wrapped.DatasetWrapper.__init__(self, name, base)
         super().__init__(base.factors_at(rows), base.factors_num_values)
-        self._name = name
-        self._base = base
         self._rows = rows
-        self.origin = base.origin
-        self.renderer_version = base.renderer_version
-
-    @property
-    def name(self):
-        """Name of the data set."""
-        return self._name
-
-    @property
-    def factor_names(self):
-        """Names of the factors."""
-        return self._base.factor_names
-
-    @property
-    def observation_shape(self):
-        """Shape of one observation."""
-        return self._base.observation_shape
 
     def images_at(self, indices):
         """Images at the indices: uint8, shape (n, *observation_shape)."""
@@ -68,35 +48,34 @@ class Subset(table_data.FactorTable):
     def _missing(self, factors):
         return (
             f"{super()._missing(factors)} of {self.factor_names}. Bind dataset.name to "
-            f"the base of {self.name!r} to evaluate where they exist."
+            f"the base of {self.name!r} to evaluate with all combinations."
         )
 
 
+@registry.dataset("split")
 @stages.configurable("split", "dataset")
 def split(
     base=gin.REQUIRED, part=gin.REQUIRED, held_out=None, train_share=None, seed=0
 ):
-    """One of the two parts of a data set.
+    """One of the two parts of a dataset.
 
     Args:
-      base: name of the data set, or a reference to a configurable that makes it, such
-        as `@correlated()` or `@inner/split()`.
-      part: "train" or "test".
-      held_out: what the test part holds: a dictionary from the names of factors to
-        lists of value numbers. Observations that have one of these values for every
-        factor of the dictionary are the test part, so one factor holds out values and
-        several hold out combinations. A list of dictionaries holds out what any of
-        them does.
-      train_share: in place of `held_out`, the share of the observations in the train
-        part, in (0, 1); which they are is drawn.
-      seed: of this draw, an integer in [0, 2**32).
+        base: name of the dataset, or a reference to a configurable that makes it, such
+            as `@correlated()` or `@inner/split()`.
+        part: "train" or "test".
+        held_out: dictionary from names of factors to lists of value numbers. The test
+            part holds the observations that have one of the listed values for every
+            factor of the dictionary: one factor holds out values, several factors hold
+            out combinations. A list of dictionaries holds out what any of them does.
+        train_share: used instead of `held_out`, share of the observations that are
+            drawn for the train part, in (0, 1).
+        seed: seed of this draw, an integer in [0, 2**32).
 
     Raises:
-      ValueError: if an argument is out of range or the part is empty.
+        ValueError: if an argument is out of range or the part is empty.
     """
     base = _open(base, "split")
-    if part not in _PARTS:
-        raise ValueError(f'split.part is "train" or "test". Received: part={part!r}')
+    checks.one_of("split.part", part, ("train", "test"))
     if (held_out is None) == (train_share is None):
         raise ValueError(
             "Bind one of split.held_out and split.train_share. "
@@ -115,9 +94,10 @@ def split(
     return Subset("split", base, rows)
 
 
+@registry.dataset("correlated")
 @stages.configurable("correlated", "dataset")
 def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0):
-    """A data set in which pairs of factors are correlated.
+    """A dataset in which pairs of factors are correlated.
 
     The probability of an observation is proportional to
 
@@ -127,27 +107,25 @@ def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0
     disentangled representations learned from correlated data"), times the same for
     every other pair.
 
-    The data set is a list as long as the base, in which each observation stands as
-    often as its probability says, up to rounding; the list draws nothing else, so the
-    share of each combination of a pair is exact to one observation. A list, and not
-    weighted draws, because then uniform draws of indices have this distribution
-    wherever they are made: on the host, on the device, and in the metrics.
+    The dataset is a list as long as the base that repeats each observation in
+    proportion to its probability. The share of each combination of a pair is exact to
+    one observation. As the dataset is a list, uniform draws of indices have this
+    distribution wherever they are made: on the host, on the device, and in metrics.
 
     Args:
-      base: as for `split`.
-      pairs: list of pairs of names of factors.
-      sigma: width of the band of values that occur together, > 0. In the paper 0.2 is
-        a strong correlation and 0.7 a weak one.
-      seed: of the draw of the observations that stand once more than others of the
-        same probability, an integer in [0, 2**32).
+        base: as for `split`.
+        pairs: list of pairs of names of factors.
+        sigma: width of the band of values that occur together, > 0. In the paper 0.2 is
+            a strong correlation and 0.7 a weak one.
+        seed: seed of the draw of observations that are repeated once more than others
+            of the same probability, an integer in [0, 2**32).
 
     Raises:
-      ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range.
     """
     base = _open(base, "correlated")
-    if not isinstance(sigma, (int, float)) or not sigma > 0:
-        raise ValueError(f"correlated.sigma must be > 0. Received: sigma={sigma!r}")
-    _check_seed("correlated", seed)
+    checks.number("correlated.sigma", sigma, above=0)
+    checks.seed("correlated.seed", seed)
     is_list = isinstance(pairs, (list, tuple)) and pairs
     if not is_list or not all(
         isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs
@@ -178,10 +156,11 @@ def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0
 
 
 def _systematic_sample(log_weights, cells, seed):
-    """As many row numbers as rows, each floor or ceil of its expected number of times.
+    """Draws as many row numbers as there are rows, in proportion to the weights.
 
-    Rows of one cell, which have one weight, are neighbours, in random order: the share
-    of each cell is exact to one row.
+    Each row occurs floor or ceil of its expected number of times. Rows of one cell have
+    the same weight. They are neighbours in random order, so that the share of each cell
+    is exact to one row.
     """
     order = np.random.RandomState(seed).permutation(len(cells))
     order = order[np.argsort(cells[order], kind="stable")]
@@ -191,20 +170,10 @@ def _systematic_sample(log_weights, cells, seed):
 
 
 def _open(base, wrapper):
-    if not isinstance(base, ground_truth_data.GroundTruthData):
-        # The registry imports this module.
-        from dmt.data.ground_truth import named_data
-
-        if base == wrapper:
-            raise ValueError(
-                f"{wrapper}.base is the data set to wrap; to wrap twice, bind it to "
-                f"@inner/{wrapper}() and bind inner/{wrapper}.base. "
-                f"Received: base={base!r}"
-            )
-        base = named_data.open_data_set(base)
+    base = wrapped.open_base(base, wrapper)
     if base.size is None:
         raise ValueError(
-            f"{wrapper}.base needs a data set whose images have indices. "
+            f"{wrapper}.base needs a dataset whose images have indices. "
             f"Received: {base.name}, which draws random pixels"
         )
     return base
@@ -235,7 +204,9 @@ def _is_held_out(base, held_out):
             column = _column(base, name, "split.held_out")
             num_values = base.factors_num_values[column]
             is_list = isinstance(values, (list, tuple)) and values
-            if not is_list or not all(v in range(num_values) for v in values):
+            if not is_list or not all(
+                checks.is_integer(value) and 0 <= value < num_values for value in values
+            ):
                 raise ValueError(
                     f"split.held_out lists values of {name!r} by their numbers, 0 to "
                     f"{num_values - 1}. Received: {values!r}"
@@ -246,20 +217,9 @@ def _is_held_out(base, held_out):
 
 
 def _is_drawn(base, train_share, seed):
-    if not isinstance(train_share, (int, float)) or not 0 < train_share < 1:
-        raise ValueError(
-            "split.train_share must be in (0, 1). "
-            f"Received: train_share={train_share!r}"
-        )
-    _check_seed("split", seed)
+    checks.number("split.train_share", train_share, above=0, below=1)
+    checks.seed("split.seed", seed)
     is_test = np.ones(base.size, dtype=bool)
     order = np.random.RandomState(seed).permutation(base.size)
     is_test[order[: round(train_share * base.size)]] = False
     return is_test
-
-
-def _check_seed(wrapper, seed):
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(
-            f"{wrapper}.seed must be an integer in [0, 2**32). Received: seed={seed!r}"
-        )

@@ -1,6 +1,6 @@
 """State spaces: which combinations of factors exist, how they are drawn and numbered.
 
-The draws use numpy's RandomState with one call per factor, in the order of
+Factors are drawn with one call of numpy's RandomState each, in the order of
 disentanglement_lib, so that the same seed gives the same factors.
 """
 
@@ -8,17 +8,17 @@ import numpy as np
 
 
 def factors_to_index(factors, factor_sizes):
-    """Number of each row of factors when counting with the last factor fastest.
+    """Numbers rows of factors, where the last factor counts fastest.
 
     Args:
-      factors: int array of shape (n, len(factor_sizes)).
-      factor_sizes: number of values of each factor.
+        factors: int array of shape (n, len(factor_sizes)).
+        factor_sizes: number of values of each factor.
 
     Returns:
-      int64 array of shape (n,), values in [0, product of factor_sizes).
+        int64 array of shape (n,), values in [0, product of factor_sizes).
 
     Raises:
-      ValueError: if a factor is out of range or the number of factors is wrong.
+        ValueError: if a factor is out of range or the number of factors is wrong.
     """
     factors = np.asarray(factors)
     if (
@@ -50,15 +50,16 @@ class SplitDiscreteStateSpace:
     """Grid of factors split into latent factors and observation factors.
 
     The latent factors are the ground truth that a method should find. The observation
-    factors also change the picture, but are drawn anew for each observation.
+    factors also change the picture, but are drawn for each observation.
     """
 
     def __init__(self, factor_sizes, latent_factor_indices):
         """Splits the grid.
 
         Args:
-          factor_sizes: number of values of each factor.
-          latent_factor_indices: which of them are latent, in the order of the columns.
+            factor_sizes: number of values of each factor.
+            latent_factor_indices: which factors are latent, in the order of the
+                columns.
         """
         self.factor_sizes = list(factor_sizes)
         self.num_factors = len(self.factor_sizes)
@@ -83,12 +84,12 @@ class SplitDiscreteStateSpace:
         """Completes latent factors with drawn observation factors.
 
         Args:
-          latent_factors: int array of shape (n, num_latent_factors).
-          random_state: numpy RandomState; may be None if no observation factor has
-            more than one value.
+            latent_factors: int array of shape (n, num_latent_factors).
+            random_state: numpy RandomState; may be None if no observation factor has
+                more than one value.
 
         Returns:
-          int64 array of shape (n, num_factors).
+            int64 array of shape (n, num_factors).
         """
         latent_factors = np.asarray(latent_factors)
         if latent_factors.ndim != 2 or (
@@ -107,7 +108,7 @@ class SplitDiscreteStateSpace:
 
     def _sample_factor(self, i, num, random_state):
         if self.factor_sizes[i] == 1:
-            # randint(1) consumes nothing of the random state either.
+            # randint(1) does not change the random state either.
             return np.zeros(num, dtype=np.int64)
         if random_state is None:
             raise ValueError(
@@ -118,7 +119,7 @@ class SplitDiscreteStateSpace:
 
 
 class StateSpaceAtomIndex:
-    """Finds the file row of a combination of factors when files have their own order.
+    """Finds the row of a combination of factors in a file that has another order.
 
     An atom is one combination of all factors.
     """
@@ -127,12 +128,12 @@ class StateSpaceAtomIndex:
         """Builds the lookup table.
 
         Args:
-          factor_sizes: number of values of each factor.
-          features: int array of shape (product of factor_sizes, num_factors), the
-            factors of each file row.
+            factor_sizes: number of values of each factor.
+            features: int array of shape (product of factor_sizes, num_factors), the
+                factors of each file row.
 
         Raises:
-          ValueError: if the rows do not hold every combination exactly once.
+            ValueError: if the rows do not hold every combination exactly once.
         """
         self.factor_sizes = list(factor_sizes)
         self.num_total_atoms = int(np.prod(self.factor_sizes))

@@ -1,6 +1,7 @@
-"""Data sets that are a list of samples with known factors, not a grid of factors."""
+"""Datasets that are a list of samples with known factors, not a grid of factors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,20 +9,23 @@ from dmt.data.ground_truth import ground_truth_data, state_space
 
 
 class FactorTable(ground_truth_data.GroundTruthData):
-    """Samples whose factors are known, one row of a table each.
+    """Samples with known factors, each of which is a row of a table.
 
     If the table has every combination of factor values, factors are drawn as from any
-    other grid, with the same random numbers. Otherwise they are those of random rows:
-    combinations that the table lacks are never drawn, and asking for one is an error.
+    other grid, with the same random numbers. Otherwise factors are those of random
+    rows: a combination that the table lacks is never drawn, and asking for it is an
+    error.
     """
 
-    def __init__(self, factors, factors_num_values=None):
+    def __init__(
+        self, factors: np.ndarray, factors_num_values: Sequence[int] | None = None
+    ):
         """Numbers the combinations of values that occur.
 
         Args:
-          factors: array of shape (n, num_factors).
-          factors_num_values: number of values of each factor, if `factors` are numbers
-            of values already; None to number the values that occur in ascending order.
+            factors: array of shape (n, num_factors).
+            factors_num_values: number of values of each factor, if `factors` holds
+                value numbers. None to number the values that occur, in ascending order.
         """
         factors = np.asarray(factors)
         if factors_num_values is None:
@@ -64,12 +68,12 @@ class FactorTable(ground_truth_data.GroundTruthData):
 
     @property
     def is_grid(self):
-        """Whether it has them in the order of a grid."""
+        """Whether the table has them in the order of a grid."""
         in_order = np.array_equal(self._row_order, np.arange(self.size))
         return self.has_grid_draws and in_order
 
     def _keys(self, ids, factors, columns):
-        """Numbers combinations of `ids` with the values of some columns."""
+        """A number for each combination of an id and the values of some columns."""
         sizes = self._sizes[columns]
         index = state_space.factors_to_index(factors[:, columns], sizes)
         return ids * math.prod(sizes) + index
@@ -85,10 +89,10 @@ class FactorTable(ground_truth_data.GroundTruthData):
         return self._factors[indices]
 
     def indices_of(self, factors, random_state=None):
-        """Numbers of rows that have these factors, drawn where there are several.
+        """Numbers of rows that have these factors, drawn if there are several.
 
         Raises:
-          ValueError: if there is no such row.
+            ValueError: if there is no such row.
         """
         factors = np.asarray(factors)
         ids = np.zeros(len(factors), dtype=np.int64)
@@ -113,8 +117,8 @@ class FactorTable(ground_truth_data.GroundTruthData):
         """The message about a combination of factors that no row has."""
         return (
             f"{self.name} has no observation of a combination of factors that is asked "
-            "for; metrics that fix factors need all combinations, others, such as "
-            f"mig, dci and sap_score, do not. Received: the values number {factors}"
+            "for. Metrics that fix factors need all combinations; mig, dci, sap_score "
+            f"and others do not. Received: factor values {factors}"
         )
 
 
@@ -127,7 +131,7 @@ class TableData(FactorTable):
         return (
             "The table has no row for a combination of factors that the metric asks "
             "for: give all combinations, or use the metric's function of arrays. "
-            f"Received: no row with the values number {factors}"
+            f"Received: factor values {factors}"
         )
 
     def sample_observations_from_factors(self, factors, random_state):
@@ -139,19 +143,25 @@ class ImageTable(FactorTable):
     """A table of factors with an image for each row."""
 
     def __init__(
-        self, name, images, factors, factor_names, factors_num_values=None, rows=None
+        self,
+        name: str,
+        images: np.ndarray,
+        factors: np.ndarray,
+        factor_names: Sequence[str],
+        factors_num_values: Sequence[int] | None = None,
+        rows: np.ndarray | None = None,
     ):
         """Joins factors and images.
 
         Args:
-          name: the name of the data set.
-          images: uint8 array or memory map of shape (num_images, height, width,
-            channels).
-          factors: array of shape (n, num_factors).
-          factor_names: names of the factors.
-          factors_num_values: see `FactorTable`.
-          rows: int array of shape (n,), the number of the image of each row of factors;
-            None if they are in the same order.
+            name: the name of the dataset.
+            images: uint8 array or memory map of shape (num_images, height, width,
+                channels).
+            factors: array of shape (n, num_factors).
+            factor_names: names of the factors.
+            factors_num_values: see `FactorTable`.
+            rows: int array of shape (n,), the number of the image of each row of
+                factors; None if they are in the same order.
         """
         super().__init__(factors, factors_num_values)
         self._name = name
@@ -161,7 +171,7 @@ class ImageTable(FactorTable):
 
     @property
     def name(self):
-        """Name of the data set."""
+        """Name of the dataset."""
         return self._name
 
     @property
@@ -181,10 +191,10 @@ class ImageTable(FactorTable):
 
 
 def _column_groups(sizes, num_rows):
-    """Slices of columns whose combinations can be numbered, for each row, in int64."""
+    """Slices of columns whose combinations, times rows, can be numbered in int64."""
     groups, start, span = [], 0, 1
     for stop, num_values in enumerate(sizes):
-        # Python's integers: the grid of an incomplete table can be astronomic.
+        # Python's integers do not overflow if the grid is huge.
         if span * num_values * max(num_rows, 1) >= 2**63:
             groups.append(slice(start, stop))
             start, span = stop, 1

@@ -1,8 +1,8 @@
-"""Data sets that tensorflow-datasets has prepared, under names such as "tfds/shapes3d".
+"""Datasets that tensorflow-datasets has prepared, under names such as "tfds/shapes3d".
 
-The images and factors are those of the official files. tensorflow-datasets stores its
-examples in an order of its own: they are read once into `prepared/tfds` of the data
-root, and found there by their labels.
+The images and factors are those of the official files. As tensorflow-datasets stores
+examples in another order, they are read once into `prepared/tfds` of the data root,
+where they are found by their labels.
 """
 
 import importlib
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import celeba, grid_data, prepared, state_space
 from dmt.data.ground_truth import ground_truth_data as ground_truth
 from dmt.utils import stages
@@ -18,24 +19,27 @@ _PACKAGE = "dmt.data.ground_truth"
 _CHUNK = 256
 
 
+@registry.dataset("tfds/dsprites")
 def dsprites():
-    """The dSprites with all factors but the single colour."""
+    """The dSprites of tensorflow-datasets, without the single colour."""
     labels = ["shape", "scale", "orientation", "x_position", "y_position"]
     labels = [f"label_{name}" for name in labels]
     cls = _official("dsprites", "DSprites")
     return _grid("dsprites", labels, cls.state_space_names[1:], lambda i: i * 255)
 
 
+@registry.dataset("tfds/shapes3d")
 def shapes3d():
-    """Shapes3D."""
+    """Shapes3D of tensorflow-datasets."""
     labels = ["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"]
     labels = [f"label_{name}" for name in labels]
     cls = _official("shapes3d", "Shapes3D")
     return _grid("shapes3d", labels, cls.state_space_names, lambda i: i)
 
 
+@registry.dataset("tfds/smallnorb")
 def smallnorb():
-    """SmallNORB: both splits, the left camera scaled to 64x64, the instance drawn."""
+    """SmallNORB of tensorflow-datasets: both splits, the left camera, 64x64."""
     labels = [
         "label_category",
         "instance",
@@ -48,8 +52,9 @@ def smallnorb():
     return _grid("smallnorb", labels, names, _scale_to_64, [0, 2, 3, 4])
 
 
+@registry.dataset("tfds/celeb_a")
 def celeb_a():
-    """CelebA; `celeba.split` chooses the split."""
+    """CelebA of tensorflow-datasets; celeba.split chooses the split."""
     source = _Source("celeb_a")
     names = sorted(source.features["attributes"])
 
@@ -84,7 +89,7 @@ def _scale_to_64(images):
 
 class _Grid(grid_data.GridData):
     origin = "official"
-    observation_shape = None
+    observation_shape: list[int] = []
 
     def __init__(self, name, factor_sizes, names, latent, images, rows):
         self.factor_sizes = factor_sizes
@@ -94,15 +99,15 @@ class _Grid(grid_data.GridData):
 
 
 def _grid(name, labels, names, convert, latent=None):
-    """A grid from the examples, whatever their order.
+    """Makes a grid of the examples, which may have any order.
 
     Args:
-      name: the name of the builder.
-      labels: the features that hold the factors.
-      names: the names of the factors.
-      convert: function from images as stored, uint8 (n, height, width, channels), to
-        those of the data set.
-      latent: see `GridData`.
+        name: the name of the builder.
+        labels: names of the features that hold the factors.
+        names: the names of the factors.
+        convert: function from stored images, uint8 (n, height, width, channels), to
+            images of the dataset.
+        latent: see `GridData`.
     """
     source = _Source(name)
     sizes = [source.features[label].num_classes for label in labels]
@@ -120,17 +125,17 @@ def _grid(name, labels, names, convert, latent=None):
 
 @stages.configurable("tfds", "dataset", denylist=["name"])
 class _Source:
-    """The examples of a prepared builder, all splits, in the order of its files."""
+    """The examples of all splits of a prepared builder, in the order of its files."""
 
     def __init__(self, name, data_dir=None):
         """Finds the files.
 
         Args:
-          name: the name of the builder.
-          data_dir: the folder of tensorflow-datasets; None for its own default.
+            name: the name of the builder.
+            data_dir: the folder of tensorflow-datasets; None for its default.
 
         Raises:
-          DatasetNotFound: if the builder has not prepared the data set.
+            DatasetNotFound: if the builder has not prepared the dataset.
         """
         try:
             import tensorflow_datasets as tfds
@@ -155,7 +160,7 @@ class _Source:
                 f"tensorflow-datasets has not prepared {name} in {self.folder}: "
                 f"{self.fetch}, or bind tfds.data_dir to the folder with {name!r}."
             )
-        # Its features are those of the files, whatever release wrote them.
+        # The features of the files, which another release may have written.
         self._builder = tfds.builder_from_directory(self.folder)
         self.features = self._builder.info.features
         self.splits = self._builder.info.splits

@@ -1,6 +1,6 @@
 """TriFinger: a robot finger and a cube, rendered and photographed.
 
-The data sets of Dittadi et al. (2021, "On the transfer of disentangled representations
+The datasets of Dittadi et al. (2021, "On the transfer of disentangled representations
 in realistic settings"), about a million rendered images with 8 colours of the cube,
 others with 4 colours that are held out, and 1,809 photographs. States in which the
 finger would touch the cube or the floor do not exist: a table, not a grid.
@@ -11,11 +11,12 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data, prepared, table_data
-from dmt.utils import stages
+from dmt.utils import checks, stages
 
-# The stored factors, two of which are constant. The files keep the values as a pickle,
-# which is not opened.
+# Values of the stored factors, two of which are constant. The files hold them in a
+# pickle, which is never opened.
 _STORED = {
     "shape": [0],
     "color": [0, 330, 300, 270, 210, 180, 150, 120],
@@ -33,52 +34,51 @@ _SIDE = 128
 _CHUNK = 64
 
 
+@registry.dataset("trifinger")
 def trifinger():
-    """The rendered images with the cube in 8 colours."""
+    """A robot finger and a cube in 8 colours, rendered."""
     return open_trifinger("trifinger", "finger")
 
 
+@registry.dataset("trifinger_heldout_colors")
 def trifinger_heldout_colors():
-    """Rendered images with the cube in 4 other colours."""
+    """A robot finger and a cube in 4 other colours, rendered."""
     return open_trifinger("trifinger_heldout_colors", "finger_heldout_colors")
 
 
+@registry.dataset("trifinger_real")
 def trifinger_real():
-    """The photographs."""
+    """A robot finger and a cube, photographs."""
     return open_trifinger("trifinger_real", "finger_real")
 
 
 @stages.configurable("trifinger", "dataset", denylist=["name", "folder"])
 def open_trifinger(name, folder, image_size=64):
-    """Opens one of the data sets, preparing its images at the first use.
+    """Opens one of the datasets, preparing its images at the first use.
 
     The factors of variation are
-      0 - color of the cube (8 values, hues of 0, 330, 300, 270, 210, 180, 150 and 120
-          degrees; 4 for the held-out colours),
-      1 - joint 0, the upper one (30: -0.65 to 0.65 rad),
-      2 - joint 1, the middle one (30: -0.5 to 0.5 rad),
-      3 - joint 2, the lower one (30: -0.8 to 0.8 rad),
-      4 - position x of the cube (30: -0.11 to 0.11 m),
-      5 - position y (30: -0.11 to 0.11 m),
-      6 - angle of the cube (10: 0 to 81 degrees).
+        0 - color of the cube (8 values, hues of 0, 330, 300, 270, 210, 180, 150 and 120
+            degrees; 4 for the held-out colours),
+        1 - joint 0, the upper one (30: -0.65 to 0.65 rad),
+        2 - joint 1, the middle one (30: -0.5 to 0.5 rad),
+        3 - joint 2, the lower one (30: -0.8 to 0.8 rad),
+        4 - position x of the cube (30: -0.11 to 0.11 m),
+        5 - position y (30: -0.11 to 0.11 m),
+        6 - angle of the cube (10: 0 to 81 degrees).
 
     Args:
-      name: the name of the data set.
-      folder: its folder in robot_finger_datasets, and the beginning of its file names.
-      image_size: height and width of the images, 64 or 128 (as in the files).
+        name: the name of the dataset.
+        folder: its folder in robot_finger_datasets, with which its files' names begin.
+        image_size: height and width of the images, 64 or 128 (as in the files).
 
     Returns:
-      `ImageTable` in the order of the labels.
+        `ImageTable` in the order of the labels.
 
     Raises:
-      DatasetNotFound: if a file is missing.
-      ValueError: if a file is damaged or image_size is another.
+        DatasetNotFound: if a file is missing.
+        ValueError: if a file is damaged or image_size is another number.
     """
-    if image_size not in (64, _SIDE):
-        raise ValueError(
-            f"trifinger.image_size must be 64 or {_SIDE}. "
-            f"Received: image_size={image_size!r}"
-        )
+    checks.one_of("trifinger.image_size", image_size, (64, _SIDE))
     fetch = (
         f"run `dmt_data add {name} PATH` on the files that you got from the authors of "
         "https://arxiv.org/abs/2010.14407"
@@ -97,15 +97,6 @@ def open_trifinger(name, folder, image_size=64):
         numbers = _value_numbers(_labels(labels_file), stored)
     num_images = len(numbers)
 
-    def read_stems():
-        with prepared.naming_damage(images_file, fetch):
-            stems = np.fromiter((stem for stem, _ in _members(images_file)), np.int64)
-            if len(stems) != num_images:
-                raise ValueError(f"{len(stems)} images for {num_images} labels")
-            if len(np.unique(stems)) != len(stems):
-                raise ValueError("several images have the same number")
-        yield stems
-
     def read_images():
         with prepared.naming_damage(images_file, fetch):
             if is_real:
@@ -113,14 +104,7 @@ def open_trifinger(name, folder, image_size=64):
             else:
                 yield from _read_tar(images_file, image_size)
 
-    rows = None
-    if not is_real:
-        # The archive is in the order of a folder listing, the labels in that of the
-        # numbers that are the names of its files.
-        stems = prepared.open_images(
-            f"{name}/numbers", [images_file], read_stems, (num_images,), "int64"
-        )
-        rows = np.argsort(stems)
+    rows = None if is_real else _rows(name, images_file, num_images, fetch)
     images = prepared.open_images(
         f"{name}/{image_size}",
         [images_file],
@@ -141,6 +125,28 @@ def open_trifinger(name, folder, image_size=64):
     return table
 
 
+def _rows(name, images_file, num_images, fetch):
+    """The row in the archive of each label: int64, shape (num_images,).
+
+    Labels are in the order of the numbers that are the names of the images. The archive
+    is in the order of a folder listing.
+    """
+
+    def read():
+        with prepared.naming_damage(images_file, fetch):
+            stems = np.fromiter((stem for stem, _ in _members(images_file)), np.int64)
+            if len(stems) != num_images:
+                raise ValueError(f"{len(stems)} images for {num_images} labels")
+            if len(np.unique(stems)) != len(stems):
+                raise ValueError("several images have the same number")
+        yield stems
+
+    stems = prepared.open_images(
+        f"{name}/numbers", [images_file], read, (num_images,), "int64"
+    )
+    return np.argsort(stems)
+
+
 def _labels(file):
     with np.load(file, allow_pickle=False) as arrays:
         labels = arrays["labels"]
@@ -150,7 +156,7 @@ def _labels(file):
 
 
 def _value_numbers(labels, stored):
-    """Numbers of values: int64, shape (n, 9), of labels that are numbers or values."""
+    """Value numbers, int64 of shape (n, 9), of labels that are numbers or values."""
     numbers = np.empty(labels.shape, dtype=np.int64)
     for column, (name, values) in enumerate(stored.items()):
         label, values = labels[:, column], np.asarray(values, dtype=float)
@@ -158,7 +164,7 @@ def _value_numbers(labels, stored):
         if is_number.all():
             numbers[:, column] = label
             continue
-        # Of the values that exist, which label says this one?
+        # Labels are values: which one is nearest?
         nearest = np.abs(label[:, None] - values).argmin(axis=1)
         tolerance = np.diff(np.sort(values)).min() / 4 if len(values) > 1 else 0.01
         far = np.abs(values[nearest] - label) > tolerance
@@ -175,13 +181,13 @@ def _value_numbers(labels, stored):
 
 def _members(file):
     """Yields the number of each image of the archive and a function that reads it."""
-    # Uncompressed, so that what is skipped is not read.
+    # The archive is not compressed, so members can be skipped without being read.
     with tarfile.open(file, "r:") as archive:
         while (member := archive.next()) is not None:
             path = PurePosixPath(member.name)
             if member.isfile() and path.suffix == ".png" and path.stem.isdigit():
                 yield int(path.stem), lambda member=member: archive.extractfile(member)
-            # Otherwise it remembers a million members.
+            # Otherwise the archive remembers a million members.
             archive.members.clear()
 
 

@@ -1,113 +1,35 @@
-"""The published data sets: what they are, under which terms, and where their files are.
+"""The published datasets: what they are, under which terms, and where their files are.
 
 Paths are relative to the data root and use the folders of disentanglement_lib, so that
 both packages can share one root. Nothing here reads a file or the network.
 """
 
-import dataclasses
-import difflib
 import os
 
-
-@dataclasses.dataclass(frozen=True)
-class Unpack:
-    """What to take out of an archive.
-
-    Attributes:
-      patterns: shell patterns of the wanted members' paths.
-      folder: where they go, relative to the data root, without folders of their own.
-      num_files: number of wanted members, None for any.
-    """
-
-    patterns: tuple[str, ...]
-    folder: str
-    num_files: int | None
+from dmt.data import registry
+from dmt.data.official.records import Dataset, File, Unpack
 
 
-@dataclasses.dataclass(frozen=True)
-class File:
-    """One file of a data set.
-
-    Attributes:
-      path: where it lies, relative to the data root.
-      urls: addresses, tried in order; none if it has to be fetched by hand.
-      size: exact number of bytes, None if it is not known.
-      about: roughly the number of bytes, where the exact one is not known.
-      checksums: algorithm ("sha256", "md5", "git_blob") -> hexadecimal digest.
-      strictness: "strict" if a file with another checksum is refused; "warn" if the
-        checksum is of an older release, which may hold the same images in other bytes.
-      unpack: what to take out of it; the archive itself is then not kept.
-      or_else: other files with the same content, any of which does as well.
-    """
-
-    path: str
-    urls: tuple[str, ...] = ()
-    size: int | None = None
-    about: int | None = None
-    checksums: dict[str, str] = dataclasses.field(default_factory=dict)
-    strictness: str = "strict"
-    unpack: Unpack | None = None
-    or_else: tuple["File", ...] = ()
-
-    @property
-    def name(self):
-        """Name without its folder."""
-        return os.path.basename(self.path)
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """A published data set.
-
-    Attributes:
-      name: the name of `dataset.name`.
-      description: what it shows, in one line.
-      factors: name of each ground-truth factor -> number of its values.
-      num_images: number of images in the files, None if it is not known.
-      image_shape: (height, width, channels) of the images in the files.
-      licence: its name, or what is known of it.
-      citation: whom to cite, with an address.
-      files: all files it needs.
-      terms: what one accepts by using it, empty if the licence says all.
-      needs_consent: whether the terms must be accepted before a download.
-      by_hand: how to get files that have no address, empty if all have one.
-      notes: what else to know about it.
-      twin: the rendered data set with the same factors, empty if there is none.
-    """
-
-    name: str
-    description: str
-    factors: dict[str, int]
-    num_images: int | None
-    image_shape: tuple[int, int, int]
-    licence: str
-    citation: str
-    files: tuple[File, ...]
-    terms: str = ""
-    needs_consent: bool = False
-    by_hand: str = ""
-    notes: str = ""
-    twin: str = ""
-
-
-def find(name, other_names=()):
-    """The published data set of that name.
+def find(name):
+    """Finds the record of a published dataset.
 
     Args:
-      name: its name.
-      other_names: names of data sets that are not published files.
+        name: name of any dataset.
 
     Returns:
-      A Dataset, or None for one of the other names.
+        A `Dataset`; None if the dataset of this name needs no published files.
 
     Raises:
-      ValueError: if there is no such data set.
+        ValueError: if there is no dataset of this name.
     """
-    if name in DATASETS or name in other_names:
-        return DATASETS.get(name)
-    close = difflib.get_close_matches(name, [*DATASETS, *other_names], n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]!r}?" if close else "See dmt_data list."
-    raise ValueError(f"There is no data set of this name. {hint} Received: {name!r}")
+    if name in DATASETS:
+        return DATASETS[name]
+    known = registry.names()
+    if name in known:
+        return None
+    close = registry.closest(name, known, cutoff=0.5)
+    hint = f"Did you mean {close!r}?" if close else "See dmt_data list."
+    raise ValueError(f"There is no dataset of this name. {hint} Received: {name!r}")
 
 
 _DSPRITES_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"

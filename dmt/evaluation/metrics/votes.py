@@ -121,7 +121,7 @@ def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
 
 def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
     """The same for data with `has_grid_draws`, except that batches are joined."""
-    from dmt.data.ground_truth import draws
+    from dmt.data import draws
 
     batch = [(num_values, batch_size) for num_values in data.factors_num_values]
     calls = [(data.num_factors, 1)] + num_batches * batch

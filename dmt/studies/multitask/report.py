@@ -479,7 +479,7 @@ def _pictures(seed, output_dir):
         for name, label in DECODED.items()
     }
     config_path = os.path.join(dirs["multi-head"], "results", "gin", "train.gin")
-    data = named_data.data_set_of(config_path)
+    data = named_data.dataset_of(config_path)
     random_state = np.random.RandomState(0)
     factors = data.sample_factors(_NUM_POINTS, random_state)
     images = data.sample_observations_from_factors(factors, random_state)

@@ -98,7 +98,7 @@ class Study:
                     f"The keys of multitask_study.{name} are among {', '.join(known)}. "
                     f"Received: {', '.join(map(repr, unknown))}"
                 )
-        self._data = named_data.open_data_set(self.dataset)
+        self._data = named_data.open_dataset(self.dataset)
         if self._data.size is None or not self._data.has_all_combinations:
             raise ValueError(
                 "The study needs a data set with all combinations of factors whose "

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dmt.data.ground_truth import armcube_rendered
+from dmt.data.rendering import armcube
 
 DATA = armcube_rendered.armcube_rendered()
 HELDOUT = armcube_rendered.armcube_rendered_heldout_colors()
@@ -267,27 +268,6 @@ def test_tip_is_where_the_kinematics_put_it():
     np.testing.assert_allclose(found, expected, atol=2)
 
 
-@pytest.mark.parametrize("look", [armcube_rendered.PLAIN, armcube_rendered.SHIFTED])
-def test_pixels_that_are_skipped_show_the_empty_stage(look):
-    look = look._replace(noise=0.0)
-    data = armcube_rendered.ArmCube("armcube", look=look)
-    factors = data.factors_at(np.arange(0, 100_000, 1700))
-    view = armcube_rendered._view(look, 64)
-    everything = np.full((64, 64), 2**10 - 1, dtype=np.uint16)
-    for row, image in zip(factors, data._draw(factors), strict=True):
-        full = np.empty_like(image)
-        armcube_rendered._shade(
-            everything,
-            *armcube_rendered._place_arm(row),
-            armcube_rendered._place_cube(row),
-            data._colors[row[0]],
-            *view[:-1],
-            full,
-        )
-        # The empty stage is rounded half to even.
-        np.testing.assert_allclose(image.astype(int), full, atol=1)
-
-
 def test_resolutions_agree():
     indices = np.arange(30)
     large = armcube_rendered.armcube_rendered_128().images_at(indices)
@@ -352,5 +332,5 @@ def test_prepared_pictures_are_those_that_are_drawn(tmp_path, monkeypatch):
 
     drawn = open_small().images_at(np.arange(3000))
     open_small().prepare()
-    monkeypatch.setattr(armcube_rendered, "_render", None)
+    monkeypatch.setattr(armcube, "render", None)
     np.testing.assert_array_equal(open_small().images_at(np.arange(3000)), drawn)

@@ -80,7 +80,7 @@ def test_splits(root, part, split):
 
 def test_mistakes(root):
     gin.parse_config("celeba.split = 'valid'")
-    with pytest.raises(ValueError, match="celeba.split is 'all' or one of"):
+    with pytest.raises(ValueError, match="celeba.split must be one of 'all', 'train'"):
         named_data.get_named_ground_truth_data("celeba")
     gin.clear_config()
     folder = root / "celeba"

@@ -60,7 +60,7 @@ def test_factors_lead_to_their_images(root, monkeypatch, save, images):
 
 
 @pytest.mark.parametrize("name", DATA_SETS)
-def test_every_data_set_has_its_file(root, name):
+def test_every_dataset_has_its_file(root, name):
     write(root, name)
     assert SmallMPI3D(name).name == name
     # The registered one knows only the published numbers of images.

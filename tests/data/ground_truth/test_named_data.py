@@ -1,39 +1,17 @@
 import gin
 import pytest
 
-from dmt.data.ground_truth import dummy_data, ground_truth_data, named_data
+from dmt.data.ground_truth import ground_truth_data, named_data
 from dmt.data.official import catalog
 
 
-def test_binding_names_the_data_set():
+def test_binding_names_the_dataset():
     with gin.unlock_config():
         gin.bind_parameter("dataset.name", "dummy_data")
     try:
         assert named_data.get_named_ground_truth_data().name == "dummy_data"
     finally:
         gin.clear_config()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "dummy_data",
-        "dsprites_rendered",
-        "dsprites_rendered_noshape",
-        "dsprites_rendered_small",
-        "abstract_dsprites_rendered",
-        "armcube_rendered",
-        "armcube_rendered_heldout_colors_128",
-        "armcube_rendered_shifted",
-        "color_dsprites_rendered",
-        "noisy_dsprites_rendered",
-        "shapes3d_rendered",
-        "shapes3d_rendered_128",
-        "texture_dsprites_rendered",
-    ],
-)
-def test_data_set_knows_its_name(name):
-    assert named_data.get_named_ground_truth_data(name).name == name
 
 
 def test_unknown_name_suggests_the_closest():
@@ -44,29 +22,9 @@ def test_unknown_name_suggests_the_closest():
         named_data.get_named_ground_truth_data(None)
 
 
-def test_every_published_data_set_is_registered():
-    assert set(catalog.DATASETS) <= set(named_data.factories())
-
-
 @pytest.mark.parametrize("name", catalog.DATASETS)
 def test_missing_files_are_named(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DMT_DATA", str(tmp_path))
     with pytest.raises(ground_truth_data.DatasetNotFound) as error:
         named_data.get_named_ground_truth_data(name)
     assert str(tmp_path) in str(error.value) and "dmt_data" in str(error.value)
-
-
-def test_registered_data_set_is_found(monkeypatch):
-    monkeypatch.setattr(named_data, "_factories", dict(named_data._factories))
-    named_data.register("mine", dummy_data.DummyData)
-    assert isinstance(
-        named_data.get_named_ground_truth_data("mine"), dummy_data.DummyData
-    )
-    named_data.register("lazy", "dmt.data.ground_truth.dummy_data:DummyData")
-    assert named_data.get_named_ground_truth_data("lazy").num_factors == 10
-
-
-@pytest.mark.parametrize("name", ["dsprites_full", "shapes3d"])
-def test_names_of_published_data_sets_are_reserved(name):
-    with pytest.raises(ValueError, match="reserved"):
-        named_data.register(name, dummy_data.DummyData)

@@ -1,4 +1,4 @@
-"""Official data sets at their real sizes against draws of disentanglement_lib.
+"""Official datasets at their real sizes against draws of disentanglement_lib.
 
 The files of images are sparse: only the rows that are drawn hold something.
 """

@@ -2,17 +2,16 @@
 
 import importlib.metadata
 import itertools
-import pathlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dmt.data.ground_truth import ground_truth_data, named_data, own_data, state_space
+from dmt.methods import train
 from dmt.utils import results
-from tests.helpers.runs import TINY, bindings, run_binary
+from tests.helpers.runs import TINY, bindings
 
-ROOT = pathlib.Path(__file__).parents[3]
 COLORS = ["blue", "green", "red"]
 SIZES = [0.5, 2.0, 10.0]
 
@@ -206,12 +205,12 @@ def not_a_number(folder):
         (damage_image, "image 5.png cannot be read"),
         (deep_image, "8 bits.*image 5.png"),
         (no_table, "image_folder.csv names no file"),
-        (short_line, "needs 4 cells .* for image 4"),
-        (empty_cell, "cells that are not empty"),
-        (names_only, "one or more of factors"),
+        (short_line, "needs 4 cells.* for image 4"),
+        (empty_cell, "cells, none of them empty"),
+        (names_only, "at least one column of factors"),
         (not_a_number, "finite.*for size"),
-        (lambda folder: edit(folder, lambda lines: lines[:2]), "two images or more"),
-        (lambda folder: edit(folder, lambda lines: []), "two images or more"),
+        (lambda folder: edit(folder, lambda lines: lines[:2]), "at least two images"),
+        (lambda folder: edit(folder, lambda lines: []), "at least two images"),
     ],
 )
 def test_mistakes_in_a_folder_are_one_line(tmp_path, root, damage, words):
@@ -227,7 +226,7 @@ def test_other_mistakes(tmp_path):
     with pytest.raises(ground_truth_data.DatasetNotFound, match="no folder"):
         own_data.image_folder(tmp_path / "nowhere", "factors.csv")
     folder = write_folder(tmp_path / "photos", rows_of())
-    with pytest.raises(ValueError, match="number of pixels"):
+    with pytest.raises(ValueError, match="image_size must be an integer, at least 1"):
         open_folder(folder, image_size=(64, 64))
 
 
@@ -265,7 +264,10 @@ INFINITE = np.where(FACTORS == 3, np.inf, FACTORS)
         ({"images": IMAGES, "factors": FACTORS.astype(object)}, "Python objects"),
         ({"images": IMAGES.astype(object), "factors": FACTORS}, "Python objects"),
         ({"images": IMAGES[:1], "factors": FACTORS[:1]}, "two images"),
-        ({"images": IMAGES, "factors": FACTORS, "factor_names": ["a"]}, "name 2"),
+        (
+            {"images": IMAGES, "factors": FACTORS, "factor_names": ["a"]},
+            "2 names",
+        ),
     ],
 )
 def test_mistakes_in_an_npz_are_one_line(tmp_path, arrays, words):
@@ -285,7 +287,7 @@ def test_npz_that_is_missing_or_no_npz(tmp_path):
         own_data.npz_images(tmp_path / "mine.npz")
 
 
-def test_installed_package_brings_data_sets(tmp_path, monkeypatch):
+def test_installed_package_brings_datasets(tmp_path, monkeypatch):
     package = tmp_path / "site"
     (package / "flowers-1.0.dist-info").mkdir(parents=True)
     (package / "flowers-1.0.dist-info" / "METADATA").write_text(
@@ -307,7 +309,8 @@ def test_installed_package_brings_data_sets(tmp_path, monkeypatch):
         named_data.get_named_ground_truth_data("rose")
 
 
-def test_run_on_a_folder(tmp_path):
+def test_run_on_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "photos", rows_of())
     lines = bindings(
         TINY,
@@ -316,19 +319,12 @@ def test_run_on_a_folder(tmp_path):
         image_folder__csv="'photos/factors.csv'",
         image_folder__image_size="64",
     )
-    (tmp_path / "tiny.gin").write_text("\n".join(lines))
-    done = run_binary(
-        "dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin"
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    train.train_with_gin("model", False, [], lines)
     found = results.load_json(tmp_path / "model/results/aggregate/train.json")
     assert found["train_results.origin"] == "user"
     assert found["train_config.image_folder.path"] == "'photos'"
 
     (tmp_path / "photos" / "image 5.png").unlink()
-    done = run_binary(
-        "dmt_train", tmp_path, "--model_dir=other", "--gin_config=tiny.gin"
-    )
-    assert done.returncode == 2 and "image 5.png" in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(ground_truth_data.DatasetNotFound, match=r"image 5\.png"):
+        train.train_with_gin("other", False, [], lines)
     assert not (tmp_path / "other").exists()

@@ -91,7 +91,7 @@ def test_everything_else_is_the_bases():
     np.testing.assert_array_equal(data.indices_of(BASE.factors_at(ROWS)), ROWS)
 
 
-def test_parts_of_a_data_set_stay_parts():
+def test_parts_of_a_dataset_stay_parts():
     part = splits.split(BASE, "train", held_out={"shape": [2], "scale": [0]})
     data = pooled.PooledData(part, 2)
     assert not data.has_all_combinations and not data.is_grid
@@ -170,13 +170,13 @@ def test_by_name():
 
 @pytest.mark.parametrize("factor", [0, 1, -2, 3, 128, 2.0, "2", True, None])
 def test_factor_out_of_range(factor):
-    with pytest.raises(ValueError, match="divides 64 and 64. Received: factor="):
+    with pytest.raises(ValueError, match="pooled.factor must .* Received: factor="):
         pooled.PooledData(BASE, factor)
 
 
 @pytest.mark.parametrize(
     ("base", "message"), [("no_such", "name='no_such'"), ("pooled", "base='pooled'")]
 )
-def test_base_must_be_another_data_set(base, message):
+def test_base_must_be_another_dataset(base, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
         pooled.pooled(base)

@@ -149,7 +149,7 @@ def test_unknown_preload_is_refused(source):
         open_source(source)
 
 
-def test_open_data_sets_share_one_copy(root, source):
+def test_open_datasets_share_one_copy(root, source):
     gin.bind_parameter("official_data.preload", True)
     first = open_source(source)
     assert open_source(source) is first

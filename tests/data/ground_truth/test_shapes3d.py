@@ -12,26 +12,10 @@ import pytest
 
 from dmt.data.ground_truth import ground_truth_data, prepared, shapes3d
 from tests.helpers import official_files
-
-# Values as in the labels of the published file.
-VALUES = [
-    np.arange(3) / 10,
-    np.arange(2) / 10,
-    np.arange(4) / 10,
-    np.linspace(0.75, 1.25, 2),
-    np.arange(2.0),
-    np.linspace(-30, 30, 3),
-]
-
-
-class SmallShapes3D(shapes3d.Shapes3D):
-    """Reads files in the official format that hold a small grid."""
-
-    factor_sizes = [len(values) for values in VALUES]
-
+from tests.helpers.official_files import SHAPES3D_VALUES, SmallShapes3D
 
 IMAGES = official_files.textures(SmallShapes3D.factor_sizes, [64, 64, 3])
-LABELS = np.stack(np.meshgrid(*VALUES, indexing="ij"), axis=-1).reshape(-1, 6)
+LABELS = np.stack(np.meshgrid(*SHAPES3D_VALUES, indexing="ij"), axis=-1).reshape(-1, 6)
 
 
 def write(root, images=IMAGES, labels=LABELS):
@@ -137,7 +121,7 @@ def test_missing_file_says_what_to_do(root):
 KILLED = """
 import os, signal
 from dmt.data.ground_truth import prepared
-from tests.data.ground_truth import test_shapes3d
+from tests.helpers import official_files
 
 read_hdf5 = prepared.read_hdf5
 
@@ -149,7 +133,7 @@ def read_and_die(*arguments):
 
 prepared.read_hdf5 = read_and_die
 prepared._READ_BYTES = 1 << 18
-test_shapes3d.SmallShapes3D()
+official_files.SmallShapes3D()
 """
 
 

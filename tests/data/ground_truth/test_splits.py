@@ -1,6 +1,4 @@
-"""Parts of data sets: disjoint, complete, with the correlation that was asked for."""
-
-import pathlib
+"""Parts of datasets: disjoint, complete, with the correlation that was asked for."""
 
 import gin
 import numpy as np
@@ -14,12 +12,14 @@ from dmt.data.ground_truth import (
     splits,
     table_data,
 )
+from dmt.evaluation import evaluate
 from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics import factor_vae, fairness, mig
+from dmt.methods import train
+from dmt.postprocessing import postprocess
 from dmt.utils import configuration, results
-from tests.helpers.runs import TINY, bindings, run_binary
+from tests.helpers.runs import TINY, bindings
 
-ROOT = pathlib.Path(__file__).parents[3]
 BASE = dsprites_rendered.dsprites_rendered_small()
 FACTORS = BASE.factors_at(np.arange(BASE.size))
 
@@ -194,7 +194,7 @@ def test_metrics_on_parts():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"part": "valid", "train_share": 0.5}, "train.*or.*test"),
+        ({"part": "valid", "train_share": 0.5}, "'train', 'test'"),
         ({}, "one of split.held_out and split.train_share"),
         ({"held_out": {"shape": [0]}, "train_share": 0.5}, "one of"),
         ({"held_out": {"shapes": [0]}}, "shape, scale.*'shapes'"),
@@ -203,10 +203,13 @@ def test_metrics_on_parts():
         ({"held_out": {}}, "is a dictionary"),
         ({"held_out": "shape"}, "is a dictionary"),
         ({"held_out": {"shape": [0, 1, 2]}}, "train part .* is empty"),
-        ({"train_share": 1.5}, r"in \(0, 1\)"),
+        ({"held_out": {"shape": [True]}}, "0 to 2"),
+        ({"train_share": 1.5}, "above 0 and below 1"),
+        ({"train_share": True}, "split.train_share"),
+        ({"train_share": 0.5, "seed": True}, "split.seed"),
         ({"train_share": 0.5, "seed": -1}, "split.seed"),
         ({"base": dummy_data.DummyData(), "train_share": 0.5}, "dummy_data"),
-        ({"base": "dsprite", "train_share": 0.5}, "Data sets are"),
+        ({"base": "dsprite", "train_share": 0.5}, "Datasets are"),
         ({"base": "split", "train_share": 0.5}, "@inner/split()"),
     ],
 )
@@ -218,7 +221,9 @@ def test_mistakes_in_a_split(options, words):
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"sigma": 0}, "sigma must be > 0"),
+        ({"sigma": 0}, "sigma must be a number, above 0"),
+        ({"sigma": True}, "sigma must be a number"),
+        ({"seed": True}, "correlated.seed"),
         ({"pairs": ("shape", "scale")}, "list of pairs"),
         ({"pairs": []}, "list of pairs"),
         ({"pairs": [("shape", "color")]}, "'color'"),
@@ -285,30 +290,14 @@ def test_run_on_a_split(tmp_path):
         split__part="'train'",
         split__held_out="{'shape': [2]}",
     )
-    (tmp_path / "tiny.gin").write_text("\n".join(lines))
-    done = run_binary(
-        "dmt_train", tmp_path, "--model_dir=model", "--gin_config=tiny.gin"
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    done = run_binary(
-        "dmt_postprocess",
-        tmp_path,
-        "--model_dir=model",
-        "--output_dir=mean",
-        f"--gin_config={ROOT}/gin_configs/postprocess/mean.gin",
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    model, mean, scores = (str(tmp_path / name) for name in ("model", "mean", "scores"))
+    train.train_with_gin(model, False, [], lines)
+    config = configuration.shipped("postprocess/mean.gin")
+    postprocess.postprocess_with_gin(model, mean, False, [config], [])
     # The data of the training, but its other part.
-    done = run_binary(
-        "dmt_evaluate",
-        tmp_path,
-        "--input_dir=mean",
-        "--output_dir=scores",
-        f"--gin_config={ROOT}/gin_configs/metrics/mig.gin",
-        "--gin_bindings=mig.num_train = 100",
-        "--gin_bindings=split.part = 'test'",
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    config = configuration.shipped("metrics/mig.gin")
+    lines = ["mig.num_train = 100", "split.part = 'test'"]
+    evaluate.evaluate_with_gin(mean, scores, False, [config], lines)
     found = results.load_json(tmp_path / "scores/results/aggregate/evaluation.json")
     assert found["train_config.split.part"] == "'train'"
     assert found["evaluation_config.split.part"] == "'test'"

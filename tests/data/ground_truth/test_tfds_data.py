@@ -1,4 +1,4 @@
-"""Tiny data sets that tensorflow-datasets writes, read in the order of a grid."""
+"""Tiny datasets that tensorflow-datasets writes, read in the order of a grid."""
 
 import itertools
 
@@ -12,6 +12,7 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 
 class _Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    url_infos = None  # Otherwise looked for in the package of this module.
     VERSION = tfds.core.Version("2.0.0")
 
     def _info(self):
@@ -86,6 +87,7 @@ class Smallnorb(_Tiny, skip_registration=True):
 
 class CelebA(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     name = "celeb_a"
+    url_infos = None
     VERSION = tfds.core.Version("2.1.0")
 
     def _info(self):

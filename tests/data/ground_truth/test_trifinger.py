@@ -1,4 +1,4 @@
-"""Tiny files in the layout of the TriFinger data sets."""
+"""Tiny files in the layout of the TriFinger datasets."""
 
 import io
 import tarfile
@@ -198,5 +198,5 @@ def test_damage_is_one_clear_error_and_leaves_nothing(root, damage, words):
 
 def test_size_of_images(root):
     gin.parse_config("trifinger.image_size = 32")
-    with pytest.raises(ValueError, match="64 or 128"):
+    with pytest.raises(ValueError, match="one of 64, 128"):
         named_data.get_named_ground_truth_data("trifinger")

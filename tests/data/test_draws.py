@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dmt.data.ground_truth import draws, dsprites_rendered
+from dmt.data import draws
+from dmt.data.ground_truth import dsprites_rendered
 
 CALLS = {
     "dsprites": [(5, 1), (1, 64), (3, 64), (6, 64), (40, 64), (32, 64), (32, 64)],

@@ -1,30 +1,30 @@
-"""Many small draws at once: metrics make millions, and each call of numpy is slow."""
+"""Many small draws of random integers in one call, for metrics that need millions."""
 
 import numba
 import numpy as np
 
 
 def randints(random_state, calls, repeats):
-    """What a sequence of calls of `random_state.randint` returns, in one call.
+    """Makes a sequence of calls of `random_state.randint` in one call.
 
     The numbers, and the state of the generator afterwards, are those of
 
-        [
-            [random_state.randint(high, size=size) for high, size in calls]
-            for _ in range(repeats)
-        ]
+          [
+              [random_state.randint(high, size=size) for high, size in calls]
+              for _ in range(repeats)
+          ]
 
     `RandomState.randint(high)` takes 32 random bits, keeps the lowest ones that
-    `high - 1` needs, and tries again until the number is below high; numpy guarantees
-    that this stays so. For a high of 1 it takes no bits.
+    `high - 1` needs, and tries again until the number is below `high`. It takes no bits
+    if `high` is 1. NumPy guarantees that this never changes.
 
     Args:
-      random_state: numpy RandomState.
-      calls: list of (high, size), with 1 <= high <= 2**32.
-      repeats: how often the calls are made.
+        random_state: numpy RandomState.
+        calls: list of (high, size), with 1 <= high <= 2**32.
+        repeats: how often the sequence is repeated.
 
     Returns:
-      int64 array of shape (repeats, sum of the sizes).
+        int64 array of shape (repeats, sum of the sizes).
     """
     sizes = [size for _, size in calls]
     is_drawn = np.repeat([high > 1 for high, _ in calls], sizes).astype(bool)
@@ -47,7 +47,7 @@ def randints(random_state, calls, repeats):
 
 @numba.njit(cache=True)
 def _accept(words, largest, masks, ends, numbers, made):
-    """Uses all words to go on after `made` accepted numbers, returns `made`."""
+    """Uses all words after `made` accepted numbers, returns the new `made`."""
     start = made // ends[-1] * ends[-1]
     call = np.searchsorted(ends, made - start, "right")
     position = 0

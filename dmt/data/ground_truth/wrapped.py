@@ -1,0 +1,70 @@
+"""Datasets that show another dataset in another way."""
+
+from dmt.data import registry
+from dmt.data.ground_truth import ground_truth_data
+
+
+class DatasetWrapper(ground_truth_data.GroundTruthData):
+    """A dataset with the factors, and the draws of factors, of another one."""
+
+    def __init__(self, name: str, base: ground_truth_data.GroundTruthData):
+        """Takes over what is known of the base.
+
+        Args:
+            name: the name of the dataset.
+            base: the `GroundTruthData` to wrap.
+        """
+        self._name = name
+        self._base = base
+        self.origin = base.origin
+        self.renderer_version = base.renderer_version
+
+    @property
+    def name(self):
+        """Name of the dataset."""
+        return self._name
+
+    @property
+    def factors_num_values(self):
+        """Number of values of each factor."""
+        return self._base.factors_num_values
+
+    @property
+    def factor_names(self):
+        """Names of the factors."""
+        return self._base.factor_names
+
+    @property
+    def observation_shape(self):
+        """Shape of one observation."""
+        return self._base.observation_shape
+
+    @property
+    def has_all_combinations(self):
+        """See `GroundTruthData.has_all_combinations`."""
+        return self._base.has_all_combinations
+
+    def sample_factors(self, num, random_state):
+        """Draws factors: int64, shape (num, num_factors)."""
+        return self._base.sample_factors(num, random_state)
+
+
+def open_base(base, wrapper):
+    """Opens the dataset that a wrapper is bound to.
+
+    Args:
+        base: name of a dataset, or a `GroundTruthData`.
+        wrapper: gin name of the wrapper.
+
+    Raises:
+        ValueError: if the wrapper is bound to itself, or there is no such dataset.
+    """
+    if isinstance(base, ground_truth_data.GroundTruthData):
+        return base
+    if base == wrapper:
+        raise ValueError(
+            f"{wrapper}.base is the dataset to wrap, bind another one. To wrap twice, "
+            f"bind it to @inner/{wrapper}() and bind inner/{wrapper}.base. "
+            f"Received: base={base!r}"
+        )
+    return registry.open_dataset(base)

@@ -1,0 +1,282 @@
+"""Published files on this machine: where they lie, and whether they are the right ones.
+
+A file gets its name only when it is whole and its checksum is right.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from dmt.data.official import archives
+from dmt.data.official.records import Unpack
+from dmt.utils import files
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 1 << 18
+_SIGNATURES = {
+    ".gz": b"\x1f\x8b",
+    ".h5": b"\x89HDF\r\n\x1a\n",
+    ".hdf5": b"\x89HDF\r\n\x1a\n",
+    ".jpg": b"\xff\xd8\xff",
+}
+
+
+def locate(file, root):
+    """Finds a file or one of its other forms.
+
+    Args:
+        file: a `File`.
+        root: folder of all datasets, a path.
+
+    Returns:
+        (form, path): the `File` that is here and its path, or the folder if the file is
+        an archive that is unpacked. None if nothing is here.
+    """
+    if file.unpack:
+        folder = root / file.unpack.folder
+        names = {
+            path.name
+            for pattern in file.unpack.patterns
+            for path in folder.glob(os.path.basename(pattern))
+        }
+        return (file, folder) if len(names) == file.unpack.num_files else None
+    for form in (file, *file.or_else):
+        if (root / form.path).is_file():
+            return form, root / form.path
+    return None
+
+
+def presence(dataset, root):
+    """Whether the files of a dataset are here: "yes", "in part", "no" or "by hand".
+
+    Args:
+        dataset: a `Dataset`.
+        root: folder of all datasets, a path.
+
+    Returns:
+        "by hand" if the files are missing and no program can download them.
+    """
+    found = [locate(file, root) is not None for file in dataset.files]
+    if all(found):
+        return "yes"
+    if any(found):
+        return "in part"
+    return "by hand" if dataset.by_hand else "no"
+
+
+def check(path, file):
+    """Checks the size and the checksums of a file.
+
+    Args:
+        path: the file on this machine.
+        file: the `File` that it should be.
+
+    Returns:
+        What was found, in words.
+
+    Raises:
+        ValueError: if it is not the published file. A checksum of strictness "warn"
+            raises nothing.
+    """
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        raise ValueError(f"it has {size:,} bytes instead of {file.size:,}")
+    _check_signature(path, file)
+    found = _digests(path, {"sha256", *file.checksums})
+    for algorithm, expected in file.checksums.items():
+        if found[algorithm] != expected:
+            difference = f"its {algorithm} is {found[algorithm]} instead of {expected}"
+            if file.strictness == "strict":
+                raise ValueError(difference)
+            return f"{difference}, of an older release; sha256 {found['sha256']}"
+    if not file.checksums:
+        return f"no checksum is published; sha256 {found['sha256']}"
+    return f"{' and '.join(file.checksums)} right"
+
+
+def _check_signature(path, file):
+    """Refuses an error page in place of a file without known size and checksum."""
+    suffix = PurePosixPath(file.path).suffix
+    if suffix in (".npz", ".zip"):
+        # Looks for the directory at the end, which a truncated file lacks.
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"it is not a whole {suffix} file")
+    elif suffix in _SIGNATURES:
+        with open(path, "rb") as opened:
+            start = opened.read(8)
+        if not start.startswith(_SIGNATURES[suffix]):
+            raise ValueError(f"it is not a {suffix} file")
+
+
+def _digests(path, algorithms):
+    hashes = {
+        name: hashlib.new("sha1" if name == "git_blob" else name, usedforsecurity=False)
+        for name in algorithms
+    }
+    if "git_blob" in hashes:
+        hashes["git_blob"].update(b"blob %d\0" % path.stat().st_size)
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            for digest in hashes.values():
+                digest.update(block)
+    return {name: digest.hexdigest() for name, digest in hashes.items()}
+
+
+def verify(file, root):
+    """Checks a file in its place.
+
+    Args:
+        file: a `File`.
+        root: folder of all datasets, a path.
+
+    Returns:
+        What was found, in words.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        ValueError: if it is damaged or another file.
+    """
+    found = locate(file, root)
+    if found is None:
+        raise FileNotFoundError(f"There is no {(root / file.path).absolute()}.")
+    form, path = found
+    if file.unpack:
+        return f"all {file.unpack.num_files} files are there"
+    return checked(path, form, "delete it and fetch it again")
+
+
+def checked(path, file, mend):
+    """`check` whose error names the file and says how to mend it."""
+    try:
+        return check(path, file)
+    except ValueError as error:
+        raise ValueError(
+            f"{path.absolute()} is not the published {file.name}, {mend}: {error}."
+        ) from None
+
+
+def add(file, source, root, place=shutil.copyfile):
+    """Copies a file that was downloaded by other means to its place.
+
+    Args:
+        file: a `File`.
+        source: the file on this machine, a path.
+        root: folder of all datasets, a path.
+        place: function of the source and of the path to write, which copies, links or
+            moves the file.
+
+    Returns:
+        What was found when it was checked, in words.
+
+    Raises:
+        ValueError: if it is not the published file, or if another file is in its place.
+    """
+    report = checked(source, file, "fetch it again")
+    target = root / file.path
+    with locked(target):
+        if target.exists():
+            if target.samefile(source):
+                return report
+            raise ValueError(f"The file {target.absolute()} is there already.")
+        if file.unpack:
+            archives.unpack(source, file.unpack, root)
+            return report
+        with files.replacing(target) as temporary:
+            place(source.absolute(), temporary)
+    return report
+
+
+def add_all(dataset, path, root, link=False):
+    """Copies files that were downloaded by other means to their places.
+
+    Args:
+        dataset: a `Dataset`.
+        path: one of its files, a folder that holds some, or an archive that holds some.
+        root: folder of all datasets, a path.
+        link: whether to place symbolic links instead of copies.
+
+    Yields:
+        (path, report): the place of each file, and what was found, in words.
+
+    Raises:
+        ValueError: if the path holds no files of the dataset.
+        FileNotFoundError: if there is nothing at the path.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}.")
+    place = os.symlink if link else shutil.copyfile
+    sources = _sources(path, dataset)
+    names = [[form.name for form in _forms(file)] for file in dataset.files]
+    with contextlib.ExitStack() as stack:
+        if not sources and path.is_file() and archives.is_archive(path):
+            root.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=root))
+            patterns = [pattern for n in sum(names, []) for pattern in (n, f"*/{n}")]
+            archives.unpack(path, Unpack(tuple(patterns), folder, None), root)
+            sources, place = _sources(Path(folder), dataset), os.replace
+        if not sources:
+            needed = ", ".join(" or ".join(forms) for forms in names)
+            raise ValueError(f"{dataset.name} needs {needed}. Received: {path}")
+        for form, source in sources:
+            target = root / form.path
+            if target.exists():
+                yield target, "is there already and left as it is"
+            else:
+                yield target, add(form, source, root, place)
+
+
+def _forms(file):
+    return (file, *file.or_else)
+
+
+def _sources(path, dataset):
+    """Finds files of the dataset at a path: a list of (`File`, path)."""
+    found = {}
+    for file in dataset.files:
+        for form in reversed(_forms(file)):
+            places = [path / form.path, path / form.name] if path.is_dir() else [path]
+            for place in places:
+                # Only a checksum can identify a file that has another name.
+                is_named = place.name == form.name
+                if place.is_file() and (is_named or _is_renamed(place, form)):
+                    found[file.path] = form, place
+    return list(found.values())
+
+
+def _is_renamed(path, form):
+    if path.suffix != Path(form.path).suffix or form.strictness != "strict":
+        return False
+    with contextlib.suppress(ValueError):
+        check(path, form)
+        return bool(form.checksums)
+    return False
+
+
+@contextlib.contextmanager
+def locked(target):
+    """Lets one process at a time work on a file; a killed process loses its lock."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path = f"{target}.lock"
+    while True:
+        with open(path, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.warning("Waiting for another process that fetches %s.", target)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # The previous owner has deleted the lock file that is open here.
+            if not os.fstat(lock.fileno()).st_nlink:
+                continue
+            try:
+                yield
+            finally:
+                os.remove(path)
+            return

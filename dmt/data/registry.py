@@ -1,0 +1,166 @@
+"""Datasets by name.
+
+A dataset of this package is a module of `dmt.data.ground_truth` that registers itself:
+
+    @registry.dataset("bars")
+    class Bars(ground_truth_data.GroundTruthData):
+        name = "bars"
+        ...
+
+The module is found without a list, and the first line of its docstring describes the
+dataset in `dmt_data list`. As all of these modules are imported together, they import
+heavy libraries only inside functions.
+
+An installed package adds datasets by entry points of the group "dmt.datasets", in its
+pyproject.toml:
+
+    [project.entry-points."dmt.datasets"]
+    my_data = "my_package.my_module:MyData"
+
+A module that is not installed calls `register`, and a gin file imports it.
+"""
+
+import difflib
+import functools
+import importlib.metadata
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from dmt.utils import modules
+
+# A callable without arguments that returns a `GroundTruthData`, or its place.
+Factory = Callable[[], Any] | str
+_Function = TypeVar("_Function", bound=Callable)
+
+_SHIPPED = "dmt.data.ground_truth"
+_GROUP = "dmt.datasets"
+_factories: dict[str, Factory] = {}
+_reserved: set[str] = set()
+
+
+def dataset(name: str) -> Callable[[_Function], _Function]:
+    """Decorator that registers a dataset of this package and reserves its name.
+
+    Args:
+        name: value of `dataset.name` in gin files.
+
+    Returns:
+        Decorator of a class or function that is called without arguments.
+
+    Raises:
+        ValueError: if another dataset has this name.
+    """
+
+    def decorate(factory):
+        # A module that is loaded again registers itself again.
+        if name in _reserved and _place(factory) != _place(_factories[name]):
+            raise ValueError(
+                f"Two datasets have the same name. Received: name={name!r}"
+            )
+        _reserved.add(name)
+        _factories[name] = factory
+        return factory
+
+    return decorate
+
+
+def register(name: str, factory: Factory) -> None:
+    """Makes a dataset of your own available by name.
+
+    Args:
+        name: value of `dataset.name` in gin files.
+        factory: callable without arguments that returns a `GroundTruthData`, or a
+            string "module:callable" that is imported when needed.
+
+    Raises:
+        ValueError: if the name is one of disentanglement_lib's or of this package.
+    """
+    import_shipped()
+    if name in _reserved:
+        raise ValueError(
+            f"The dataset name is reserved, choose another. Received: name={name!r}"
+        )
+    _factories[name] = factory
+
+
+@functools.cache
+def import_shipped() -> None:
+    """Imports all datasets of this package, which registers them."""
+    modules.import_all(_SHIPPED)
+
+
+def names() -> list[str]:
+    """Names of all datasets: of this package, registered ones, then entry points."""
+    import_shipped()
+    installed = importlib.metadata.entry_points(group=_GROUP).names
+    return [*sorted(_factories), *sorted(installed - _factories.keys())]
+
+
+def describe(name: str) -> str:
+    """One line about a dataset: the first of its docstring.
+
+    Args:
+        name: one of `names()`.
+    """
+    import_shipped()
+    if name not in _factories:
+        return "from another installed package"
+    text = inspect.getdoc(_resolved(_factories[name])) or ""
+    return text.partition("\n")[0].rstrip(".")
+
+
+def open_dataset(name: str) -> Any:
+    """Opens a dataset.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        A `GroundTruthData`.
+
+    Raises:
+        ValueError: if there is no such dataset.
+        DatasetNotFound: if its files are not on this machine.
+    """
+    import_shipped()
+    factory = _factories.get(name)
+    return _resolved(_installed(name) if factory is None else factory)()
+
+
+def closest(name: Any, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The most similar of the known names, "" if none is similar."""
+    return next(iter(difflib.get_close_matches(str(name), known, 1, cutoff)), "")
+
+
+def _place(factory):
+    return factory.__module__, factory.__qualname__
+
+
+def _resolved(factory):
+    return modules.attribute(factory) if isinstance(factory, str) else factory
+
+
+def _installed(name):
+    entry_points = importlib.metadata.entry_points(group=_GROUP)
+    if name not in entry_points.names:
+        known = sorted(names())
+        close = closest(name, known)
+        hint = f" Did you mean {close!r}?" if close else ""
+        raise ValueError(
+            f"Datasets are {', '.join(known)}.{hint} Received: name={name!r}"
+        )
+    (entry_point, *others) = entry_points.select(name=name)
+    if others:
+        raise ValueError(
+            f"Several installed packages have a dataset named {name!r}: "
+            f"{', '.join(e.value for e in (entry_point, *others))}. Uninstall all but "
+            "one."
+        )
+    try:
+        return entry_point.load()
+    except Exception as error:
+        raise ValueError(
+            f"The dataset {name!r} of an installed package cannot be loaded from "
+            f"{entry_point.value}: {error}"
+        ) from error
