@@ -18,26 +18,6 @@ _GIN_FLAGS = {
     "gin_config": (flags.DEFINE_multi_string, [], "Paths of gin files."),
     "gin_bindings": (flags.DEFINE_multi_string, [], "Gin bindings, override files."),
 }
-_PARALLEL_FLAGS = {
-    "workers": (
-        flags.DEFINE_integer,
-        0,
-        "Processes that share the cores; 0 for one per core, or a single one if there "
-        "is a GPU.",
-    ),
-    "population": (
-        flags.DEFINE_string,
-        "auto",
-        "Models that are trained as one program where they differ in numbers only: "
-        "auto (what this machine does fastest), or how many.",
-    ),
-    "engine": (
-        flags.DEFINE_enum,
-        "local",
-        ["local", "ray"],
-        "Processes of this machine, or of the Ray cluster that RAY_ADDRESS names.",
-    ),
-}
 _STEP_FLAGS = {
     **_GIN_FLAGS,
     "overwrite": (flags.DEFINE_bool, False, "Whether to replace existing output."),
@@ -54,32 +34,6 @@ _EVALUATION_FLAGS = {
         "Pattern of gin files, each evaluated into <output_dir>/<file name>.",
     ),
     **_STEP_FLAGS,
-}
-# Of the pipelines of published studies, with the original's names.
-_PIPELINE_FLAGS = {
-    "output_directory": (flags.DEFINE_string, None, "Directory to write."),
-    "model_dir": (
-        flags.DEFINE_string,
-        None,
-        "Directory with a trained model in model/, to score that one instead.",
-    ),
-    "gin_bindings": _GIN_FLAGS["gin_bindings"],
-    "gin_model_config_dir": (flags.DEFINE_string, "", "Directory of the gin file."),
-    "gin_model_config_name": (flags.DEFINE_string, None, "The training's gin file."),
-    "gin_postprocess_config_glob": (
-        flags.DEFINE_string,
-        None,
-        "Pattern of gin files, one for each representation.",
-    ),
-    "gin_evaluation_config_glob": (
-        flags.DEFINE_string,
-        None,
-        "Pattern of gin files, one for each metric.",
-    ),
-}
-_EXECUTION_FLAGS = {
-    "overwrite": _STEP_FLAGS["overwrite"],
-    "only_print": (flags.DEFINE_bool, False, "Whether to print the steps only."),
 }
 
 
@@ -455,396 +409,45 @@ def _report():
     print(f"The report is {path}")
 
 
-def study():
-    """dmt_study."""
-    _run(
-        _study,
-        "Makes all runs of a study and one page or table of them: --study=NAME "
-        "--output_dir=OUT. A study that was stopped goes on where it was.",
-        {
-            "study": (
-                flags.DEFINE_string,
-                "multitask",
-                "Name of the study; dmt_reproduce makes one model of those it knows.",
-            ),
-            "dataset": (
-                flags.DEFINE_string,
-                None,
-                "multitask: the dataset, by default dsprites_rendered.",
-            ),
-            "scale": (
-                flags.DEFINE_enum,
-                None,
-                ["small", "paper"],
-                "multitask: reduced to an hour on two cores, as by default, or as in "
-                "the paper.",
-            ),
-            "model_nums": (
-                flags.DEFINE_string,
-                None,
-                "Other studies: numbers of models, as in 0-39,100; by default all.",
-            ),
-            "gin_postprocess_config_glob": (
-                flags.DEFINE_string,
-                None,
-                "Other studies: pattern of gin files that replace the study's.",
-            ),
-            "gin_evaluation_config_glob": (
-                flags.DEFINE_string,
-                None,
-                "Other studies: pattern of gin files that replace the study's.",
-            ),
-            "visualize": (
-                flags.DEFINE_bool,
-                None,
-                "Other studies: whether to draw what a model learned (default: yes).",
-            ),
-            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
-            "gin_bindings": _GIN_FLAGS["gin_bindings"],
-            "only_print": (
-                flags.DEFINE_bool,
-                False,
-                "Whether to print only how much is complete, in work and to do.",
-            ),
-            **_PARALLEL_FLAGS,
-            "engine": (
-                flags.DEFINE_enum,
-                "local",
-                ["local", "files", "ray"],
-                "Processes of this machine; the same, but dividing the work with all "
-                "that were started so with one --output_dir, on any machine; or those "
-                "of the Ray cluster that RAY_ADDRESS names.",
-            ),
-        },
-        required=["output_dir"],
-    )
+def _of_group(name):
+    """The function of a command of `studies` or `analysis`."""
 
+    def run():
+        from dmt.cli import analysis, studies
 
-def _study():
-    from dmt.studies import study
-
-    opened = study.open_study(
-        FLAGS.study,
-        FLAGS.gin_bindings,
-        dataset=FLAGS.dataset,
-        scale=FLAGS.scale,
-        model_nums=FLAGS.model_nums,
-        gin_postprocess_config_glob=FLAGS.gin_postprocess_config_glob,
-        gin_evaluation_config_glob=FLAGS.gin_evaluation_config_glob,
-        visualize=FLAGS.visualize,
-    )
-    path = study.run(
-        opened,
-        FLAGS.output_dir,
-        FLAGS.workers,
-        FLAGS.population,
-        FLAGS.engine,
-        FLAGS.only_print,
-    )
-    if path:
-        print(f"All results are in {path}")
-
-
-def pbt():
-    """dmt_pbt."""
-    _run(
-        _pbt,
-        "Trains a population that selects its hyperparameters: --output_dir=OUT "
-        "--gin_config=FILE. A run that was stopped goes on where it was.",
-        {
-            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
-            **_GIN_FLAGS,
-            **_PARALLEL_FLAGS,
-        },
-        required=["output_dir"],
-    )
-
-
-def _pbt():
-    machine.import_keras()
-    from dmt.runs import pbt as population_based_training
-
-    path = population_based_training.train_with_gin(
-        FLAGS.output_dir,
-        FLAGS.gin_config,
-        FLAGS.gin_bindings,
-        FLAGS.workers,
-        FLAGS.population,
-        FLAGS.engine,
-    )
-    print(f"The best model is {path}")
-
-
-def reproduce():
-    """dmt_reproduce."""
-    _run(
-        _reproduce,
-        "Trains and scores one model of a published study: --study=NAME "
-        "--model_num=N. What is complete is skipped.",
-        {
-            "study": (
-                flags.DEFINE_string,
-                "unsupervised_study_v1",
-                "Name of the study.",
-            ),
-            "model_num": (flags.DEFINE_integer, 0, "Number of the model in the study."),
-            "output_directory": (
-                flags.DEFINE_string,
-                None,
-                'Directory to write; by default "output/{study}/{model_num}".',
-            ),
-            "model_dir": (
-                flags.DEFINE_string,
-                None,
-                "Directory of a trained model, to score that one instead.",
-            ),
-            **_EXECUTION_FLAGS,
-        },
-    )
-
-
-def _reproduce():
-    from dmt.studies.published import studies as published
-
-    if FLAGS.study not in published.STUDIES:
-        raise ValueError(
-            f"--study must be one of {', '.join(published.STUDIES)}. "
-            f"Received: {FLAGS.study}"
+        (command,) = (
+            c for c in (*studies.COMMANDS, *analysis.COMMANDS) if c.name == name
         )
-    from dmt.studies.published import reproduce as pipelines
-
-    pipelines.reproduce(
-        published.STUDIES[FLAGS.study],
-        FLAGS.model_num,
-        FLAGS.output_directory,
-        FLAGS.model_dir,
-        FLAGS.overwrite,
-        FLAGS.only_print,
-    )
-
-
-def reproduce_jmlr():
-    """dmt_reproduce_jmlr."""
-    _run_pipeline(
-        "plan_jmlr",
-        "Trains a model and computes metrics repeatedly, with several sample sizes.",
-        {
-            "num_eval": (
-                flags.DEFINE_integer,
-                1,
-                "How often to compute each metric.",
-                1,
-            ),
-            "scores_list": (
-                flags.DEFINE_list,
-                [],
-                "Metrics to compute with several numbers of samples.",
-            ),
-            "evaluation_num_samples_train": (
-                flags.DEFINE_list,
-                [],
-                "These numbers.",
-            ),
-            "random_seed": (flags.DEFINE_integer, None, "Seed of all seeds."),
-        },
-    )
-
-
-def reproduce_semi_supervised():
-    """dmt_reproduce_semi_supervised."""
-    _run_pipeline(
-        "plan_semi_supervised",
-        "Trains, validates and scores a model with a few labels.",
-        _LABEL_FLAGS,
-    )
-
-
-def reproduce_weakly_supervised():
-    """dmt_reproduce_weakly_supervised."""
-    _run_pipeline(
-        "plan_weakly_supervised",
-        "Trains and scores a model with pairs of images. (Flags of labels are those of "
-        "old scripts and have no effect.)",
-        _LABEL_FLAGS,
-        without=[name for name in _LABEL_FLAGS if name != "pipeline_seed"],
-    )
-
-
-_LABEL_FLAGS = {
-    "gin_validation_config_glob": (
-        flags.DEFINE_string,
-        None,
-        "Pattern of gin files, one for each metric on the labels.",
-    ),
-    "pipeline_seed": (flags.DEFINE_integer, None, "Seed of the other seeds."),
-    "eval_seed": (flags.DEFINE_integer, None, "Seed of the metrics' seeds."),
-    "supervised_seed": (flags.DEFINE_integer, None, "Seed of the labels."),
-    "num_labelled_samples": (flags.DEFINE_integer, None, "Number of labelled images."),
-    "train_percentage": (flags.DEFINE_float, None, "Share of them to train with."),
-    "labeller_fn": (flags.DEFINE_string, None, 'For example "@perfect_labeller".'),
-}
-
-
-def _run_pipeline(plan, description, flag_definitions, without=()):
-    definitions = {**_PIPELINE_FLAGS, **flag_definitions}
-
-    def pipeline():
-        from dmt.studies.published import reproduce as pipelines
-
-        steps = getattr(pipelines, plan)(
-            **{name: FLAGS[name].value for name in definitions if name not in without}
-        )
-        pipelines.execute(
-            steps, FLAGS.output_directory, FLAGS.overwrite, FLAGS.only_print
+        definitions = {}
+        for flag in command.flags:
+            arguments = [flag.default, *([flag.choices] if flag.choices else [])]
+            arguments.append(flag.help)
+            if flag.kind in ("integer", "float"):
+                arguments += [flag.low, flag.high]
+            definitions[flag.name] = (
+                getattr(flags, f"DEFINE_{flag.kind}"),
+                *arguments,
+            )
+        _run(
+            lambda: command.function(FLAGS),
+            command.help,
+            definitions,
+            command.required,
         )
 
-    _run(
-        pipeline,
-        description,
-        {**definitions, **_EXECUTION_FLAGS},
-        required=["output_directory"],
-    )
+    return run
 
 
-def aggregate_results():
-    """dmt_aggregate_results."""
-    from dmt.analysis import aggregate
-
-    _run(
-        _aggregate_results,
-        "Writes the results of many runs to one JSON or Parquet file.",
-        {
-            "result_file_pattern": (
-                flags.DEFINE_string,
-                aggregate.DEFAULT_PATTERN,
-                "Pattern of JSON files.",
-            ),
-            "output_path": (flags.DEFINE_string, "results.json", "File to write."),
-        },
-    )
-
-
-def _aggregate_results():
-    from dmt.analysis import aggregate
-
-    aggregate.aggregate_results_to_json(FLAGS.result_file_pattern, FLAGS.output_path)
-
-
-def compare():
-    """dmt_compare."""
-    _run(
-        _compare,
-        "Compares two sets of results: --first=IN --second=IN --output_dir=OUT, each a "
-        "directory or an aggregated JSON file, of this package or of the original.",
-        {
-            "first": (flags.DEFINE_string, None, "One set."),
-            "second": (flags.DEFINE_string, None, "The other set."),
-            "output_dir": (flags.DEFINE_string, None, "Directory of table and page."),
-            "ignore": (
-                flags.DEFINE_multi_string,
-                [],
-                "Bindings that need not agree, for example dataset.name.",
-            ),
-        },
-        required=["first", "second", "output_dir"],
-    )
-
-
-def _compare():
-    from dmt.analysis.compare import compare as compare_sets
-
-    print(compare_sets(FLAGS.first, FLAGS.second, FLAGS.output_dir, FLAGS.ignore))
-    print(f"The page is {os.path.join(FLAGS.output_dir, 'compare.html')}")
-
-
-def select():
-    """dmt_select."""
-    _run(
-        _select,
-        "Ranks the trained models of a study, with no labels or few: --study_dir=IN "
-        "--output_dir=OUT.",
-        {
-            "study_dir": (
-                flags.DEFINE_string,
-                None,
-                "Directory that holds runs at any depth, each with model/.",
-            ),
-            "output_dir": (flags.DEFINE_string, None, "Directory of selection.json."),
-            "criteria": (
-                flags.DEFINE_list,
-                ["elbo", "reconstruction", "udr"],
-                "What to rank by, the table by the first: elbo, reconstruction, udr, "
-                "few_labels.",
-            ),
-            "num_labels": (
-                flags.DEFINE_integer,
-                1000,
-                "Number of labelled images of few_labels.",
-                1,
-            ),
-            "seed": (
-                flags.DEFINE_integer,
-                0,
-                "Seed of the images of udr and few_labels.",
-                0,
-                2**32 - 1,
-            ),
-            **_GIN_FLAGS,
-            "overwrite": (
-                flags.DEFINE_bool,
-                False,
-                "Whether to replace selection.json.",
-            ),
-        },
-        required=["study_dir", "output_dir"],
-    )
-
-
-def _select():
-    machine.import_keras()
-    # TensorFlow takes one model after the other for one that it compiles in vain.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from dmt.analysis import selection
-
-    print(
-        selection.select(
-            FLAGS.study_dir,
-            FLAGS.output_dir,
-            FLAGS.criteria,
-            FLAGS.num_labels,
-            FLAGS.seed,
-            FLAGS.gin_config,
-            FLAGS.gin_bindings,
-            FLAGS.overwrite,
-        )
-    )
-    print(f"All values are in {os.path.join(FLAGS.output_dir, 'selection.json')}")
-
-
-def import_model():
-    """dmt_import."""
-    _run(
-        _import_model,
-        "Makes a model of disentanglement_lib one of this package: --model_dir=IN "
-        "--output_dir=OUT.",
-        {
-            "model_dir": (
-                flags.DEFINE_string,
-                None,
-                "Directory that disentanglement_lib wrote, with tfhub/ and results/.",
-            ),
-            "output_dir": (flags.DEFINE_string, None, "Directory to write."),
-            "overwrite": _STEP_FLAGS["overwrite"],
-        },
-        required=["model_dir", "output_dir"],
-    )
-
-
-def _import_model():
-    machine.import_keras()
-    from dmt.methods import imported
-
-    imported.import_model(FLAGS.model_dir, FLAGS.output_dir, FLAGS.overwrite)
+study = _of_group("study")
+pbt = _of_group("pbt")
+reproduce = _of_group("reproduce")
+reproduce_jmlr = _of_group("reproduce_jmlr")
+reproduce_semi_supervised = _of_group("reproduce_semi_supervised")
+reproduce_weakly_supervised = _of_group("reproduce_weakly_supervised")
+aggregate_results = _of_group("aggregate_results")
+compare = _of_group("compare")
+select = _of_group("select")
+import_model = _of_group("import")
 
 
 _DATA_VERBS = {

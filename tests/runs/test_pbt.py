@@ -12,7 +12,7 @@ import gin
 import numpy as np
 import pytest
 
-from dmt.runs import pbt
+from dmt.runs.pbt.settings import PBT, best_of
 from tests.helpers.runs import TINY
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def settings(**changes):
         "seed": 0,
         **changes,
     }
-    return pbt.PBT(**arguments)
+    return PBT(**arguments)
 
 
 def scored(plan, scores, failed=()):
@@ -134,9 +134,9 @@ def test_failed_members_are_replaced_and_never_best():
     plan = scored(population.first_plan(), range(6), failed=(3, 4, 5))
     following = population.next_plan(plan, 0)
     assert all(following[m]["parent"] != m for m in (3, 4))
-    assert pbt.best_of([plan])["member"] == 2
+    assert best_of([plan])["member"] == 2
     with pytest.raises(ValueError, match="All members failed"):
-        pbt.best_of([scored(population.first_plan(), range(6), failed=range(6))])
+        best_of([scored(population.first_plan(), range(6), failed=range(6))])
     with pytest.raises(ValueError, match="All members failed in round 1"):
         population.next_plan(scored(plan, range(6), failed=range(6)), 1)
 
@@ -147,8 +147,8 @@ def test_failed_members_are_replaced_and_never_best():
         ({"population_size": 0}, "population_size=0"),
         ({"cut": 0.7}, "cut=0.7"),
         ({"seed": -1}, "seed=-1"),
-        ({"hyperparameters": {}}, "pbt.hyperparameters is"),
-        ({"hyperparameters": {"a": []}}, "pbt.hyperparameters is"),
+        ({"hyperparameters": {}}, "pbt.hyperparameters must be"),
+        ({"hyperparameters": {"a": []}}, "pbt.hyperparameters must be"),
         ({"limits": {"c": (0, 1)}}, "no hyperparameter: ..c.."),
         ({"score_fn": "mig"}, "score_fn='mig'"),
     ],
@@ -219,7 +219,7 @@ def test_lineage_says_what_was_trained(uninterrupted):
             parent = before[member["parent"]]
             steps = round(64 / member["hyperparameters"]["model.batch_size"])
             assert member["step"] == parent["step"] + steps
-    best = pbt.best_of(rounds)
+    best = best_of(rounds)
     assert best["score"] == max(m["score"] for plan in rounds for m in plan)
     train = json.loads(
         (uninterrupted / "model/results/aggregate/train.json").read_text()
@@ -235,15 +235,15 @@ def test_score_is_that_of_the_best_model(uninterrupted):
     from dmt.data.ground_truth import named_data
     from dmt.evaluation.codes import MomentTable
     from dmt.methods.gaussian_encoder_model import load_model
-    from dmt.runs import pbt_scores as model_scores
+    from dmt.runs.pbt.scores import mig_score
 
     gin.parse_config("pooled.base = 'dsprites_rendered_small'\npooled.factor = 8")
     dataset = named_data.open_data_set("pooled")
     model = load_model(str(uninterrupted / "model"))
     random_state = np.random.RandomState(4)
     table = MomentTable(dataset, model.encoder)
-    score, _ = model_scores.mig_score(dataset, [table], random_state, num_samples=200)
-    best = pbt.best_of(lineage(uninterrupted))
+    score, _ = mig_score(dataset, [table], random_state, num_samples=200)
+    best = best_of(lineage(uninterrupted))
     np.testing.assert_allclose(score, best["score"], atol=0.02)
 
 

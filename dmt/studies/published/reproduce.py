@@ -1,8 +1,8 @@
-"""Pipelines of published studies: train, visualize, postprocess, validate, evaluate.
+"""Pipelines of published papers: train, visualize, postprocess, validate, evaluate.
 
-A pipeline is planned first, as a list of steps with all their seeds, which can be
-printed, and then executed. Seeds are drawn in the order of disentanglement_lib, and
-directories are its:
+A pipeline is first planned as a list of steps with all of their seeds. The plan is then
+printed or executed. Seeds are drawn in the order of disentanglement_lib, and the
+directories are the same:
 
     model/                                train
     visualizations/                       visualize
@@ -12,14 +12,23 @@ directories are its:
     metrics/aggregated_results.json       aggregate (few labels, repeated metrics)
 """
 
+import dataclasses
 import glob
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from dmt.runs import steps
 from dmt.runs.steps import Step
 from dmt.utils import machine, processes, results
+
+# The table of all results, made anew whenever a pipeline ends.
+steps.register(
+    "aggregate",
+    "dmt.analysis.aggregate:aggregate_results_to_json",
+    is_repeated=True,
+)
 
 
 def reproduce(
@@ -33,14 +42,14 @@ def reproduce(
     """Trains and scores one model of a study; complete steps are skipped.
 
     Args:
-        study: a `published.PublishedStudy`.
+        study: a `studies.PublishedStudy`.
         model_num: number of the model in the study.
-        output_directory: directory to write, in which "{study}" and "{model_num}" are
-            replaced; by default "output/{study}/{model_num}", or "output" if a model is
-            given.
+        output_directory: directory to write. "{study}" and "{model_num}" in it are
+            replaced. By default "output/{study}/{model_num}", or "output" with
+            `model_dir`.
         model_dir: directory of a trained model, to score that one instead.
         overwrite: whether to repeat steps that are complete.
-        only_print: whether to print what would be done instead.
+        only_print: whether to print the steps instead.
 
     Raises:
         ValueError: if there is no such model, or a step was completed with another
@@ -55,11 +64,11 @@ def reproduce(
 
 
 def execute(plan, output_directory, overwrite=False, only_print=False):
-    """Carries out a plan; steps that are complete are skipped.
+    """Executes a plan; complete steps are skipped.
 
     Args:
         plan: list of `Step`.
-        output_directory: the directory that they write to.
+        output_directory: the directory that the steps write to.
         overwrite: whether to repeat steps that are complete.
         only_print: whether to print the steps instead.
 
@@ -79,7 +88,7 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
     """Steps of one model of a study.
 
     Args:
-        study: a `published.PublishedStudy`.
+        study: a `studies.PublishedStudy`.
         model_num: number of the model in the study.
         output: directory to write.
         model_dir: directory of a trained model, to score that one instead.
@@ -114,41 +123,100 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
     return plan
 
 
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Where the pipeline of a paper writes, and the gin files of its steps.
+
+    Attributes:
+        output_directory: directory to write.
+        gin_postprocess_config_glob: pattern of gin files, one for each representation.
+        gin_evaluation_config_glob: pattern of gin files, one for each metric.
+        gin_model_config_dir: directory of the gin file of the training.
+        gin_model_config_name: name of the gin file of the training.
+        gin_bindings: lines of gin for the training.
+        model_dir: directory with a trained model in `<model_dir>/model`, to score that
+            one instead.
+    """
+
+    output_directory: str
+    gin_postprocess_config_glob: str | None
+    gin_evaluation_config_glob: str | None
+    gin_model_config_dir: str = ""
+    gin_model_config_name: str | None = None
+    gin_bindings: Sequence[str] = ()
+    model_dir: str | None = None
+
+    def training(self, seeds: Sequence[str], labels: Sequence[str] = ()) -> list[Step]:
+        """The training; empty if there is a trained model.
+
+        Args:
+            seeds: lines of gin before the name of the model.
+            labels: lines of gin after the name of the model.
+        """
+        if self.model_dir is not None:
+            return []
+        path = os.path.join(
+            self.gin_model_config_dir,
+            _needed("gin_model_config_name", self.gin_model_config_name),
+        )
+        lines = [*seeds, f"model.name = {_name(path)!r}", *labels, *self.gin_bindings]
+        return [_train(_model_dir(self.output_directory), path, lines)]
+
+    def postprocessing(self, random_state) -> list[Step]:
+        """Steps that extract representations, with seeds from a RandomState."""
+        files = gin_files_of(
+            "gin_postprocess_config_glob", self.gin_postprocess_config_glob
+        )
+        return _postprocess(self.trained, self.output_directory, files, random_state)
+
+    def metrics(self) -> dict[str, str]:
+        """Gin files of the metrics by name."""
+        return gin_files_of(
+            "gin_evaluation_config_glob", self.gin_evaluation_config_glob
+        )
+
+    @property
+    def trained(self) -> str:
+        """Directory of the trained model."""
+        return _model_dir(self.model_dir or self.output_directory)
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """The labelled images of semi-supervised training.
+
+    Attributes:
+        supervised_seed: integer, seed of the labelled images.
+        num_labelled_samples: number of labelled images.
+        train_percentage: share of the labelled images to train with, in (0, 1).
+        labeller_fn: the labeller, for example "@perfect_labeller".
+    """
+
+    supervised_seed: int | None = None
+    num_labelled_samples: int | None = None
+    train_percentage: float | None = None
+    labeller_fn: str | None = None
+
+
 def plan_jmlr(
-    output_directory,
-    gin_postprocess_config_glob,
-    gin_evaluation_config_glob,
-    random_seed,
-    gin_model_config_dir="",
-    gin_model_config_name=None,
-    gin_bindings=(),
-    model_dir=None,
-    num_eval=1,
-    scores_list=(),
-    evaluation_num_samples_train=(),
-):
+    pipeline: Pipeline,
+    random_seed: int | None,
+    num_eval: int = 1,
+    scores_list: Sequence[str] = (),
+    evaluation_num_samples_train: Sequence[str] = (),
+) -> list[Step]:
     """Steps of the study of sample efficiency and of repeated metrics.
 
     Locatello et al. (2020), "A sober look at the unsupervised learning of disentangled
     representations and their evaluation", https://arxiv.org/abs/2010.14766.
 
     Args:
-        output_directory: directory to write.
-        gin_postprocess_config_glob: pattern of gin files, one per representation.
-        gin_evaluation_config_glob: pattern of gin files, one per metric.
-        random_seed: integer, of which all seeds are drawn.
-        gin_model_config_dir: directory of the gin file of the training.
-        gin_model_config_name: name of that file.
-        gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead.
+        pipeline: directories and gin files.
+        random_seed: integer, the seed that all other seeds are drawn with.
         num_eval: number of times that each metric is computed.
-        scores_list: names of metrics that are computed with several numbers of samples.
-            The name of the gin file must be that of the metric's function in gin.
-        evaluation_num_samples_train: these numbers.
-
-    Returns:
-        List of `Step`.
+        scores_list: names of metrics to compute with several numbers of samples. The
+            gin file must have the name that the metric has in gin.
+        evaluation_num_samples_train: the numbers of samples.
 
     Raises:
         ValueError: if an argument is missing or wrong, or a pattern matches no file.
@@ -157,30 +225,21 @@ def plan_jmlr(
         raise ValueError("--scores_list needs --evaluation_num_samples_train.")
     if not all(str(number).isdecimal() for number in evaluation_num_samples_train):
         raise ValueError(
-            "--evaluation_num_samples_train are numbers of samples. Received: "
+            "--evaluation_num_samples_train must be numbers of samples. Received: "
             f"{','.join(map(str, evaluation_num_samples_train))}"
         )
-    output = output_directory
+    output = pipeline.output_directory
     random_state = np.random.RandomState(_needed("random_seed", random_seed))
-    seed = _draw(random_state)
-    plan = []
-    if model_dir is None:
-        path = _model_file(gin_model_config_dir, gin_model_config_name)
-        lines = [f"model.random_seed = {seed}", f"model.name = {_name(path)!r}"]
-        plan.append(_train(_model_dir(output), path, [*lines, *gin_bindings]))
-    representations = gin_files_of(
-        "gin_postprocess_config_glob", gin_postprocess_config_glob
-    )
-    metrics = gin_files_of("gin_evaluation_config_glob", gin_evaluation_config_glob)
+    plan = pipeline.training([f"model.random_seed = {_draw(random_state)}"])
+    postprocessing = pipeline.postprocessing(random_state)
+    metrics = pipeline.metrics()
     unknown = [name for name in scores_list if name not in metrics]
     if unknown:
         raise ValueError(
-            f"--scores_list names metrics among {', '.join(metrics)}. "
+            f"--scores_list must name metrics among {', '.join(metrics)}. "
             f"Received: {', '.join(unknown)}"
         )
-    trained = _model_dir(model_dir or output)
-    postprocessing = _postprocess(trained, output, representations, random_state)
-    plan += [_visualize(trained, output), *postprocessing]
+    plan += [_visualize(pipeline.trained, output), *postprocessing]
     for repetition in range(num_eval):
         for source in postprocessing:
             for name, path in metrics.items():
@@ -199,91 +258,58 @@ def plan_jmlr(
 
 
 def plan_semi_supervised(
-    output_directory,
-    gin_postprocess_config_glob,
-    gin_evaluation_config_glob,
-    pipeline_seed,
-    eval_seed,
-    gin_validation_config_glob=None,
-    gin_model_config_dir="",
-    gin_model_config_name=None,
-    gin_bindings=(),
-    model_dir=None,
-    supervised_seed=None,
-    num_labelled_samples=None,
-    train_percentage=None,
-    labeller_fn=None,
-):
+    pipeline: Pipeline,
+    pipeline_seed: int | None,
+    eval_seed: int | None,
+    labels: Labels,
+    gin_validation_config_glob: str | None = None,
+) -> list[Step]:
     """Steps of training, selecting and scoring a model with a few labels.
 
     Locatello et al. (2020), "Disentangling factors of variation using few labels",
     https://arxiv.org/abs/1905.01258.
 
     Args:
-        output_directory: directory to write.
-        gin_postprocess_config_glob: pattern of gin files, one per representation.
-        gin_evaluation_config_glob: pattern of gin files, one per metric.
-        pipeline_seed: integer, of which the seeds of training and of representations
-            are drawn.
-        eval_seed: integer, of which the seeds of metrics are drawn.
-        gin_validation_config_glob: pattern of gin files, one per metric that is
-            computed on the labels of the training, None for no such metric.
-        gin_model_config_dir: directory of the gin file of the training.
-        gin_model_config_name: name of that file.
-        gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead; what follows is then read from its results.
-        supervised_seed: integer, seed of the labels.
-        num_labelled_samples: number of images with labels.
-        train_percentage: share of these to train with, in (0, 1).
-        labeller_fn: for example "@perfect_labeller".
-
-    Returns:
-        List of `Step`.
+        pipeline: directories and gin files.
+        pipeline_seed: integer, the seed that the seeds of training and representations
+            are drawn with.
+        eval_seed: integer, the seed that the seeds of metrics are drawn with.
+        labels: the labelled images. Those of a trained model are read from its results.
+        gin_validation_config_glob: pattern of gin files, one for each metric that is
+            computed on the labelled images, None for no such metric.
 
     Raises:
-        FileNotFoundError: if `model_dir` holds no trained model.
-        ValueError: if an argument is missing, given along with `model_dir`, or a
-            pattern matches no file.
+        FileNotFoundError: if `pipeline.model_dir` holds no trained model.
+        ValueError: if an argument is missing, labels are given along with a trained
+            model, or a pattern matches no file.
     """
-    output = output_directory
-    labels = {
-        "supervised_seed": supervised_seed,
-        "num_labelled_samples": num_labelled_samples,
-        "train_percentage": train_percentage,
-        "labeller_fn": labeller_fn,
-    }
+    output = pipeline.output_directory
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     model_seed, data_seed = _draw(random_state), _draw(random_state)
-    plan = []
-    if model_dir is None:
-        for name, value in labels.items():
-            _needed(name, value)
-        path = _model_file(gin_model_config_dir, gin_model_config_name)
-        lines = [
+    if pipeline.model_dir is not None:
+        labels = _labels_of(pipeline.model_dir, labels)
+    for name, value in dataclasses.asdict(labels).items():
+        _needed(name, value)
+    plan = pipeline.training(
+        [
             f"model.model_seed = {model_seed}",
             f"model.unsupervised_data_seed = {data_seed}",
-            f"model.name = {_name(path)!r}",
-            f"model.supervised_data_seed = {supervised_seed}",
-            f"model.num_labelled_samples = {num_labelled_samples}",
-            f"model.train_percentage = {train_percentage}",
-            f"labeller.labeller_fn = {labeller_fn}",
-        ]
-        plan.append(_train(_model_dir(output), path, [*lines, *gin_bindings]))
-    else:
-        labels = _labels_of(model_dir, labels)
-    representations = gin_files_of(
-        "gin_postprocess_config_glob", gin_postprocess_config_glob
+        ],
+        [
+            f"model.supervised_data_seed = {labels.supervised_seed}",
+            f"model.num_labelled_samples = {labels.num_labelled_samples}",
+            f"model.train_percentage = {labels.train_percentage}",
+            f"labeller.labeller_fn = {labels.labeller_fn}",
+        ],
     )
+    postprocessing = pipeline.postprocessing(random_state)
     validation = {}
     if gin_validation_config_glob is not None:
         validation = gin_files_of(
             "gin_validation_config_glob", gin_validation_config_glob
         )
-    metrics = gin_files_of("gin_evaluation_config_glob", gin_evaluation_config_glob)
-    trained = _model_dir(model_dir or output)
-    postprocessing = _postprocess(trained, output, representations, random_state)
-    plan += [_visualize(trained, output), *postprocessing]
+    metrics = pipeline.metrics()
+    plan += [_visualize(pipeline.trained, output), *postprocessing]
     for source in postprocessing:
         for name, path in validation.items():
             plan.append(_validate(source, output, name, path, labels))
@@ -291,21 +317,12 @@ def plan_semi_supervised(
     for source in postprocessing:
         for name, path in metrics.items():
             lines = [f"evaluation.random_seed = {_draw(random_state)}"]
-            folder = f"{name}_{labels['supervised_seed']}"
+            folder = f"{name}_{labels.supervised_seed}"
             plan.append(_evaluate(source, output, name, path, folder, lines))
     return [*plan, _aggregate(output)]
 
 
-def plan_weakly_supervised(
-    output_directory,
-    gin_postprocess_config_glob,
-    gin_evaluation_config_glob,
-    pipeline_seed,
-    gin_model_config_dir="",
-    gin_model_config_name=None,
-    gin_bindings=(),
-    model_dir=None,
-):
+def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> list[Step]:
     """Steps of training and scoring a model with pairs of images.
 
     Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
@@ -313,40 +330,22 @@ def plan_weakly_supervised(
     left out.
 
     Args:
-        output_directory: directory to write.
-        gin_postprocess_config_glob: pattern of gin files, one per representation.
-        gin_evaluation_config_glob: pattern of gin files, one per metric.
-        pipeline_seed: integer, of which all seeds are drawn; the first one is the
-            model's, so metrics of a model that is given have other seeds.
-        gin_model_config_dir: directory of the gin file of the training.
-        gin_model_config_name: name of that file.
-        gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead.
-
-    Returns:
-        List of `Step`.
+        pipeline: directories and gin files.
+        pipeline_seed: integer, the seed that all other seeds are drawn with. The first
+            of these is that of the training, so the seeds of metrics are others if
+            there is a trained model.
 
     Raises:
         ValueError: if an argument is missing or a pattern matches no file.
     """
-    output = output_directory
+    output = pipeline.output_directory
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     plan = []
-    if model_dir is None:
-        path = _model_file(gin_model_config_dir, gin_model_config_name)
-        lines = [
-            f"model.random_seed = {_draw(random_state)}",
-            f"model.name = {_name(path)!r}",
-        ]
-        plan.append(_train(_model_dir(output), path, [*lines, *gin_bindings]))
-    representations = gin_files_of(
-        "gin_postprocess_config_glob", gin_postprocess_config_glob
-    )
-    metrics = gin_files_of("gin_evaluation_config_glob", gin_evaluation_config_glob)
-    trained = _model_dir(model_dir or output)
-    postprocessing = _postprocess(trained, output, representations, random_state)
-    plan += [_visualize(trained, output), *postprocessing]
+    if pipeline.model_dir is None:
+        plan = pipeline.training([f"model.random_seed = {_draw(random_state)}"])
+    postprocessing = pipeline.postprocessing(random_state)
+    metrics = pipeline.metrics()
+    plan += [_visualize(pipeline.trained, output), *postprocessing]
     for source in postprocessing:
         for name, path in metrics.items():
             if "unsupervised" not in name:
@@ -356,21 +355,24 @@ def plan_weakly_supervised(
 
 
 def _labels_of(model_dir, given):
-    """What a trained model knows of its labels, by the names of the arguments."""
-    both = [f"--{name}" for name, value in given.items() if value is not None]
+    """The labels that a trained model was trained with."""
+    both = [
+        f"--{name}"
+        for name, value in dataclasses.asdict(given).items()
+        if value is not None
+    ]
     if both:
         raise ValueError(
             "Labels of a trained model are read from its results: with --model_dir, "
             f"leave out {', '.join(both)}."
         )
     path = os.path.join(_model_dir(model_dir), "results", "gin", "train.gin")
-    names = {
-        "supervised_seed": "model.supervised_data_seed",
-        "num_labelled_samples": "model.num_labelled_samples",
-        "train_percentage": "model.train_percentage",
-        "labeller_fn": "labeller.labeller_fn",
-    }
-    return {name: results.bound_string(path, key) for name, key in names.items()}
+    return Labels(
+        supervised_seed=results.bound_string(path, "model.supervised_data_seed"),
+        num_labelled_samples=results.bound_string(path, "model.num_labelled_samples"),
+        train_percentage=results.bound_string(path, "model.train_percentage"),
+        labeller_fn=results.bound_string(path, "labeller.labeller_fn"),
+    )
 
 
 def _train(model_dir, gin_file, lines):
@@ -398,15 +400,16 @@ def _postprocess(model_dir, output, gin_files, random_state):
 
 
 def _validate(source, output, name, gin_file, labels):
-    seed, number = labels["supervised_seed"], labels["num_labelled_samples"]
+    seed, number = labels.supervised_seed, labels.num_labelled_samples
     lines = [
         f"validation.random_seed = {seed}",
         f"validation.name = {name!r}",
         f"validation.num_labelled_samples = {number}",
-        f"labeller.labeller_fn = {labels['labeller_fn']}",
+        f"labeller.labeller_fn = {labels.labeller_fn}",
     ]
-    if name != "mig":  # Which trains nothing, so it keeps no labels to test with.
-        share = labels["train_percentage"]
+    # MIG trains nothing, so it needs no labels to test with.
+    if name != "mig":
+        share = labels.train_percentage
         lines.insert(0, f"{name}_validation.train_percentage = {share}")
     folder = f"{name}_validation_{seed}_{number}"
     return Step(
@@ -446,16 +449,12 @@ def _model_dir(directory):
     return os.path.join(directory, "model")
 
 
-def _model_file(directory, name):
-    return os.path.join(directory, _needed("gin_model_config_name", name))
-
-
 def _name(path):
     return os.path.basename(path).removesuffix(".gin")
 
 
 def _by_name(paths):
-    """Paths by the names of their files, in the order of these."""
+    """Paths by the names of their files, sorted by name."""
     return {_name(path): path for path in sorted(paths, key=os.path.basename)}
 
 
@@ -467,7 +466,8 @@ def gin_files_of(argument, pattern):
         pattern: the pattern.
 
     Raises:
-        ValueError: if there is no pattern, it matches no file, or files of one name.
+        ValueError: if the pattern is None, or matches no file, or matches files of the
+            same name.
     """
     paths = glob.glob(_needed(argument, pattern))
     if not paths:

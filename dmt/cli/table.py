@@ -1,0 +1,124 @@
+"""The table of commands: what a group file declares, and how the groups are found.
+
+A group file is a module of `dmt.cli` with a tuple `COMMANDS`. `setup.py`, `bin/` and
+`dmt.cli.main` read the table, so a new command needs no other entry. This module and
+the top level of group files import the standard library only: setup.py reads the table
+where nothing is installed, and `--help` answers at once.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PREFIX = "dmt_"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag of a command.
+
+    Attributes:
+        name: the name without dashes.
+        kind: "string", "bool", "integer", "float", "list", "multi_string" or "enum".
+        default: the value if the flag is not given.
+        help: what the flag means.
+        choices: the values of an enum.
+        low: smallest value of an integer or a float, None for no limit.
+        high: largest value of an integer or a float, None for no limit.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    choices: Sequence[str] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line of the package.
+
+    Attributes:
+        name: the name without `PREFIX`.
+        help: what the command does, shown by --help.
+        flags: the flags that the command takes.
+        function: called with the parsed flags, whose attributes are the values, and
+            with the verb and its arguments if there are verbs.
+        required: names of flags that must be given.
+        verbs: {verb: (names of its arguments, what it does)}, None for a command
+            without verbs.
+    """
+
+    name: str
+    help: str
+    flags: Sequence[Flag]
+    function: Callable[..., object]
+    required: Sequence[str] = ()
+    verbs: Mapping[str, tuple[Sequence[str], str]] | None = None
+
+
+GIN_BINDINGS = Flag(
+    "gin_bindings", "multi_string", [], "Gin bindings, which override the files."
+)
+GIN_FLAGS = (
+    Flag("gin_config", "multi_string", [], "Paths of gin files."),
+    GIN_BINDINGS,
+)
+OVERWRITE = Flag("overwrite", "bool", False, "Whether to replace existing output.")
+STEP_FLAGS = (
+    *GIN_FLAGS,
+    OVERWRITE,
+    Flag("resume", "bool", False, "Whether to finish what is not complete."),
+)
+WORKERS = Flag(
+    "workers",
+    "integer",
+    0,
+    "Number of processes that share the cores; 0 for one per core, or a single one if "
+    "there is a GPU.",
+)
+POPULATION = Flag(
+    "population",
+    "string",
+    "auto",
+    "Number of models to train as one program if they differ in numbers only, or auto "
+    "for what is fastest on this machine.",
+)
+ENGINE = Flag(
+    "engine",
+    "enum",
+    "local",
+    "Where the processes run: on this machine, or on the Ray cluster that RAY_ADDRESS "
+    "names.",
+    choices=("local", "ray"),
+)
+PARALLEL_FLAGS = (WORKERS, POPULATION, ENGINE)
+OUTPUT_DIR = Flag("output_dir", "string", None, "Directory to write.")
+EVALUATION_GLOB = Flag(
+    "gin_evaluation_config_glob",
+    "string",
+    None,
+    "Pattern of gin files; the results of each go to <output_dir>/<file name>.",
+)
+
+
+def groups() -> Iterator[tuple[Command, ...]]:
+    """The tuple `COMMANDS` of each group file."""
+    package = importlib.import_module("dmt.cli")
+    for module in pkgutil.iter_modules(package.__path__, "dmt.cli."):
+        if module.name not in (__name__, "dmt.cli.main"):
+            yield importlib.import_module(module.name).COMMANDS
+
+
+def find(name: str) -> Command | None:
+    """The command of a name without `PREFIX`, None if there is none."""
+    return next((c for group in groups() for c in group if c.name == name), None)
+
+
+def names() -> list[str]:
+    """Names of all commands with `PREFIX`, sorted."""
+    return sorted(f"{PREFIX}{c.name}" for group in groups() for c in group)
