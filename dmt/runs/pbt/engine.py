@@ -67,7 +67,7 @@ def train_with_gin(
             f"{output_dir} was begun with another configuration; give the same one or "
             "another directory.",
         )
-        groups = _Groups(members, executor, population, num_trainers)
+        groups = Groups(members, executor, population, num_trainers)
         lineage: list[list[Member]] = []
         plan = settings.first_plan()
         for number in range(settings.num_rounds):
@@ -96,7 +96,7 @@ def _make_round(members, executor, number, groups):
     processes.run_all(tasks.items(), processes.Progress(len(tasks)).end)
 
 
-class _Groups:
+class Groups:
     """Divides the members of a round into groups, each trained by one process."""
 
     def __init__(self, members, executor, population, num_trainers):

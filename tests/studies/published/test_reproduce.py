@@ -9,6 +9,7 @@ from dmt.studies.published import reproduce
 from dmt.studies.published import studies as published
 from dmt.studies.published.sweeps import sweep
 from dmt.utils import files, results
+from tests.helpers import processes
 from tests.helpers.runs import TINY, bindings
 
 # The seeds of the two representations, then of each metric of the mean and the sampled
@@ -400,13 +401,6 @@ def tiny_study(tmp_path_factory):
     )
 
 
-def complete(output):
-    """Modification times of what marks steps as complete."""
-    return {
-        path: path.stat().st_mtime_ns for path in output.rglob("results/aggregate/*")
-    }
-
-
 @pytest.mark.slow
 def test_tiny_study_is_reproduced_and_resumed(tiny_study, tmp_path):
     pattern = str(tmp_path / "{study}" / "{model_num}")
@@ -428,11 +422,11 @@ def test_tiny_study_is_reproduced_and_resumed(tiny_study, tmp_path):
     assert scores["evaluation_config.evaluation.random_seed"] == str(DRAWS[2])
     assert 0 <= scores["evaluation_results.discrete_mig"] <= 1
 
-    before = complete(output)
+    before = processes.complete(output)
     assert len(before) == 1 + 2 + 2 * 3
     files.remove(str(output / "metrics/mean/mig"))
     reproduce.reproduce(tiny_study, 1, pattern)
-    after = complete(output)
+    after = processes.complete(output)
     assert after.keys() == before.keys()
     changed = {path for path in before if after[path] != before[path]}
     assert {path.parents[2].name for path in changed} == {"mig"}
