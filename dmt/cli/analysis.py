@@ -54,12 +54,7 @@ COMMANDS = (
         "aggregate_results",
         "Writes the results of many runs to one JSON or Parquet file.",
         (
-            Flag(
-                "result_file_pattern",
-                "string",
-                RESULT_PATTERN,
-                "Pattern of JSON files.",
-            ),
+            Flag("result_file_pattern", "string", RESULT_PATTERN, "Pattern of files."),
             Flag("output_path", "string", "results.json", "File to write."),
         ),
         _aggregate_results,

@@ -81,7 +81,7 @@ def _reproduce_jmlr(flags):
     from dmt.studies.published import reproduce
 
     plan = reproduce.plan_jmlr(
-        _pipeline(flags),
+        _made(reproduce.Pipeline, flags),
         flags.random_seed,
         flags.num_eval,
         flags.scores_list,
@@ -93,12 +93,11 @@ def _reproduce_jmlr(flags):
 def _reproduce_semi_supervised(flags):
     from dmt.studies.published import reproduce
 
-    names = [field.name for field in dataclasses.fields(reproduce.Labels)]
     plan = reproduce.plan_semi_supervised(
-        _pipeline(flags),
+        _made(reproduce.Pipeline, flags),
         flags.pipeline_seed,
         flags.eval_seed,
-        reproduce.Labels(**{name: flags[name].value for name in names}),
+        _made(reproduce.Labels, flags),
         flags.gin_validation_config_glob,
     )
     _execute(plan, flags)
@@ -107,15 +106,14 @@ def _reproduce_semi_supervised(flags):
 def _reproduce_weakly_supervised(flags):
     from dmt.studies.published import reproduce
 
-    plan = reproduce.plan_weakly_supervised(_pipeline(flags), flags.pipeline_seed)
+    pipeline = _made(reproduce.Pipeline, flags)
+    plan = reproduce.plan_weakly_supervised(pipeline, flags.pipeline_seed)
     _execute(plan, flags)
 
 
-def _pipeline(flags):
-    from dmt.studies.published import reproduce
-
-    names = [field.name for field in dataclasses.fields(reproduce.Pipeline)]
-    return reproduce.Pipeline(**{name: flags[name].value for name in names})
+def _made(kind, flags):
+    """A dataclass with the values of the flags that have the names of its fields."""
+    return kind(**{f.name: flags[f.name].value for f in dataclasses.fields(kind)})
 
 
 def _execute(plan, flags):
@@ -124,50 +122,43 @@ def _execute(plan, flags):
     reproduce.execute(plan, flags.output_directory, flags.overwrite, flags.only_print)
 
 
-_MODEL_DIR = Flag(
-    "model_dir",
-    "string",
-    None,
-    "Directory with a trained model in model/, to score that one instead.",
-)
+def _flags(kind, **helps):
+    return tuple(Flag(name, kind, None, text) for name, text in helps.items())
+
+
 _EXECUTION_FLAGS = (
     OVERWRITE,
     Flag("only_print", "bool", False, "Whether to print the steps only."),
 )
 # Names are those of disentanglement_lib's scripts.
 _PIPELINE_FLAGS = (
-    Flag("output_directory", "string", None, "Directory to write."),
-    _MODEL_DIR,
     GIN_BINDINGS,
     Flag("gin_model_config_dir", "string", "", "Directory of the gin file."),
-    Flag("gin_model_config_name", "string", None, "The training's gin file."),
-    Flag(
-        "gin_postprocess_config_glob",
+    *_flags(
         "string",
-        None,
-        "Pattern of gin files, one for each representation.",
-    ),
-    Flag(
-        "gin_evaluation_config_glob",
-        "string",
-        None,
-        "Pattern of gin files, one for each metric.",
+        output_directory="Directory to write.",
+        model_dir="Directory with a trained model in model/, to score instead.",
+        gin_model_config_name="The training's gin file.",
+        gin_postprocess_config_glob="Pattern of gin files, one per representation.",
+        gin_evaluation_config_glob="Pattern of gin files, one per metric.",
     ),
     *_EXECUTION_FLAGS,
 )
 _LABEL_FLAGS = (
-    Flag(
-        "gin_validation_config_glob",
+    *_flags(
         "string",
-        None,
-        "Pattern of gin files, one for each metric on the labels.",
+        gin_validation_config_glob="Pattern of gin files, one for each metric on the "
+        "labels.",
+        labeller_fn='For example "@perfect_labeller".',
     ),
-    Flag("pipeline_seed", "integer", None, "Seed of the other seeds."),
-    Flag("eval_seed", "integer", None, "Seed of the metrics' seeds."),
-    Flag("supervised_seed", "integer", None, "Seed of the labels."),
-    Flag("num_labelled_samples", "integer", None, "Number of labelled images."),
-    Flag("train_percentage", "float", None, "Share of them to train with."),
-    Flag("labeller_fn", "string", None, 'For example "@perfect_labeller".'),
+    *_flags(
+        "integer",
+        pipeline_seed="Seed of the other seeds.",
+        eval_seed="Seed of the metrics' seeds.",
+        supervised_seed="Seed of the labels.",
+        num_labelled_samples="Number of labelled images.",
+    ),
+    *_flags("float", train_percentage="Share of them to train with."),
 )
 
 COMMANDS = (
@@ -220,15 +211,11 @@ COMMANDS = (
         (
             Flag("study", "string", "unsupervised_study_v1", "Name of the study."),
             Flag("model_num", "integer", 0, "Number of the model in the study."),
-            Flag(
-                "output_directory",
+            *_flags(
                 "string",
-                None,
-                'Directory to write; by default "output/{study}/{model_num}".',
-            ),
-            dataclasses.replace(
-                _MODEL_DIR,
-                help="Directory of a trained model, to score that one instead.",
+                output_directory="Directory to write; by default "
+                '"output/{study}/{model_num}".',
+                model_dir="Directory of a trained model, to score that one instead.",
             ),
             *_EXECUTION_FLAGS,
         ),
@@ -240,12 +227,7 @@ COMMANDS = (
         (
             *_PIPELINE_FLAGS,
             Flag("num_eval", "integer", 1, "How often to compute each metric.", low=1),
-            Flag(
-                "scores_list",
-                "list",
-                [],
-                "Metrics to compute with several numbers of samples.",
-            ),
+            Flag("scores_list", "list", [], "Metrics for several sample sizes."),
             Flag(
                 "evaluation_num_samples_train",
                 "list",

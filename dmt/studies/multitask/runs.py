@@ -7,6 +7,7 @@ heads on the codes of auto-encoders. Each model is trained with several seeds.
 """
 
 import dataclasses
+import functools
 import os
 
 import gin
@@ -93,12 +94,9 @@ class Study:
                 "multitask_study.seeds needs two seeds for standard deviations. "
                 f"Received: seeds={self.seeds!r}"
             )
-        for name, known in (
-            ("max_steps", EPOCHS),
-            ("batch_sizes", EPOCHS),
-            ("learning_rates", EPOCHS),
-            ("metric_bindings", METRIC_FILES),
-        ):
+        names = ("max_steps", "batch_sizes", "learning_rates")
+        keys = {**dict.fromkeys(names, EPOCHS), "metric_bindings": METRIC_FILES}
+        for name, known in keys.items():
             unknown = sorted(set(getattr(self, name)) - set(known))
             if unknown:
                 raise ValueError(
@@ -127,60 +125,53 @@ class Study:
         Args:
             output_dir: absolute path of the directory of the study.
         """
-        encoders, decoders = [], []
+        autoencoders, encoders, decoders = [], [], []
         for seed in self.seeds:
-            shared = (
-                *self._dataset(),
-                f"model.random_seed = {seed}",
-                *self.model_bindings,
-            )
-            for name, bindings in AUTOENCODER_BINDINGS.items():
-                encoders.append(
-                    _run(
-                        output_dir,
-                        f"{name}/seed_{seed}",
-                        "multitask/autoencoder.gin",
-                        (*self._autoencoder(), *shared, *bindings),
-                        self._evaluations() | self._heads(name, seed),
-                    )
-                )
-            for name, bindings in self.task_encoders().items():
-                encoders.append(
-                    _run(
-                        output_dir,
-                        f"{name}/seed_{seed}",
-                        "multitask/multi_head.gin",
-                        (*self._task_model(), *shared, *bindings),
-                        self._evaluations(),
-                    )
-                )
+            run = functools.partial(self._run, output_dir, seed)
+            for name, own in AUTOENCODER_BINDINGS.items():
+                scores = self._evaluations() | self._heads(name, seed)
+                bindings = self._autoencoder()
+                autoencoders.append(run(name, "autoencoder", bindings, own, scores))
+            for name, own in self.task_encoders().items():
+                scores, bindings = self._evaluations(), self._task_model()
+                encoders.append(run(name, "multi_head", bindings, own, scores))
             for name in DECODED_ENCODERS:
                 encoder_dir = f"{output_dir}/{name}/seed_{seed}/model"
-                decoders.append(
-                    _run(
-                        output_dir,
-                        f"{name}_decoder/seed_{seed}",
-                        "multitask/decoder.gin",
-                        (
-                            *self._decoder(),
-                            *shared,
-                            f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",
-                        ),
-                    )
-                )
+                own = (f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",)
+                name = f"{name}_decoder"
+                decoders.append(run(name, "decoder", self._decoder(), own))
         # Auto-encoders take longest. They come first, so that no process waits for the
         # last one.
-        encoders.sort(
-            key=lambda run: not run.name.startswith(tuple(AUTOENCODER_BINDINGS))
+        return [[*autoencoders, *encoders], decoders]
+
+    def _run(self, output_dir, seed, name, gin_file, bindings, own, evaluations=None):
+        """A run of the study.
+
+        Args:
+            output_dir: directory of the study.
+            seed: seed of the model.
+            name: name of the model.
+            gin_file: name of the gin file of the training.
+            bindings: lines of gin of all trainings with the gin file.
+            own: lines of gin of this model.
+            evaluations: metrics as in `scoring`, None for a model without scores.
+        """
+        directory = os.path.join(output_dir, f"{name}/seed_{seed}")
+        lines = (
+            *bindings,
+            *self._dataset(),
+            f"model.random_seed = {seed}",
+            *self.model_bindings,
+            *own,
         )
-        return [encoders, decoders]
+        gin_files = (shipped(f"multitask/{gin_file}.gin"),)
+        model_dir = os.path.join(directory, "model")
+        training = Step("train", model_dir, None, gin_files, lines)
+        following = scoring(directory, evaluations) if evaluations else []
+        return Run(f"{name}/seed_{seed}", directory, (training, *following))
 
     def write_page(self, output_dir: str) -> str:
-        """Writes tables, figures and the page of the complete study.
-
-        Returns:
-            Path of the page.
-        """
+        """Writes tables, figures and the page of the complete study."""
         from dmt.studies.multitask import page
 
         return page.write(self, output_dir)
@@ -318,11 +309,3 @@ def open_study(
         study = Study(dataset)
         study.configuration = f"# {name} {dataset}\n{gin.config_str()}"
     return study
-
-
-def _run(output_dir, name, gin_file, gin_bindings, evaluations=None):
-    directory = os.path.join(output_dir, name)
-    model_dir = os.path.join(directory, "model")
-    training = Step("train", model_dir, None, (shipped(gin_file),), gin_bindings)
-    following = scoring(directory, evaluations) if evaluations else []
-    return Run(name, directory, (training, *following))

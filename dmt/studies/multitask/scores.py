@@ -84,27 +84,11 @@ class Scores:
             rows,
         )
 
-    def _score_rows(self, names):
-        return [
-            [
-                label,
-                *(_cell(self.score(name, metric, key)) for _, metric, key in SCORES),
-            ]
-            for label, name in names.items()
-        ]
-
     def numbers_of_tasks(self):
         """Scores by number of tasks."""
-        names = {
-            f"{number} tasks": name
-            for number, name in self.definition.numbers_of_tasks().items()
-        }
-        return _table(
-            "Number of tasks",
-            "Multi-head encoders.",
-            [title for title, _, _ in SCORES],
-            self._score_rows(names),
-        )
+        numbers = self.definition.numbers_of_tasks()
+        names = {f"{number} tasks": name for number, name in numbers.items()}
+        return self._score_table("Number of tasks", "Multi-head encoders.", names)
 
     def factor_subsets(self):
         """Scores by the factors that a task depends on."""
@@ -113,37 +97,32 @@ class Scores:
             "random subsets": "multi_head_random_factors",
             "disjoint halves": "multi_head_halves_factors",
         }
-        return _table(
-            "Factors that a task depends on",
-            "Multi-head encoders.",
-            [title for title, _, _ in SCORES],
-            self._score_rows(names),
-        )
+        title = "Factors that a task depends on"
+        return self._score_table(title, "Multi-head encoders.", names)
 
     def autoencoders(self):
         """Scores of the codes of auto-encoders."""
-        return _table(
-            "Codes learned without tasks",
-            "Auto-encoders, beta = 1 and gamma = 10.",
-            [title for title, _, _ in SCORES],
-            self._score_rows(
-                {label: name for name, label in AUTOENCODER_LABELS.items()}
-            ),
-        )
+        names = {label: name for name, label in AUTOENCODER_LABELS.items()}
+        caption = "Auto-encoders, beta = 1 and gamma = 10."
+        return self._score_table("Codes learned without tasks", caption, names)
+
+    def _score_table(self, title, caption, names):
+        rows = [
+            [label, *(_cell(self.score(name, *score)) for _, *score in SCORES)]
+            for label, name in names.items()
+        ]
+        return _table(title, caption, [title for title, _, _ in SCORES], rows)
 
     def retrieval(self):
         """Numbers of retrieved factors and correlations with them."""
-        rows = []
+        correlations = [f"{key}_correlation" for key in ("mean", "std", "min", "max")]
+        keys, rows = ["num_retrieved", *correlations], []
         for label, names in self.encoder_groups.items():
-            keys = ("num_retrieved", "mean", "std", "min", "max")
-            cells = []
-            for key in keys:
-                key = key if key == "num_retrieved" else f"{key}_correlation"
-                scores = self.scores(names, "component_retrieval", key)
-                cells.append(_cell(scores.mean(axis=1)))
-            rows.append([label, *cells])
-            if self._paper and self._paper["retrieved"][paper.ENCODERS.index(label)]:
-                found = self._paper["retrieved"][paper.ENCODERS.index(label)]
+            scores = [self.scores(names, "component_retrieval", key) for key in keys]
+            rows.append([label, *(_cell(found.mean(axis=1)) for found in scores)])
+            place = paper.ENCODERS.index(label)
+            if self._paper and self._paper["retrieved"][place]:
+                found = self._paper["retrieved"][place]
                 rows.append([f"paper: {label}", found, *[None] * 4])
         return _table(
             "Retrieved factors",
@@ -162,16 +141,13 @@ class Scores:
         rows = [["squared error per image", *cells]]
         if self._paper:
             rows.append(["paper", *self._paper["decoder"]])
+        size, pooling = "", self.definition.pooling
+        if pooling > 1:
+            size = f" ({pooling} times smaller in height and width than the paper's)"
         return _table(
             "Decoders on frozen encoders",
-            "Squared error, summed over the pixels of an image"
-            + (
-                f" ({self.definition.pooling} times smaller in height and width than "
-                "the paper's)"
-                if self.definition.pooling > 1
-                else ""
-            )
-            + ". The paper does not say over what its error is summed.",
+            f"Squared error, summed over the pixels of an image{size}. The paper does "
+            "not say over what its error is summed.",
             list(DECODER_LABELS.values()),
             rows,
         )
@@ -234,32 +210,30 @@ class Scores:
             for label, names in self.encoder_groups.items()
             for title, metric, key in SCORES
         }
-        claims = []
         order = ("multi-head", "one head", "single-task, mean", "random encoder")
-        for better, worse in zip(order, order[1:], strict=False):
-            for title, _, _ in SCORES:
-                difference = scores[better, title] - scores[worse, title]
-                text = f"{title}: {better} > {worse}"
-                claims.append(_claim(text, difference, made=title != "SAP"))
-        errors = {
+        claims = [
+            _claim(
+                f"{title}: {better} > {worse}",
+                scores[better, title] - scores[worse, title],
+                made=title != "SAP",
+            )
+            for better, worse in zip(order, order[1:], strict=False)
+            for title, _, _ in SCORES
+        ]
+        decoder_errors = {
             label: np.array(self._trained(f"{name}_decoder", "reconstruction_loss"))
             for name, label in DECODER_LABELS.items()
         }
-        for better, worse in (
-            ("multi-head", "random encoder"),
-            ("multi-head", "single-task"),
-            ("random encoder", "single-task"),
+        for kind, errors, better, worse in (
+            ("decoder's", decoder_errors, "multi-head", "random encoder"),
+            ("decoder's", decoder_errors, "multi-head", "single-task"),
+            ("decoder's", decoder_errors, "random encoder", "single-task"),
+            ("heads'", self._head_losses(), "AE", "true factors"),
+            ("heads'", self._head_losses(), "AE", "VAE"),
+            ("heads'", self._head_losses(), "VAE", "FactorVAE"),
         ):
-            text = f"decoder's error: {better} < {worse}"
+            text = f"{kind} error: {better} < {worse}"
             claims.append(_claim(text, errors[worse] - errors[better]))
-        found = self._head_losses()
-        for better, worse in (
-            ("AE", "true factors"),
-            ("AE", "VAE"),
-            ("VAE", "FactorVAE"),
-        ):
-            text = f"heads' error: {better} < {worse}"
-            claims.append(_claim(text, found[worse] - found[better]))
         return claims
 
     def facts(self):

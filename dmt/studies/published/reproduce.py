@@ -23,12 +23,9 @@ from dmt.runs import steps
 from dmt.runs.steps import Step
 from dmt.utils import machine, processes, results
 
-# The table of all results, made anew whenever a pipeline ends.
-steps.register(
-    "aggregate",
-    "dmt.analysis.aggregate:aggregate_results_to_json",
-    is_repeated=True,
-)
+_AGGREGATE = "dmt.analysis.aggregate:aggregate_results_to_json"
+# The table of all results is made anew whenever a pipeline ends.
+steps.register("aggregate", _AGGREGATE, is_repeated=True)
 
 
 def reproduce(
@@ -100,27 +97,21 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
     Raises:
         ValueError: if there is no such model.
     """
-    plan = []
+    plan = _Plan(output, model_dir)
     if model_dir is None:
-        model_dir = os.path.join(output, "model")
         lines = [
             f"model.name = {_name(study.model_file)!r}",
             f"model.model_num = {model_num}",
             *study.model_bindings(model_num),
             *gin_bindings,
         ]
-        plan.append(_train(model_dir, study.model_file, lines))
-    plan.append(_visualize(model_dir, output))
+        plan.train(study.model_file, lines)
     random_state = np.random.RandomState(0)
-    postprocessing = _postprocess(
-        model_dir, output, _by_name(study.postprocess_files), random_state
-    )
-    plan += postprocessing
-    for source in postprocessing:
+    plan.represent(_by_name(study.postprocess_files), random_state)
+    for source in plan.representations:
         for name, path in _by_name(study.evaluation_files).items():
-            seed = f"evaluation.random_seed = {_draw(random_state)}"
-            plan.append(_evaluate(source, output, name, path, name, [seed]))
-    return plan
+            plan.evaluate(source, name, path, name, [_seed(random_state)])
+    return plan.steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,39 +137,36 @@ class Pipeline:
     gin_bindings: Sequence[str] = ()
     model_dir: str | None = None
 
-    def training(self, seeds: Sequence[str], labels: Sequence[str] = ()) -> list[Step]:
-        """The training; empty if there is a trained model.
+    def begin(self, random_state, lines, labels=()):
+        """Plans the training, unless there is a model, and the representations.
 
         Args:
-            seeds: lines of gin before the name of the model.
-            labels: lines of gin after the name of the model.
+            random_state: numpy RandomState that draws the seeds of representations.
+            lines: lines of gin of the training, before the name of the model.
+            labels: lines of gin of the training, after the name of the model.
+
+        Returns:
+            The `_Plan`, and the gin files of the metrics by name.
         """
-        if self.model_dir is not None:
-            return []
-        path = os.path.join(
-            self.gin_model_config_dir,
-            _needed("gin_model_config_name", self.gin_model_config_name),
+        is_given = self.model_dir is not None
+        plan = _Plan(
+            self.output_directory,
+            os.path.join(self.model_dir, "model") if is_given else None,
         )
-        lines = [*seeds, f"model.name = {_name(path)!r}", *labels, *self.gin_bindings]
-        return [_train(_model_dir(self.output_directory), path, lines)]
-
-    def postprocessing(self, random_state) -> list[Step]:
-        """Steps that extract representations, with seeds from a RandomState."""
-        files = gin_files_of(
-            "gin_postprocess_config_glob", self.gin_postprocess_config_glob
+        if not is_given:
+            name = _needed("gin_model_config_name", self.gin_model_config_name)
+            path = os.path.join(self.gin_model_config_dir, name)
+            named = f"model.name = {_name(path)!r}"
+            plan.train(path, [*lines, named, *labels, *self.gin_bindings])
+        plan.represent(
+            gin_files_of(
+                "gin_postprocess_config_glob", self.gin_postprocess_config_glob
+            ),
+            random_state,
         )
-        return _postprocess(self.trained, self.output_directory, files, random_state)
-
-    def metrics(self) -> dict[str, str]:
-        """Gin files of the metrics by name."""
-        return gin_files_of(
+        return plan, gin_files_of(
             "gin_evaluation_config_glob", self.gin_evaluation_config_glob
         )
-
-    @property
-    def trained(self) -> str:
-        """Directory of the trained model."""
-        return _model_dir(self.model_dir or self.output_directory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,33 +216,27 @@ def plan_jmlr(
             "--evaluation_num_samples_train must be numbers of samples. Received: "
             f"{','.join(map(str, evaluation_num_samples_train))}"
         )
-    output = pipeline.output_directory
     random_state = np.random.RandomState(_needed("random_seed", random_seed))
-    plan = pipeline.training([f"model.random_seed = {_draw(random_state)}"])
-    postprocessing = pipeline.postprocessing(random_state)
-    metrics = pipeline.metrics()
+    seed = f"model.random_seed = {_draw(random_state)}"
+    plan, metrics = pipeline.begin(random_state, [seed])
     unknown = [name for name in scores_list if name not in metrics]
     if unknown:
         raise ValueError(
             f"--scores_list must name metrics among {', '.join(metrics)}. "
             f"Received: {', '.join(unknown)}"
         )
-    plan += [_visualize(pipeline.trained, output), *postprocessing]
     for repetition in range(num_eval):
-        for source in postprocessing:
+        for source in plan.representations:
             for name, path in metrics.items():
                 if name not in scores_list:
-                    folder = f"{name}_{repetition}"
-                    plan.append(_evaluate(source, output, name, path, folder))
+                    plan.evaluate(source, name, path, f"{name}_{repetition}")
                     continue
                 for number in evaluation_num_samples_train:
-                    lines = [
-                        f"{name}.num_train = {number}",
-                        f"evaluation.random_seed = {_draw(random_state)}",
-                    ]
+                    lines = [f"{name}.num_train = {number}", _seed(random_state)]
                     folder = f"{name}_{number}_{repetition}"
-                    plan.append(_evaluate(source, output, name, path, folder, lines))
-    return [*plan, _aggregate(output)]
+                    plan.evaluate(source, name, path, folder, lines)
+    plan.aggregate()
+    return plan.steps
 
 
 def plan_semi_supervised(
@@ -283,43 +265,37 @@ def plan_semi_supervised(
         ValueError: if an argument is missing, labels are given along with a trained
             model, or a pattern matches no file.
     """
-    output = pipeline.output_directory
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
-    model_seed, data_seed = _draw(random_state), _draw(random_state)
+    seeds = [
+        f"model.model_seed = {_draw(random_state)}",
+        f"model.unsupervised_data_seed = {_draw(random_state)}",
+    ]
     if pipeline.model_dir is not None:
         labels = _labels_of(pipeline.model_dir, labels)
     for name, value in dataclasses.asdict(labels).items():
         _needed(name, value)
-    plan = pipeline.training(
-        [
-            f"model.model_seed = {model_seed}",
-            f"model.unsupervised_data_seed = {data_seed}",
-        ],
-        [
-            f"model.supervised_data_seed = {labels.supervised_seed}",
-            f"model.num_labelled_samples = {labels.num_labelled_samples}",
-            f"model.train_percentage = {labels.train_percentage}",
-            f"labeller.labeller_fn = {labels.labeller_fn}",
-        ],
-    )
-    postprocessing = pipeline.postprocessing(random_state)
+    lines = [
+        f"model.supervised_data_seed = {labels.supervised_seed}",
+        f"model.num_labelled_samples = {labels.num_labelled_samples}",
+        f"model.train_percentage = {labels.train_percentage}",
+        f"labeller.labeller_fn = {labels.labeller_fn}",
+    ]
+    plan, metrics = pipeline.begin(random_state, seeds, lines)
     validation = {}
     if gin_validation_config_glob is not None:
         validation = gin_files_of(
             "gin_validation_config_glob", gin_validation_config_glob
         )
-    metrics = pipeline.metrics()
-    plan += [_visualize(pipeline.trained, output), *postprocessing]
-    for source in postprocessing:
+    for source in plan.representations:
         for name, path in validation.items():
-            plan.append(_validate(source, output, name, path, labels))
+            plan.validate(source, name, path, labels)
     random_state = np.random.RandomState(_needed("eval_seed", eval_seed))
-    for source in postprocessing:
+    for source in plan.representations:
         for name, path in metrics.items():
-            lines = [f"evaluation.random_seed = {_draw(random_state)}"]
             folder = f"{name}_{labels.supervised_seed}"
-            plan.append(_evaluate(source, output, name, path, folder, lines))
-    return [*plan, _aggregate(output)]
+            plan.evaluate(source, name, path, folder, [_seed(random_state)])
+    plan.aggregate()
+    return plan.steps
 
 
 def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> list[Step]:
@@ -338,20 +314,16 @@ def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> lis
     Raises:
         ValueError: if an argument is missing or a pattern matches no file.
     """
-    output = pipeline.output_directory
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
-    plan = []
+    lines = []
     if pipeline.model_dir is None:
-        plan = pipeline.training([f"model.random_seed = {_draw(random_state)}"])
-    postprocessing = pipeline.postprocessing(random_state)
-    metrics = pipeline.metrics()
-    plan += [_visualize(pipeline.trained, output), *postprocessing]
-    for source in postprocessing:
+        lines = [f"model.random_seed = {_draw(random_state)}"]
+    plan, metrics = pipeline.begin(random_state, lines)
+    for source in plan.representations:
         for name, path in metrics.items():
             if "unsupervised" not in name:
-                lines = [f"evaluation.random_seed = {_draw(random_state)}"]
-                plan.append(_evaluate(source, output, name, path, f"{name}_0", lines))
-    return plan
+                plan.evaluate(source, name, path, f"{name}_0", [_seed(random_state)])
+    return plan.steps
 
 
 def _labels_of(model_dir, given):
@@ -366,7 +338,7 @@ def _labels_of(model_dir, given):
             "Labels of a trained model are read from its results: with --model_dir, "
             f"leave out {', '.join(both)}."
         )
-    path = os.path.join(_model_dir(model_dir), "results", "gin", "train.gin")
+    path = os.path.join(model_dir, "model", "results", "gin", "train.gin")
     return Labels(
         supervised_seed=results.bound_string(path, "model.supervised_data_seed"),
         num_labelled_samples=results.bound_string(path, "model.num_labelled_samples"),
@@ -375,78 +347,72 @@ def _labels_of(model_dir, given):
     )
 
 
-def _train(model_dir, gin_file, lines):
-    return Step("train", model_dir, None, (gin_file,), tuple(lines))
+class _Plan:
+    """The steps of a pipeline in the order in which they are planned.
 
+    Attributes:
+        steps: list of `Step`.
+        representations: those of `steps` that extract representations.
+    """
 
-def _visualize(model_dir, output):
-    return Step("visualize", os.path.join(output, "visualizations"), model_dir)
+    def __init__(self, output, model_dir=None):
+        self._output = output
+        self._model_dir = model_dir or os.path.join(output, "model")
+        self.steps, self.representations = [], []
 
+    def train(self, gin_file, lines):
+        self._add("train", self._model_dir, None, gin_file, lines)
 
-def _postprocess(model_dir, output, gin_files, random_state):
-    return [
-        Step(
-            "postprocess",
-            os.path.join(output, "postprocessed", name),
-            model_dir,
-            (path,),
-            (
+    def represent(self, gin_files, random_state):
+        pictures = os.path.join(self._output, "visualizations")
+        self.steps.append(Step("visualize", pictures, self._model_dir))
+        for name, path in gin_files.items():
+            lines = [
                 f"postprocess.random_seed = {_draw(random_state)}",
                 f"postprocess.name = {name!r}",
-            ),
+            ]
+            output = os.path.join(self._output, "postprocessed", name)
+            self._add("postprocess", output, self._model_dir, path, lines)
+            self.representations.append(self.steps[-1])
+
+    def validate(self, source, name, gin_file, labels):
+        seed, number = labels.supervised_seed, labels.num_labelled_samples
+        lines = [
+            f"validation.random_seed = {seed}",
+            f"validation.name = {name!r}",
+            f"validation.num_labelled_samples = {number}",
+            f"labeller.labeller_fn = {labels.labeller_fn}",
+        ]
+        # MIG trains nothing, so it needs no labels to test with.
+        if name != "mig":
+            share = labels.train_percentage
+            lines.insert(0, f"{name}_validation.train_percentage = {share}")
+        output = self._output_of(
+            "validation", source, f"{name}_validation_{seed}_{number}"
         )
-        for name, path in gin_files.items()
-    ]
+        self._add("validate", output, source.output, gin_file, lines)
 
+    def evaluate(self, source, name, gin_file, folder, lines=()):
+        output = self._output_of("metrics", source, folder)
+        lines = [*lines, f"evaluation.name = {name!r}"]
+        self._add("evaluate", output, source.output, gin_file, lines)
 
-def _validate(source, output, name, gin_file, labels):
-    seed, number = labels.supervised_seed, labels.num_labelled_samples
-    lines = [
-        f"validation.random_seed = {seed}",
-        f"validation.name = {name!r}",
-        f"validation.num_labelled_samples = {number}",
-        f"labeller.labeller_fn = {labels.labeller_fn}",
-    ]
-    # MIG trains nothing, so it needs no labels to test with.
-    if name != "mig":
-        share = labels.train_percentage
-        lines.insert(0, f"{name}_validation.train_percentage = {share}")
-    folder = f"{name}_validation_{seed}_{number}"
-    return Step(
-        "validate",
-        _result_dir(output, "validation", source, folder),
-        source.output,
-        (gin_file,),
-        tuple(lines),
-    )
+    def aggregate(self):
+        metrics = os.path.join(self._output, "metrics")
+        pattern = ("*", "*", "results", "aggregate", "evaluation.json")
+        self.steps.append(
+            Step(
+                "aggregate",
+                os.path.join(metrics, "aggregated_results.json"),
+                os.path.join(glob.escape(metrics), *pattern),
+            )
+        )
 
+    def _output_of(self, kind, source, folder):
+        return os.path.join(self._output, kind, os.path.basename(source.output), folder)
 
-def _evaluate(source, output, name, gin_file, folder, lines=()):
-    return Step(
-        "evaluate",
-        _result_dir(output, "metrics", source, folder),
-        source.output,
-        (gin_file,),
-        (*lines, f"evaluation.name = {name!r}"),
-    )
-
-
-def _aggregate(output):
-    pattern = ("*", "*", "results", "aggregate", "evaluation.json")
-    metrics = os.path.join(output, "metrics")
-    return Step(
-        "aggregate",
-        os.path.join(metrics, "aggregated_results.json"),
-        os.path.join(glob.escape(metrics), *pattern),
-    )
-
-
-def _result_dir(output, kind, postprocessing, folder):
-    return os.path.join(output, kind, os.path.basename(postprocessing.output), folder)
-
-
-def _model_dir(directory):
-    return os.path.join(directory, "model")
+    def _add(self, kind, output, source, gin_file, lines):
+        self.steps.append(Step(kind, output, source, (gin_file,), tuple(lines)))
 
 
 def _name(path):
@@ -489,3 +455,7 @@ def _needed(argument, value):
 
 def _draw(random_state):
     return random_state.randint(2**32)
+
+
+def _seed(random_state):
+    return f"evaluation.random_seed = {_draw(random_state)}"
