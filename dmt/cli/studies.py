@@ -21,7 +21,7 @@ from dmt.utils import machine
 def _study(flags):
     from dmt.studies import study
 
-    options = {name: flags[name].value for name in registry.options()}
+    options = {flag.name: flags[flag.name].value for flag in _option_flags()}
     opened = registry.open_study(flags.study, flags.gin_bindings, **options)
     path = study.run(
         opened,
@@ -37,13 +37,16 @@ def _study(flags):
 
 def _option_flags():
     """A flag for each option of a study; its help names the studies that take it."""
+    takers = {}
+    for study in registry.registered().values():
+        for option in study.options:
+            takers.setdefault(option.name, []).append((study.name, option))
     found = []
-    for name, users in registry.options().items():
-        takers = {}
-        for registration, option in users:
-            takers.setdefault(option.help, []).append(registration.name)
-        text = " ".join(f"{', '.join(takers[help])}: {help}" for help in takers)
-        _, option = users[0]
+    for name, users in takers.items():
+        helps = {}
+        for study_name, option in users:
+            helps.setdefault(option.help, []).append(study_name)
+        text = " ".join(f"{', '.join(helps[help])}: {help}" for help in helps)
         # None tells a flag that was not given from one with the default's value.
         found.append(Flag(name, option.kind, None, text, option.choices))
     return tuple(found)
@@ -170,7 +173,7 @@ COMMANDS = (
             Flag(
                 "study",
                 "string",
-                registry.default_name(),
+                next(s.name for s in registry.registered().values() if s.is_default),
                 f"Name of the study: {', '.join(registry.registered())}.",
             ),
             *_option_flags(),

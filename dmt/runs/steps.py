@@ -14,19 +14,18 @@ from dmt.utils import configuration, modules, results
 
 @dataclass(frozen=True)
 class Kind:
-    """How steps of a kind are executed.
+    """How steps of a kind are made.
 
     Attributes:
         place: "module:function" of the function that makes the step. It is called with
-            the directories that the step reads and writes, `overwrite`, gin files and
-            lines of gin, and by name `resume`. Without a `result` it is called with the
-            directories and `overwrite` only.
+            the paths that the step reads and writes, `overwrite`, gin files, lines of
+            gin, and by name `resume`; without a `result`, with the paths and
+            `overwrite`; for a repeated kind, with the paths.
         result: name of the step in the names of result files, None for a kind that
             writes no results.
-        shares_codes: whether the function also takes `shared_codes` and `moments_dir`;
-            see `dmt.evaluation.evaluate`.
-        is_repeated: whether the step is made anew even if its output is there. The
-            function is then called with the two paths only.
+        shares_codes: whether the function also takes `shared_codes` and `moments_dir`
+            of `dmt.evaluation.evaluate`.
+        is_repeated: whether the step is made anew even if its output is there.
     """
 
     place: str
@@ -39,14 +38,9 @@ _kinds: dict[str, Kind] = {}
 
 
 def register(name: str, place: str, **settings: Any) -> None:
-    """Registers a kind of step; see `Kind`.
+    """Registers a kind of step by its name and the attributes of `Kind`.
 
     Call it in the module that plans steps of this kind.
-
-    Args:
-        name: value of `Step.kind`.
-        place: "module:function" of the function that makes the step.
-        **settings: other attributes of `Kind`.
     """
     _kinds[name] = Kind(place, **settings)
 

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dmt.studies.study import Study
 
-_PACKAGE = "dmt.studies"
-
 
 @dataclass(frozen=True)
 class Option:
@@ -46,10 +44,10 @@ class Registration:
 
     Attributes:
         name: the name of the study.
-        place: "module:function" of the function that opens it, called with the name, a
-            tuple of lines of gin, and the options by name. It returns a
+        place: "module:name" of the class or function that opens it, called with the
+            name, a tuple of lines of gin, and the options by name. It returns a
             `dmt.studies.study.Study`.
-        options: the settings that the function takes.
+        options: the settings that it takes.
         is_default: whether this is the study that `dmt_study` makes without a name.
     """
 
@@ -84,25 +82,11 @@ def register(name: str, place: str, *options: Option, is_default: bool = False) 
 
 def registered() -> dict[str, Registration]:
     """All studies by name; imports the `__init__.py` of each folder, nothing else."""
-    package = importlib.import_module(_PACKAGE)
-    for module in pkgutil.iter_modules(package.__path__, f"{_PACKAGE}."):
+    package = importlib.import_module("dmt.studies")
+    for module in pkgutil.iter_modules(package.__path__, "dmt.studies."):
         if module.ispkg:
             importlib.import_module(module.name)
     return dict(_registrations)
-
-
-def default_name() -> str | None:
-    """Name of the study that `dmt_study` makes without a name."""
-    return next((r.name for r in registered().values() if r.is_default), None)
-
-
-def options() -> dict[str, list[tuple[Registration, Option]]]:
-    """The options of all studies by name, each with the studies that have it."""
-    found: dict[str, list[tuple[Registration, Option]]] = {}
-    for registration in registered().values():
-        for option in registration.options:
-            found.setdefault(option.name, []).append((registration, option))
-    return found
 
 
 def open_study(name: str, gin_bindings: Iterable[str] = (), **given: Any) -> Study:

@@ -29,4 +29,4 @@ for _name in (
     "weakly_supervised_study",
     "few_labels_study",
 ):
-    register(_name, "dmt.studies.published.runs:open_study", *_OPTIONS)
+    register(_name, "dmt.studies.published.runs:PublishedModels", *_OPTIONS)

@@ -14,27 +14,41 @@ class PublishedModels:
 
     def __init__(
         self,
-        study: studies.PublishedStudy,
-        gin_bindings: tuple[str, ...] = (),
-        model_nums: str | None = None,
-        visualize: bool = True,
+        name: str,
+        gin_bindings: tuple[str, ...],
+        model_nums: str | None,
+        gin_postprocess_config_glob: str | None,
+        gin_evaluation_config_glob: str | None,
+        visualize: bool,
     ):
-        """Selects the models.
+        """Opens a published study.
 
         Args:
-            study: the published study.
+            name: name of the study.
             gin_bindings: lines of gin that override those of every training.
             model_nums: numbers of the models as in "0-39,100", None for all.
+            gin_postprocess_config_glob: pattern of gin files, one for each
+                representation, None for those of the study.
+            gin_evaluation_config_glob: pattern of gin files, one for each metric, None
+                for those of the study.
             visualize: whether to draw what each model learned.
 
         Raises:
-            ValueError: if a number is wrong.
+            ValueError: if a number is wrong or a pattern matches no file.
         """
-        self._study = study
+        changes = {}
+        for kind, pattern in (
+            ("postprocess", gin_postprocess_config_glob),
+            ("evaluation", gin_evaluation_config_glob),
+        ):
+            if pattern is not None:
+                matches = reproduce.gin_files_of(f"gin_{kind}_config_glob", pattern)
+                changes[f"{kind}_files"] = tuple(matches.values())
+        self._study = dataclasses.replace(studies.find(name), **changes)
         self._gin_bindings = gin_bindings
         self._visualize = visualize
-        self._model_nums = _numbers(model_nums, len(study.settings))
-        self.configuration = "\n".join([f"# {study.name}", *gin_bindings, ""])
+        self._model_nums = _numbers(model_nums, len(self._study.settings))
+        self.configuration = "\n".join([f"# {name}", *gin_bindings, ""])
 
     def prepare(self) -> None:
         """Checks the lines of gin with the first model."""
@@ -68,41 +82,6 @@ class PublishedModels:
         )
         aggregate_results_to_json(pattern, path)
         return path
-
-
-def open_study(
-    name: str,
-    gin_bindings: tuple[str, ...],
-    model_nums: str | None,
-    gin_postprocess_config_glob: str | None,
-    gin_evaluation_config_glob: str | None,
-    visualize: bool,
-) -> PublishedModels:
-    """Opens a published study.
-
-    Args:
-        name: name of the study.
-        gin_bindings: lines of gin that override those of every training.
-        model_nums: numbers of the models as in "0-39,100", None for all.
-        gin_postprocess_config_glob: pattern of gin files, one for each representation,
-            None for those of the study.
-        gin_evaluation_config_glob: pattern of gin files, one for each metric, None for
-            those of the study.
-        visualize: whether to draw what each model learned.
-
-    Raises:
-        ValueError: if a number is wrong or a pattern matches no file.
-    """
-    changes = {}
-    for kind, pattern in (
-        ("postprocess", gin_postprocess_config_glob),
-        ("evaluation", gin_evaluation_config_glob),
-    ):
-        if pattern is not None:
-            matches = reproduce.gin_files_of(f"gin_{kind}_config_glob", pattern)
-            changes[f"{kind}_files"] = tuple(matches.values())
-    study = dataclasses.replace(studies.find(name), **changes)
-    return PublishedModels(study, gin_bindings, model_nums, visualize)
 
 
 def _numbers(text, number):
