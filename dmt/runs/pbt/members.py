@@ -39,13 +39,7 @@ class Members:
         return configuration.gin_configuration(self.gin_files, bindings)
 
     def bindings(self, member: Member, model: int = 0, steps: int = 1) -> list[str]:
-        """Lines of gin of a model of a member.
-
-        Args:
-            member: the member.
-            model: number of the model among those of the member.
-            steps: number of updates since the first round.
-        """
+        """Lines of gin of the model of this number, trained for so many updates."""
         hyperparameters = member["hyperparameters"]
         seeds = np.random.SeedSequence([self.settings.seed, member["member"], model])
         return [
@@ -62,13 +56,6 @@ class Members:
     def model_dir(self, number: int, member: int, model: int) -> str:
         """Directory of a model of a member in a round."""
         return os.path.join(self.directory(number, member), f"model_{model}")
-
-    def checkpoint_before(self, number: int, member: Member, model: int) -> str | None:
-        """Checkpoint that the round of a model starts from, None in the first round."""
-        if member["parent"] is None:
-            return None
-        model_dir = self.model_dir(number - 1, member["parent"], model)
-        return os.path.join(model_dir, "tf_checkpoint", "checkpoint.npz")
 
     def score_path(self, number: int, member: int) -> str:
         """File with the score of a member, written when its round is complete."""

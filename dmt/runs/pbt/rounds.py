@@ -102,13 +102,13 @@ def _prepare_all(members, number, models, step):
     """Prepares the training of models, list of (member, number of the model)."""
     runs = []
     for member, model in models:
+        model_dir = members.model_dir(number, member["member"], model)
+        checkpoint = None
+        if member["parent"] is not None:
+            parent_dir = members.model_dir(number - 1, member["parent"], model)
+            checkpoint = os.path.join(parent_dir, "tf_checkpoint", "checkpoint.npz")
         with members.configuration(member, model, step):
-            runs.append(
-                _prepare(
-                    members.model_dir(number, member["member"], model),
-                    members.checkpoint_before(number, member, model),
-                )
-            )
+            runs.append(_prepare(model_dir, checkpoint))
     dataset = runs[0].dataset
     if dataset.size is None:
         raise ValueError(
