@@ -90,15 +90,9 @@ def select(
             for name, criterion in CRITERIA.items():
                 if name in criteria:
                     criterion.compute(models, num_labels, seed)
-            settings = results.gin_dict()
-        sections.append(
-            {
-                "dataset": dict(sorted(dataset)),
-                "settings": settings,
-                **_ranked(models, criteria),
-                "agreement": _agreement(models, criteria),
-            }
-        )
+            section = {"dataset": dict(sorted(dataset)), "settings": results.gin_dict()}
+        agreement = {"agreement": _agreement(models, criteria)}
+        sections.append({**section, **_ranked(models, criteria), **agreement})
     results.save_dict(
         {
             "study_dir": study_dir,
@@ -111,10 +105,8 @@ def select(
         },
         path,
     )
-    return "\n\n".join(
-        _table(label, section, criteria)
-        for label, section in zip(_labels(sections), sections, strict=True)
-    )
+    labelled = zip(_labels(sections), sections, strict=True)
+    return "\n\n".join(_table(*pair, criteria) for pair in labelled)
 
 
 def _find(study_dir):
@@ -272,12 +264,8 @@ def _table(label, section, criteria):
             f"{k} = {v}" for k, v in row["bindings"].items() if v != "None"
         )
         rows.append([row["name"], *values, differing])
-    lines = [
-        f"{label}, value and (rank) of each run:",
-        *_aligned(rows),
-    ]
-    if len(section["runs"]) > _MAX_SHOWN:
-        lines.append(f"and {len(section['runs']) - _MAX_SHOWN} more in selection.json")
+    lines = [f"{label}, value and (rank) of each run:", *_aligned(rows)]
+    lines += _more(section["runs"])
     best = [f"{name} {run or '–'}" for name, run in section["best"].items()]
     lines.append(f"Best: {', '.join(best)}")
     if section["agreement"]:
@@ -285,11 +273,13 @@ def _table(label, section, criteria):
         rows = [["", *criteria, ""]]
         for name, found in list(section["agreement"].items())[:_MAX_SHOWN]:
             rows.append([name, *(_signed(found.get(c)) for c in criteria), ""])
-        lines += _aligned(rows)
-        if len(section["agreement"]) > _MAX_SHOWN:
-            more = len(section["agreement"]) - _MAX_SHOWN
-            lines.append(f"and {more} more in selection.json")
+        lines += [*_aligned(rows), *_more(section["agreement"])]
     return "\n".join(lines)
+
+
+def _more(rows):
+    more = len(rows) - _MAX_SHOWN
+    return [f"and {more} more in selection.json"] if more > 0 else []
 
 
 def _cell(value, rank):
