@@ -1,9 +1,9 @@
 """The results of many runs as one table.
 
 JSON has disentanglement_lib's layout, `{column: {row: value}}`, which pandas reads with
-`pandas.read_json(path, orient="columns")`. A row is one result file, its column `path`
-the place of that file; a row that lacks a column is left out of it. Parquet is smaller
-and faster to read.
+`pandas.read_json(path, orient="columns")`. Each row is a result file, whose path is in
+the column `path`. Columns leave out the rows that lack them. Parquet is smaller and
+faster to read.
 """
 
 import concurrent.futures
@@ -16,23 +16,24 @@ import tempfile
 
 from dmt.utils import files, machine, results
 
-DEFAULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
-# Files that one process reads before it writes their columns to disk.
+# Number of files that a process reads before it writes their columns to disk.
 CHUNK = 2000
 
 
-def aggregate_results_to_json(result_file_pattern=DEFAULT_PATTERN, output_path=None):
+def aggregate_results_to_json(
+    result_file_pattern: str, output_path: str | None = None
+) -> None:
     """Writes all results that a pattern matches to one file, whole or not at all.
 
-    Many files are read by several processes, which keep columns on disk until they are
-    written, so little memory is needed. (The processes import the main program: it must
-    keep its work behind `if __name__ == "__main__"`.)
+    Several processes read the files and keep columns on disk until they are written, so
+    that little memory is needed. The processes import the main program, which must keep
+    its work behind `if __name__ == "__main__"`.
 
     Args:
         result_file_pattern: pattern of JSON files, "**" for any number of directories.
-        output_path: file to write, "results.json" by default; Parquet if the name ends
-            in ".parquet", where values of columns that hold more than one kind, or
-            lists, are JSON.
+        output_path: file to write, by default "results.json". If the name ends in
+            ".parquet" it is Parquet, in which lists and columns with values of several
+            types are JSON.
 
     Raises:
         ValueError: if no file matches, a file is damaged or pyarrow is not installed.
@@ -46,7 +47,8 @@ def aggregate_results_to_json(result_file_pattern=DEFAULT_PATTERN, output_path=N
     if not paths:
         raise ValueError(f"{result_file_pattern} matches no file.")
     directory = os.path.dirname(os.path.abspath(output_path))
-    while not os.path.isdir(directory):  # It is made when all files are read.
+    # The directory itself is made once all files are read.
+    while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
     with tempfile.TemporaryDirectory(prefix=".tmp.aggregate", dir=directory) as folder:
         chunks = _transpose(paths, folder)
@@ -54,14 +56,14 @@ def aggregate_results_to_json(result_file_pattern=DEFAULT_PATTERN, output_path=N
             write(chunks, temporary)
 
 
-def load_aggregated_json_results(path):
-    """Reads what `aggregate_results_to_json` wrote as JSON.
+def load_aggregated_json_results(path: str) -> dict[str, list]:
+    """Reads a JSON file that `aggregate_results_to_json` wrote.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Returns:
-        {column: list of values}, a value for each row, None where a row has none.
+        {column: list with a value for each row, None if the row has none}.
     """
     with open(path, encoding="utf-8") as file:
         columns = json.load(file)
@@ -70,9 +72,10 @@ def load_aggregated_json_results(path):
 
 
 def _transpose(paths, folder):
-    """Columns of the files on disk, a list of (file, number of rows, {column: place}).
+    """Writes columns of the result files to files in a folder, one for each chunk.
 
-    A place is where in the file the column is, its length, and the kinds of its values.
+    Returns:
+        List of (file, number of rows, {column: (offset, length, kinds of values)}).
     """
     tasks = [
         (start, paths[start : start + CHUNK], os.path.join(folder, str(start)))
@@ -94,14 +97,14 @@ def _transpose_chunk(task):
     start, paths, output_path = task
     columns = {}
     for row, path in enumerate(paths, start):
-        # NaN is not JSON, but others write it.
+        # NaN is not JSON, but other programs write it.
         values = results.load_json(path, parse_constant=lambda _: None)
         for name, value in {**values, "path": path}.items():
             columns.setdefault(name, {})[row] = value
     places = {}
     with open(output_path, "wb") as file:
         for name, column in columns.items():
-            # Without the braces, so that those of several files can be joined.
+            # Without the braces, so that the text of several files can be joined.
             text = json.dumps(column, separators=(",", ":"))[1:-1].encode()
             kinds = set(map(_kind, column.values()))
             places[name] = (file.tell(), len(text), kinds)

@@ -1,8 +1,8 @@
-"""Two sets of results side by side: one table, `compare.json` and one page.
+"""Compares two sets of results: a table, `compare.json` and a page.
 
-A set is whatever evaluations left behind, of this package or of disentanglement_lib,
-whose keys are the same. Runs of one configuration, with any seeds, are averaged; what
-is paired are configurations.
+A set holds results of evaluations of this package or of disentanglement_lib, whose keys
+are the same. Runs with the same configuration and any seeds are averaged. Differences
+are taken between the averages of the same configuration in both sets.
 """
 
 import collections
@@ -10,19 +10,21 @@ import dataclasses
 import glob
 import math
 import os
+from collections.abc import Iterable
 
 import numpy as np
 from tabulate import tabulate
 
 from dmt import metrics
 from dmt.analysis import configurations
-from dmt.utils import results
+from dmt.utils import checks, results
+from dmt.utils.statistics import student_interval
 from dmt.visualize import pages
 
 _PATTERN = os.path.join("**", "results", "aggregate", "evaluation.json")
 _METHOD = "postprocess_config.postprocess.postprocess_fn"
 _METRIC = "evaluation_config.evaluation.evaluation_fn"
-# Of postprocessing and evaluation, what makes a configuration another one.
+# Bindings of postprocessing and evaluation that tell configurations apart.
 _MATCHED = (
     _METHOD,
     _METRIC,
@@ -30,32 +32,35 @@ _MATCHED = (
     "evaluation_config.dataset.name",
 )
 _NOT_SCORES = ("elapsed_time", "uuid")
+# Probability that an interval contains the mean difference.
 _CONFIDENCE = 0.95
 _MAX_SHOWN = 20
 _MAX_PLOTS = 24
 _COLUMNS = 4
 
 
-def compare(first, second, output_dir, ignore=()):
+def compare(
+    first: str, second: str, output_dir: str, ignore: Iterable[str] = ()
+) -> str:
     """Compares the scores of two sets of runs.
 
-    Runs are matched by their configuration: all bindings of training that both sets
-    have, except for seeds, names and paths; the postprocessing and evaluation function,
-    and the data set. For each metric and kind of representation, differences are paired
-    over the configurations that both sets have; intervals are Student's, at 95 %, and
-    take configurations as independent.
+    The configuration of a run is all bindings of training that both sets have, except
+    for seeds, names and paths, with the postprocessing function, the evaluation
+    function and the dataset. For each metric and representation, the scores of a
+    configuration in both sets are paired. Intervals of the mean difference are
+    Student's, at 95 %, and assume that configurations are independent.
 
     Writes `compare.json` and `compare.html` to `output_dir`.
 
     Args:
         first: a directory with `results/aggregate/evaluation.json` at any depth, or a
             JSON file of aggregated results, {column: {row: value}}.
-        second: the same, of the other set; differences are second - first.
+        second: directory or file of the other set. Differences are second - first.
         output_dir: directory to write to.
-        ignore: bindings that are not to be matched, for example "dataset.name".
+        ignore: bindings that need not agree, for example "dataset.name".
 
     Returns:
-        The scores that tables show, as lines of text.
+        The headline scores as lines of text.
 
     Raises:
         FileNotFoundError: if a set does not exist or has no evaluations.
@@ -92,13 +97,15 @@ def compare(first, second, output_dir, ignore=()):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Run:
+class _Evaluation:
+    """Settings and scores of one evaluation of one run."""
+
     config: dict
     scores: dict
 
 
 def _read(path):
-    """The runs of a set."""
+    """The evaluations of a set."""
     if os.path.isdir(path):
         paths = glob.glob(os.path.join(glob.escape(path), _PATTERN), recursive=True)
         rows = map(results.load_json, sorted(paths))
@@ -106,7 +113,7 @@ def _read(path):
         rows = _rows(results.load_json(path), path)
     else:
         raise FileNotFoundError(f"There is no {path}.")
-    runs = [_run(row) for row in rows if any(map(_is_result, row))]
+    runs = [_evaluation(row) for row in rows if any(map(_is_result, row))]
     if not runs:
         raise FileNotFoundError(
             f"{path} holds no scores: a directory has them in "
@@ -118,7 +125,9 @@ def _read(path):
 
 def _rows(columns, path):
     if not all(isinstance(cells, dict) for cells in columns.values()):
-        raise ValueError(f"{path} is no table of the form {{column: {{row: value}}}}.")
+        raise ValueError(
+            f"{path} is not a table of the form {{column: {{row: value}}}}."
+        )
     rows = collections.defaultdict(dict)
     for column, cells in columns.items():
         for row, value in cells.items():
@@ -126,35 +135,27 @@ def _rows(columns, path):
     return rows.values()
 
 
-def _run(row):
+def _evaluation(row):
     scores = {}
     for key, value in row.items():
         step, _, name = key.partition(".")
         if step == "evaluation_results":
-            if name not in _NOT_SCORES and _is_score(value):
+            if name not in _NOT_SCORES and checks.is_number(value):
                 scores[name] = float(value)
     config = {
         key: value
         for key, value in configurations.bindings_of(row).items()
-        if configurations.says_what(key.partition(".")[2])
+        if configurations.is_setting(key.partition(".")[2])
     }
-    return _Run(config, scores)
+    return _Evaluation(config, scores)
 
 
 def _is_result(key):
     return key.startswith("evaluation_results.")
 
 
-def _is_score(value):
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
 def _keys(sides, ignore):
-    """Keys by which runs are matched, and all others."""
+    """Keys that runs are matched by, and all other keys."""
     known = [{key for run in runs for key in run.config} for runs in sides]
 
     def is_matched(key):
@@ -164,14 +165,14 @@ def _keys(sides, ignore):
         is_learned = step == "train_config" and configurations.is_learned(name)
         return is_learned or key in _MATCHED
 
-    # What only one side knows is an option of another version, or of a model that the
-    # other side has not trained; then the rest of the configuration differs too.
+    # A key that only one side has is an option of another version or of a model that
+    # the other side did not train. Ignoring it is safe, because other keys differ then.
     matched = {key for key in known[0] & known[1] if is_matched(key)}
     return sorted(matched), sorted((known[0] | known[1]) - matched)
 
 
 def _grouped(runs, matched):
-    """Runs by their configuration, a tuple of the values of the keys."""
+    """Runs by configuration, a tuple of the values of the matched keys."""
     groups = collections.defaultdict(list)
     for run in runs:
         groups[tuple(run.config.get(key) for key in matched)].append(run)
@@ -179,7 +180,7 @@ def _grouped(runs, matched):
 
 
 def _differing(sides, matched, unmatched):
-    """Keys that have other values on one side than on the other."""
+    """Keys whose values differ between the sides."""
     differing = []
     for key in [*matched, *unmatched]:
         values = [{run.config.get(key) for run in runs} - {None} for runs in sides]
@@ -197,7 +198,7 @@ def _differing(sides, matched, unmatched):
 
 
 def _sorted(values):
-    """Numbers, then names."""
+    """Values in order: numbers, then names."""
     return sorted(values, key=_order)
 
 
@@ -206,7 +207,7 @@ def _order(value):
 
 
 def _nothing_in_common(sides, matched):
-    """Says which keys keep the sets apart."""
+    """Text that names the keys which no configuration of both sets shares."""
     values = {
         key: [{run.config.get(key) for run in runs} for runs in sides]
         for key in matched
@@ -227,17 +228,16 @@ def _nothing_in_common(sides, matched):
     ]
     return (
         "No configuration is in both sets. Keys that differ (first | second): "
-        f"{', '.join(texts)}. What need not agree can be ignored, for example "
+        f"{', '.join(texts)}. Keys that need not agree can be ignored, for example "
         f"--ignore={named[0]}"
     )
 
 
 def _series(groups, matched):
-    """Scores of the configurations that both sides have, one metric after the other.
+    """Mean scores of the configurations that both sides have, sorted by metric.
 
     Returns:
-        list of ((method, metric, score), array (num_configurations, 2)), means over
-        runs.
+        List of ((method, metric, score), array of shape (num_configurations, 2)).
     """
     series = collections.defaultdict(list)
     for configuration in groups[0].keys() & groups[1].keys():
@@ -250,12 +250,12 @@ def _series(groups, matched):
         for score in means[0].keys() & means[1].keys():
             pair = (means[0][score], means[1][score])
             series[(method, metric, score)].append(pair)
-    # Groups come in no order, and sums depend on it in the last digits.
+    # Sorted, because the last digits of sums depend on the order.
     return [(labels, np.array(sorted(series[labels]))) for labels in sorted(series)]
 
 
 def _means(runs):
-    """Mean of each score over the runs that have it."""
+    """Mean of each score over the runs that have the score."""
     values = collections.defaultdict(list)
     for run in runs:
         for score, value in run.scores.items():
@@ -264,15 +264,18 @@ def _means(runs):
 
 
 def _compared(labels, pairs):
+    """The comparison of a score, a row of the table.
+
+    Args:
+        labels: (method, metric, score).
+        pairs: scores of both sides, array of shape (num_configurations, 2).
+    """
     from scipy import stats
 
     method, metric, score = labels
     number, differences = len(pairs), pairs[:, 1] - pairs[:, 0]
-    low = high = correlation = None
-    if number > 1:
-        quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, number - 1)
-        half = quantile * differences.std(ddof=1) / math.sqrt(number)
-        low, high = differences.mean() - half, differences.mean() + half
+    low, high = student_interval(differences, _CONFIDENCE)
+    correlation = None
     if number > 2 and np.ptp(pairs, axis=0).all():
         correlation = stats.spearmanr(*pairs.T).statistic
     return {
@@ -291,12 +294,12 @@ def _compared(labels, pairs):
 
 
 def _is_headline(metric, score):
-    """Whether a score is shown at a glance; others are settings and details."""
+    """Whether a score is in the table; other scores are settings and details."""
     return score in metrics.headline({score: 0.0}, metric)
 
 
 def _configurations(sides, matched):
-    """What both sides have trained and what only one has, by the keys that vary."""
+    """Configurations of both sides and of one side only, by the keys that vary."""
     keys = [key for key in matched if key not in (_METHOD, _METRIC)]
     first, second = (_grouped(runs, keys).keys() for runs in sides)
     varying = [
@@ -360,13 +363,13 @@ def _signed(value, digits=3):
 
 
 def _values(values):
-    """Some values of a key as text."""
+    """Up to five values of a key as text."""
     more = f" and {len(values) - 5} more" if len(values) > 5 else ""
     return (", ".join(map(str, _sorted(values)[:5])) + more) or "not there"
 
 
 def _plots(series):
-    """Second against first, one plot per headline score, as an inline picture."""
+    """Plots the second set against the first, for each headline score."""
     from matplotlib.figure import Figure
 
     shown = [(labels, pairs) for labels, pairs in series if _is_headline(*labels[1:])]

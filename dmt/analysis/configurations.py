@@ -1,7 +1,7 @@
-"""What runs were configured with, such that configurations of several runs compare.
+"""The configurations of runs, in a form that compares.
 
-A row is what `results/aggregate/<step>.json` holds, with the keys that this package and
-disentanglement_lib share: "train_config.vae.beta".
+A row is the content of `results/aggregate/<step>.json`. This package and
+disentanglement_lib share its keys, for example "train_config.vae.beta".
 """
 
 import ast
@@ -21,13 +21,13 @@ _NOT_LEARNED = (
 
 
 def bindings_of(row):
-    """The bindings in a row, without macros and without values that are not known.
+    """The bindings in a row. Macros are replaced, unknown values left out.
 
     Args:
-        row: dictionary of a run's configurations and results.
+        row: dictionary of the configurations and results of a run.
 
     Returns:
-        {key: number or text}; what means the same is equal.
+        {key: number or text}. Values that mean the same are equal.
     """
     bindings = {}
     for key, value in row.items():
@@ -41,14 +41,14 @@ def bindings_of(row):
     return bindings
 
 
-def says_what(name):
-    """Whether a binding is part of a configuration: no label, seed or path."""
+def is_setting(name):
+    """Whether a binding is a setting, that is, no label, seed or path."""
     is_path = name.endswith(("path", "dir", "file"))
     return not (is_label(name) or is_seed(name) or is_path)
 
 
 def is_label(name):
-    """Whether a binding is what a run is called."""
+    """Whether a binding is a label of a run."""
     parameter = name.rpartition(".")[2]
     return name != "dataset.name" and parameter in ("model_num", "name")
 
@@ -59,16 +59,26 @@ def is_seed(name):
 
 
 def is_learned(name):
-    """Whether a binding of training may change what is learned.
+    """Whether a binding of the training can change what is learned.
 
-    Others say how it is computed and reported, and where files are.
+    Other bindings say how it is computed and reported, and where files are.
     """
     return name not in _NOT_LEARNED
 
 
+def differing(dicts):
+    """Sorted keys whose value is not the same in all dictionaries."""
+    missing = object()
+    return [
+        key
+        for key in sorted(set().union(*dicts))
+        if len({one.get(key, missing) for one in dicts}) > 1
+    ]
+
+
 def _plain(value):
-    """A binding's value such that equal ones compare equal, None if it is not known."""
-    # disentanglement_lib keeps of a value of several lines the first: a backslash.
+    """The value of a binding in a form that compares, None if it is unknown."""
+    # disentanglement_lib keeps only the first line of a value, here a backslash.
     if value is None or value == "\\" or value != value:
         return None
     if not isinstance(value, str):
@@ -78,7 +88,8 @@ def _plain(value):
 
 @functools.cache
 def _literal(value):
-    if value.startswith("@"):  # Scope and module are but names.
+    # The scope and the module of a reference do not matter.
+    if value.startswith("@"):
         return "@" + value.rpartition("/")[2].rpartition(".")[2].lstrip("@")
     try:
         literal = ast.literal_eval(value)

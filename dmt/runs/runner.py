@@ -1,7 +1,7 @@
-"""Runs of a study: train, postprocess, evaluate, by several processes, once each.
+"""Makes the runs of a study, each once, by several processes.
 
-Every step of a run is written whole or not at all and skipped if it is there, so a
-study that was killed goes on where it was. A process that works on a run holds a lock
+Every step of a run is written whole or not at all, and complete steps are skipped, so a
+study that was killed continues where it was. A process that works on a run holds a lock
 on its directory, which the operating system frees if the process is killed.
 """
 
@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import os
 import resource
+from collections.abc import Iterator, Sequence
 
 from dmt.runs import steps
 from dmt.utils import files, processes
@@ -18,56 +19,67 @@ from dmt.utils.processes import Task
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One model of a study.
+    """One model of a study, from its training to its scores.
 
     Attributes:
-        name: what it is called in messages.
-        directory: what it writes to.
-        steps: tuple of `steps.Step`, the training first.
+        name: name in messages.
+        directory: directory that the steps write to.
+        steps: the steps, the training first.
     """
 
     name: str
     directory: str
-    steps: tuple
+    steps: tuple[steps.Step, ...]
 
     @property
-    def training(self):
-        """Directory of the model, gin files and lines of gin of its training."""
+    def training(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Directory of the model, gin files and lines of gin of the training."""
         step = self.steps[0]
         return step.output, step.gin_files, step.gin_bindings
 
-    def is_complete(self):
-        """Whether all steps are."""
-        # The last one first: it is missing most often.
+    def is_complete(self) -> bool:
+        """Whether all steps are complete."""
+        # The last step first, which is missing most often.
         return all(step.is_complete() for step in reversed(self.steps))
 
-    def is_trained(self):
+    def is_trained(self) -> bool:
         """Whether the training is complete."""
         return self.steps[0].is_complete()
 
-    def has_codes_to_score(self):
-        """Whether there is an evaluation."""
+    def has_codes_to_score(self) -> bool:
+        """Whether a step evaluates the codes of the model."""
         return any(step.kind == "evaluate" for step in self.steps)
 
 
-def execute_all(stages, output_dir, num_workers, population="auto", engine="local"):
+Stages = Sequence[Sequence[Run]]
+
+
+def execute_all(
+    stages: Stages,
+    output_dir: str,
+    num_workers: int,
+    population: str | int = "auto",
+    engine: str = "local",
+) -> None:
     """Makes all runs of a study.
 
     Args:
-        stages: list of lists of `Run`; a stage begins when the one before is complete.
+        stages: the runs. A stage begins when the stage before it is complete.
         output_dir: directory of the study.
         num_workers: number of processes that train.
-        population: number of runs to train as one program where they differ in numbers
-            only, or "auto", see `dmt.methods.population.sizes`.
-        engine: see `processes.executors`, or "files" to share the directory with other
-            processes that do the same, on this machine or on others.
+        population: number of runs to train as one program if they differ in numbers
+            only, or "auto"; see `dmt.methods.population.sizes`.
+        engine: where the processes run; see `processes.executors`. With "files", the
+            directory is shared with other processes that make the same study, on this
+            machine or on others.
 
     Raises:
-        ValueError: if runs failed, after all others of the stage are complete.
+        ValueError: if runs failed. All other runs of the stage are then complete.
     """
-    # Each run in work is an open file.
+    # The lock of each run in work is an open file.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # Of macOS, where it may be more.
+    # macOS refuses more files than its kernel allows.
+    with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     shared = engine == "files"
     progress = processes.Progress(sum(map(len, stages)))
@@ -81,12 +93,8 @@ def execute_all(stages, output_dir, num_workers, population="auto", engine="loca
             _execute_stage(stage, population, executors, locks, progress)
 
 
-def summary(stages):
-    """How many runs are complete, in work and to do, and which are in work.
-
-    Args:
-        stages: see `execute_all`.
-    """
+def summary(stages: Stages) -> str:
+    """How many runs are complete, in work and to do, and which are in work."""
     runs = list(itertools.chain(*stages))
     waiting = [run for run in runs if not run.is_complete()]
     in_work = []
@@ -129,10 +137,10 @@ def _execute_stage(stage, population, executors, locks, progress):
 
 
 class _Claims:
-    """Hands out the runs of a stage, each to one process.
+    """Claims the runs of a stage, so that one process makes each.
 
-    An iterator of lists of runs to be trained together, which it holds locks of; of
-    None if other processes hold all that are left.
+    Iterating yields lists of runs to train together, whose locks are held, or None if
+    other processes hold the locks of all runs that are left.
     """
 
     def __init__(self, stage, population, num_workers, trainers, locks, progress):
@@ -145,17 +153,17 @@ class _Claims:
         self._locks, self._kinds, self._sizes = {}, {}, {}
 
     def release(self, name):
-        """Frees the lock of a run."""
+        """Frees the lock of a run that has ended."""
         self._locks.pop(name).close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[Run] | None]:
         while self._waiting:
             group = self._next()
             if group or self._waiting:
                 yield group or None
 
     def _next(self):
-        """As many runs as are to be trained together, or fewer."""
+        """Claims as many runs as are to be trained together, or fewer."""
         group, kind, size = [], None, 1
         for run in list(self._waiting):
             if group and self._kind(run) != kind:
@@ -171,7 +179,7 @@ class _Claims:
         return group
 
     def _claim(self, run):
-        """Whether this process is to make a run now."""
+        """Locks a run; returns whether this process is to make it now."""
         if not run.is_complete():
             lock = processes.claim(run.directory)
             if lock is None:
@@ -187,7 +195,7 @@ class _Claims:
         return False
 
     def _kind(self, run):
-        """What is equal for runs that can be trained together."""
+        """A key that is equal for runs that can be trained together."""
         from dmt.methods.population.train_population import shared_configuration
 
         if self._population == 1 or run.is_trained():
@@ -198,7 +206,7 @@ class _Claims:
         return self._kinds[run.name]
 
     def _size(self, kind, run):
-        """Number of runs of a kind, of which one was just claimed, in a group."""
+        """How many runs of a kind to train together; one of them was just claimed."""
         from dmt.methods.population import sizes
 
         if kind == run.name:
@@ -214,35 +222,36 @@ class _Claims:
                     self._trainers, sizes.most_at_once, *configuration
                 )
                 limit = sizes.limit_of(future)
-            # More of them would not make groups larger.
+            # More runs than these would not make groups larger.
             enough = itertools.islice(others, limit * self._num_workers)
             number = 2 + sum(1 for _ in enough)
             size = sizes.size_of(
                 number, self._population, self._num_workers, lambda: limit
             )
-            # Groups of nearly one size.
+            # All groups get nearly the same size.
             self._sizes[kind] = -(-number // -(-number // size))
         return self._sizes[kind]
 
 
-def execute(run):
-    """Trains a run and scores it; see there."""
+def execute(run: Run) -> None:
+    """Trains a run and scores it; see `train` and `score`."""
     train([run], False)
     score(run)
 
 
-def train(group, encode):
-    """Trains runs that are not complete, several as one population.
+def train(group: list[Run], encode: bool) -> dict[str, str]:
+    """Trains runs that are not complete, several of them as one population.
 
     Args:
-        group: list of `Run`.
-        encode: whether to encode all images, by all models at once, for `score`.
+        group: the runs.
+        encode: whether to encode all images for `score`, with all models at once.
 
     Returns:
-        {name: what is wrong} of the members of a population that failed.
+        {name of a run: what is wrong} of members of a population that failed.
 
     Raises:
-        ValueError: if one was completed with another configuration, or one alone fails.
+        ValueError: if a run was completed with another configuration, or a run that is
+            trained alone fails.
     """
     from dmt.methods.population import train_population
     from dmt.methods.train import train_with_gin
@@ -276,7 +285,7 @@ def train(group, encode):
 
 
 def _encode(group):
-    """Writes the moments of all images by the models of a group."""
+    """Writes the moments of all images for the models of a group."""
     from dmt.data.ground_truth import named_data
     from dmt.evaluation.codes import write_moments
     from dmt.methods import gaussian_encoder_model
@@ -287,15 +296,15 @@ def _encode(group):
     _, gin_files, gin_bindings = group[0].training
     with configuration.gin_configuration(gin_files, gin_bindings):
         dataset = named_data.get_named_ground_truth_data()
-    # Metrics draw images of data that have no indices themselves.
+    # Metrics sample datasets without indices themselves.
     if dataset.size is not None:
         models = (gaussian_encoder_model.load_model(run.training[0]) for run in group)
         folders = [run.directory for run in group]
         write_moments(dataset, [model.encoder for model in models], folders)
 
 
-def score(run):
-    """Makes the steps of a run that follow its training, as far as they are missing.
+def score(run: Run) -> None:
+    """Makes the missing steps of a run after its training.
 
     Raises:
         ValueError: if a step was completed with another configuration.
@@ -306,7 +315,7 @@ def score(run):
 
 
 def _remove_moments(run):
-    """Removes what `write_moments` wrote, or began to write."""
+    """Removes files of `write_moments`, complete or not."""
     for name in os.listdir(run.directory):
         if "moments_" in name:
             files.remove(os.path.join(run.directory, name))
@@ -315,5 +324,5 @@ def _remove_moments(run):
 def _forget_models():
     import keras
 
-    # Graphs of models that are done would fill the memory.
+    # Graphs of earlier models would fill the memory.
     keras.backend.clear_session()

@@ -1,121 +1,173 @@
-"""Steps from a model to its scores: what is planned, and doing it.
+"""Steps from a model to its scores: planned first, then executed.
 
-A step is one call that a command line also makes. It is written whole or not at all and
-skipped if it is there.
+A step is a call that a command could make as well. Its output is written whole or not
+at all, and a step whose output is there is skipped.
 """
 
-import dataclasses
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
-from dmt.utils import configuration, results
-
-# Names of the steps in the names of result files.
-_RESULTS = {
-    "train": "train",
-    "postprocess": "postprocess",
-    "validate": "validation",
-    "evaluate": "evaluation",
-}
+from dmt.utils import configuration, modules, results
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
+class Kind:
+    """How steps of a kind are made.
+
+    Attributes:
+        place: "module:function" of the function that makes the step. It is called with
+            the paths that the step reads and writes, `overwrite`, gin files, lines of
+            gin, and by name `resume`; without a `result`, with the paths and
+            `overwrite`; for a repeated kind, with the paths.
+        result: name of the step in the names of result files, None for a kind that
+            writes no results.
+        shares_codes: whether the function also takes `shared_codes` and `moments_dir`
+            of `dmt.evaluation.evaluate`.
+        is_repeated: whether the step is made anew even if its output is there.
+    """
+
+    place: str
+    result: str | None = None
+    shares_codes: bool = False
+    is_repeated: bool = False
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(name: str, place: str, **settings: Any) -> None:
+    """Registers a kind of step by its name and the attributes of `Kind`.
+
+    Call it in the module that plans steps of this kind.
+    """
+    _kinds[name] = Kind(place, **settings)
+
+
+register("train", "dmt.methods.train:train_with_gin", result="train")
+register("visualize", "dmt.visualize.visualize_model:visualize")
+register(
+    "postprocess",
+    "dmt.postprocessing.postprocess:postprocess_with_gin",
+    result="postprocess",
+)
+register("validate", "dmt.validation.validate:validate_with_gin", result="validation")
+register(
+    "evaluate",
+    "dmt.evaluation.evaluate:evaluate_with_gin",
+    result="evaluation",
+    shares_codes=True,
+)
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a pipeline.
 
     Attributes:
-        kind: "train", "visualize", "postprocess", "validate", "evaluate", "aggregate".
-        output: directory that it writes, or file of "aggregate".
-        input: directory that it reads, or pattern of files of "aggregate".
+        kind: name of a registered kind, for example "train".
+        output: path of the directory or file that it writes.
+        input: path of the directory, or pattern of files, that it reads, None for a
+            step that reads nothing.
         gin_files: paths of gin files.
-        gin_bindings: lines of gin that override them.
+        gin_bindings: lines of gin that override the files.
     """
 
     kind: str
     output: str
     input: str | None = None
-    gin_files: tuple = ()
-    gin_bindings: tuple = ()
+    gin_files: tuple[str, ...] = ()
+    gin_bindings: tuple[str, ...] = ()
+    # Kept here, so that a process that is sent a step need not know the kind.
+    _how: Kind = field(init=False, repr=False, compare=False)
 
-    def __str__(self):
+    def __post_init__(self):
+        """Looks the kind up.
+
+        Raises:
+            ValueError: if the kind is not registered.
+        """
+        if self.kind not in _kinds:
+            raise ValueError(
+                f"The kind of a step must be one of {', '.join(_kinds)}. "
+                f"Received: kind={self.kind!r}"
+            )
+        object.__setattr__(self, "_how", _kinds[self.kind])
+
+    def __str__(self) -> str:
         """The step as a paragraph of text."""
         source = f"{self.input} -> " if self.input else ""
         lines = [f"{self.kind}: {source}{self.output}", *self.gin_files]
         return "\n    ".join((*lines, *self.gin_bindings))
 
-    def is_complete(self):
-        """Whether its output is there."""
-        if self.kind in _RESULTS:
-            return results.is_complete(self.output, _RESULTS[self.kind])
-        return os.path.exists(self.output)
+    def is_complete(self) -> bool:
+        """Whether the output is there."""
+        if self._how.result is None:
+            return os.path.exists(self.output)
+        return results.is_complete(self.output, self._how.result)
 
-    def results(self):
-        """What the step measured, of a step that writes results."""
-        name = f"{_RESULTS[self.kind]}_results.json"
+    def results(self) -> dict[str, Any]:
+        """The results that the step wrote."""
+        name = f"{self._how.result}_results.json"
         return results.load_json(os.path.join(self.output, "results", "json", name))
 
+    def execute(self, overwrite: bool, **shared: Any) -> None:
+        """Makes the step if it is not complete.
 
-def execute(steps, overwrite=False, moments_dir=None):
-    """Carries out steps; those that are complete are skipped.
+        Args:
+            overwrite: whether to make it anew.
+            **shared: what kinds that share codes take.
+
+        Raises:
+            ValueError: if the step was completed with another configuration and
+                `overwrite` is not given.
+        """
+        function = modules.attribute(self._how.place)
+        paths = [path for path in (self.input, self.output) if path is not None]
+        if self._how.is_repeated:
+            function(*paths)
+        elif self._how.result is not None:
+            function(
+                *paths,
+                overwrite,
+                self.gin_files,
+                self.gin_bindings,
+                resume=not overwrite,
+                **(shared if self._how.shares_codes else {}),
+            )
+        elif overwrite or not self.is_complete():
+            function(*paths, overwrite)
+
+
+def execute(
+    steps: Iterable[Step], overwrite: bool = False, moments_dir: str | None = None
+) -> None:
+    """Executes steps in order; complete steps are skipped.
 
     Args:
-        steps: list of `Step`.
-        overwrite: whether to repeat steps that are complete.
+        steps: the steps.
+        overwrite: whether to repeat complete steps.
         moments_dir: see `dmt.evaluation.evaluate.evaluate`.
 
     Raises:
         ValueError: if a step was completed with another configuration and `overwrite`
             is not given.
     """
-    shared_codes = {}
+    shared_codes: dict = {}
     for step in steps:
-        _execute(step, overwrite, shared_codes, moments_dir)
+        step.execute(overwrite, shared_codes=shared_codes, moments_dir=moments_dir)
 
 
-def _execute(step, overwrite, shared_codes, moments_dir):
-    arguments = (step.output, overwrite, step.gin_files, step.gin_bindings)
-    resume = not overwrite
-    if step.kind == "train":
-        from dmt.methods.train import train_with_gin
-
-        train_with_gin(*arguments, resume=resume)
-    elif step.kind == "visualize":
-        from dmt.visualize.visualize_model import visualize
-
-        if overwrite or not step.is_complete():
-            visualize(step.input, step.output, overwrite)
-    elif step.kind == "postprocess":
-        from dmt.postprocessing.postprocess import postprocess_with_gin
-
-        postprocess_with_gin(step.input, *arguments, resume=resume)
-    elif step.kind == "validate":
-        from dmt.validation.validate import validate_with_gin
-
-        validate_with_gin(step.input, *arguments, resume=resume)
-    elif step.kind == "evaluate":
-        from dmt.evaluation.evaluate import evaluate_with_gin
-
-        evaluate_with_gin(
-            step.input,
-            *arguments,
-            resume=resume,
-            shared_codes=shared_codes,
-            moments_dir=moments_dir,
-        )
-    else:
-        from dmt.analysis.aggregate import aggregate_results_to_json
-
-        aggregate_results_to_json(step.input, step.output)
-
-
-def scoring(directory, evaluations):
+def scoring(
+    directory: str,
+    evaluations: dict[str, tuple[tuple[str, ...], tuple[str, ...]]],
+) -> list[Step]:
     """Steps that score the mean representation of a trained model.
 
     Args:
-        directory: with the model in `model/`; the steps write to it.
-        evaluations: the metrics, {name: (gin files, lines of gin)}.
-
-    Returns:
-        List of `Step`.
+        directory: directory with the model in `model/`, which the steps write to.
+        evaluations: {name of a metric: (gin files, lines of gin)}.
     """
     mean_dir = os.path.join(directory, "postprocessed", "mean")
     model_dir = os.path.join(directory, "model")

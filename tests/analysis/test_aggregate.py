@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dmt.analysis import aggregate
+from dmt.cli.analysis import RESULT_PATTERN
 
 RUNS = {
     "0/metrics/mean/dci": {"a": 1, "score": 0.5, "name": "'x'", "list": [1, 2]},
@@ -40,7 +41,7 @@ def expected_columns(tree):
 
 def test_json_has_the_layout_of_the_original(tree, chunk):
     output = tree / "results.json"
-    pattern = str(tree / aggregate.DEFAULT_PATTERN)
+    pattern = str(tree / RESULT_PATTERN)
     aggregate.aggregate_results_to_json(pattern, str(output))
     columns = json.loads(output.read_text())
     assert columns["a"] == {"0": 1, "1": 2, "2": 3}
@@ -55,7 +56,7 @@ def test_json_has_the_layout_of_the_original(tree, chunk):
 def test_pandas_reads_what_it_wrote_of_the_same_rows(tree):
     pandas = pytest.importorskip("pandas")
     output = tree / "results.json"
-    pattern = str(tree / aggregate.DEFAULT_PATTERN)
+    pattern = str(tree / RESULT_PATTERN)
     aggregate.aggregate_results_to_json(pattern, str(output))
     columns = expected_columns(tree)
     theirs = tree / "theirs.json"
@@ -70,7 +71,7 @@ def test_pandas_reads_what_it_wrote_of_the_same_rows(tree):
 def test_parquet_keeps_kinds(tree, chunk):
     parquet = pytest.importorskip("pyarrow.parquet")
     output = tree / "results.parquet"
-    pattern = str(tree / aggregate.DEFAULT_PATTERN)
+    pattern = str(tree / RESULT_PATTERN)
     aggregate.aggregate_results_to_json(pattern, str(output))
     table = parquet.read_table(output)
     expected = expected_columns(tree)

@@ -311,7 +311,7 @@ def test_ignored_keys(tmp_path):
         ("{}", "holds no scores"),
         ('{"path": {"0": "x"}}', "holds no scores"),
         ("[1]", "is no JSON object"),
-        ('{"evaluation_results.mig": 0.5}', "is no table"),
+        ('{"evaluation_results.mig": 0.5}', "is not a table"),
         ("{", "is not JSON"),
     ],
 )

@@ -22,6 +22,7 @@ import tempfile
 import time
 
 from dmt.analysis import aggregate
+from dmt.cli.analysis import RESULT_PATTERN
 from dmt.utils import machine
 
 NUM_METRICS = 16
@@ -44,7 +45,7 @@ def main():
             list(processes.map(write_run, tasks, chunksize=100))
         seconds = time.perf_counter() - start
         print(f"wrote {num_runs * NUM_METRICS} files in {seconds:.0f} s", flush=True)
-        pattern = os.path.join(folder, aggregate.DEFAULT_PATTERN)
+        pattern = os.path.join(folder, RESULT_PATTERN)
         for extension in ("json", "parquet"):
             path = os.path.join(folder, f"results.{extension}")
             start = time.perf_counter()

@@ -43,9 +43,9 @@ def stage(root):
 @pytest.fixture(scope="module")
 def directories(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
-    for population in ("auto", 1, 3):
+    for population, num_workers in (("auto", 2), (1, 1), (3, 1)):
         directory = root / str(population)
-        runner.execute_all([stage(directory)], str(directory), 2, population)
+        runner.execute_all([stage(directory)], str(directory), num_workers, population)
     return root
 
 

@@ -1,283 +1,226 @@
-"""A study in real processes: complete, killed and started again, with its page."""
+"""Studies shared by several processes, some of which are killed.
 
-import glob
+Number of runs: DMT_TEST_RUNS, 6 by default.
+"""
+
 import json
 import os
 import pathlib
-import re
 import signal
-import subprocess
-import sys
 import time
 
-import numpy as np
 import pytest
 
-from dmt.utils import configuration
+from dmt.studies import registry
+from dmt.studies import study as engine
+from tests.helpers import processes
+from tests.helpers.runs import ROOT
 
-ROOT = pathlib.Path(__file__).parents[2]
-# The shortest study: 8x8 images, two updates of each model.
-TINY = [
-    "multitask_study.seeds = (0, 1)",
-    "multitask_study.num_tasks = 2",
-    "multitask_study.nums_of_tasks = ()",
-    "multitask_study.pooling = 4",
-    'multitask_study.max_steps = {"tasks": 2, "decoder": 2, "autoencoder": 2, '
-    '"heads": 2}',
-    "multitask_study.hidden_units = (8,)",
-    'multitask_study.decoder = "test_decoder"',
-    "multitask_study.num_images = 100",
-    "multitask_study.num_test_images = 100",
-    'multitask_study.model_bindings = ["encoder.encoder_fn = @test_encoder", '
-    '"model.eval_steps = 1"]',
-    'multitask_study.metric_bindings = {"mig": ["mig.num_train = 100"], '
-    '"factor_vae_score": ["factor_vae_score.num_variance_estimate = 50", '
-    '"factor_vae_score.num_train = 20", "factor_vae_score.num_eval = 20"], '
-    '"sap_score": ["sap_score.num_train = 50", "sap_score.num_test = 20"], '
-    '"dci": ["dci.num_train = 50", "dci.num_test = 20"], '
-    '"component_retrieval": ["component_retrieval.num_train = 100"]}',
+NUM_RUNS = int(os.environ.get("DMT_TEST_RUNS", 6))
+METRIC = """
+evaluation.evaluation_fn = @mig
+evaluation.random_seed = 0
+dataset.name = "auto"
+mig.num_train = 500
+discretizer.discretizer_fn = @histogram_discretizer
+discretizer.num_bins = 20
+"""
+LINES = [
+    'dataset.name = "dsprites_rendered_small"',
+    "encoder.encoder_fn = @test_encoder",
+    "decoder.decoder_fn = @test_decoder",
+    "model.training_steps = 6",
+    "model.log_steps = 2",
+    "model.eval_steps = 2",
+    "model.batch_size = 8",
 ]
-RUNS = {
-    f"{name}/seed_{seed}"
-    for seed in (0, 1)
-    for name in (
-        "random",
-        "one_head",
-        "multi_head",
-        "multi_head_random_factors",
-        "multi_head_halves_factors",
-        "single_task_0",
-        "single_task_1",
-        "autoencoder",
-        "vae",
-        "factor_vae",
-        "random_decoder",
-        "single_task_0_decoder",
-        "multi_head_decoder",
-    )
-}
 
 
-def command(output_dir, *flags, lines=TINY):
-    return [
-        sys.executable,
-        str(ROOT / "bin" / "dmt_study"),
-        "--dataset=dsprites_rendered_small",
-        f"--output_dir={output_dir}",
+def start(root, name, *flags, lines=LINES):
+    """Begins the study in <root>/<name>."""
+    metrics = root / "metrics"
+    metrics.mkdir(exist_ok=True)
+    (metrics / "mig.gin").write_text(METRIC)
+    return processes.start(
+        "dmt_study",
+        "--study=unsupervised_study_v1",
+        f"--model_nums=0-{NUM_RUNS - 1}",
+        f"--output_dir={root / name}",
+        f"--gin_evaluation_config_glob={metrics}/*.gin",
+        f"--gin_postprocess_config_glob={ROOT}/gin_configs/postprocess/mean.gin",
+        "--novisualize",
+        "--population=1",
         *flags,
-        *(f"--gin_bindings={line}" for line in lines),
-    ]
+        lines=lines,
+        data=root / "data" / name,
+    )
 
 
-def environment(root):
-    return {
-        **os.environ,
-        "DMT_DATA": str(root),
-        "PYTHONPATH": str(ROOT),
-        "CUDA_VISIBLE_DEVICES": "",
-    }
+def make(root, name, lines=LINES):
+    """Makes the study in <root>/<name> by this process."""
+    opened = registry.open_study(
+        "unsupervised_study_v1",
+        lines,
+        model_nums=f"0-{NUM_RUNS - 1}",
+        gin_evaluation_config_glob=f"{root / 'metrics'}/*.gin",
+        gin_postprocess_config_glob=f"{ROOT}/gin_configs/postprocess/mean.gin",
+        visualize=False,
+    )
+    return engine.run(opened, str(root / name), 1, 1, "files")
 
 
-def finished(output_dir):
-    """Modification times of what marks steps as complete."""
-    # Without hidden directories, which vanish meanwhile.
-    paths = glob.glob(f"{output_dir}/**/results/aggregate/*.json", recursive=True)
-    return {path: os.stat(path).st_mtime_ns for path in paths}
+def wait_for_run(directory, process):
+    def has_run():
+        return any(directory.glob("*/metrics/mean/mig/results"))
+
+    processes.wait_until(has_run, process)
 
 
-def is_running(pid):
-    try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+def results(directory):
+    """What every run measured, without what differs each time."""
+    found = {}
+    for number in range(NUM_RUNS):
+        path = directory / f"{number}/metrics/mean/mig/results/aggregate"
+        values = json.loads((path / "evaluation.json").read_text())
+        found[number] = {
+            name: value
+            for name, value in values.items()
+            if not name.endswith(("uuid", "elapsed_time"))
+        }
+    return found
+
+
+def check(directory, alone, before, num_killed):
+    """All runs are complete and as those of one worker; none was made twice."""
+    after = processes.complete(directory)
+    assert {path: after[path] for path in before} == before
+    assert len(after) == NUM_RUNS * (1 + 2 + 3)
+    assert results(directory) == results(alone)
+    logs = [path.read_text() for path in directory.glob("*/train.log")]
+    # Only what a killed process worked on was begun again.
+    assert sum(log.count("Epoch 1/3") for log in logs) <= NUM_RUNS + num_killed
+    assert not list(directory.rglob("moments_*"))
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """A study that was killed once, what was complete then, and the second's output."""
-    root = tmp_path_factory.mktemp("study")
-    process = subprocess.Popen(
-        command(root / "out"), env=environment(root), stderr=subprocess.DEVNULL
-    )
-    deadline = time.time() + 300
-    while len(finished(root / "out")) < 12 and time.time() < deadline:
-        assert process.poll() is None
-        time.sleep(0.2)
-    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    workers = children.read_text().split()
-    assert workers
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    deadline = time.time() + 20
-    while any(map(is_running, workers)) and time.time() < deadline:
-        time.sleep(0.1)
-    assert not any(map(is_running, workers))
-    before = finished(root / "out")
-    again = subprocess.run(
-        command(root / "out"), env=environment(root), capture_output=True, text=True
-    )
-    assert again.returncode == 0, again.stderr[-3000:]
-    return root / "out", before, again
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("engines")
 
 
-def test_nothing_that_was_finished_is_repeated(study):
-    output_dir, before, _ = study
-    after = finished(output_dir)
-    assert len(after) > len(before) >= 12
-    assert {path: after[path] for path in before} == before
+@pytest.fixture(scope="module")
+def alone(root):
+    """A study that one worker made."""
+    output, errors = processes.finish(start(root, "alone", "--workers=1"))
+    assert f"{NUM_RUNS} of {NUM_RUNS}: " in errors
+    assert f"All results are in {root / 'alone' / 'results.json'}" in output
+    return root / "alone"
 
 
-def test_all_runs_are_complete(study):
-    output_dir, _, _ = study
-    found = {
-        str(path.relative_to(output_dir).parent)
-        for path in output_dir.glob("*/seed_*/model")
-    }
-    assert found == RUNS
-    for name in RUNS:
-        assert (output_dir / name / "model/results/aggregate/train.json").exists()
-        scores = {path.name for path in (output_dir / name / "metrics/mean").glob("*")}
-        heads = {"task_heads"} if name.split("/")[0] in ("vae", "factor_vae") else set()
-        if name.startswith("autoencoder"):
-            heads = {"task_heads", "task_heads_on_factors"}
-        metrics = {"mig", "factor_vae_score", "sap_score", "dci", "component_retrieval"}
-        assert scores == (set() if "decoder/" in name else metrics | heads)
-    assert not list(output_dir.rglob(".tmp.*"))
-
-
-def test_tables_hold_what_the_runs_measured(study):
-    output_dir, _, _ = study
-    summary = json.loads((output_dir / "study.json").read_text())
-    assert summary["num_runs"] == len(RUNS)
-    tables = {table["title"]: table for table in summary["tables"]}
-
-    def scores(name, metric, key):
-        path = f"metrics/mean/{metric}/results/json/evaluation_results.json"
-        return [
-            json.loads((output_dir / name / f"seed_{seed}" / path).read_text())[key]
-            for seed in (0, 1)
-        ]
-
-    table = tables["Scores of the encoders"]
-    place = table["columns"].index("DCI disentanglement")
-    rows = {label: cells for label, *cells in table["rows"]}
-    expected = scores("multi_head", "dci", "disentanglement")
-    cell = rows["multi-head"][place]
-    np.testing.assert_allclose(cell["mean"], np.mean(expected))
-    np.testing.assert_allclose(cell["std"], np.std(expected, ddof=1))
-    singles = [
-        scores(f"single_task_{task}", "dci", "disentanglement") for task in (0, 1)
+def workers_of(pid):
+    """The processes of a study that train."""
+    return [
+        child
+        for child in processes.children(pid)
+        if "spawn_main" in pathlib.Path(f"/proc/{child}/cmdline").read_text()
     ]
-    for label, reduce in (("mean", np.mean), ("min", np.min), ("max", np.max)):
-        expected = np.mean(reduce(singles, axis=0))
-        np.testing.assert_allclose(
-            rows[f"single-task, {label}"][place]["mean"], expected
-        )
-    assert rows["paper: multi-head"][table["columns"].index("MIG")] == 0.04
-
-    losses = {
-        label: cells
-        for label, *cells in tables["Test errors of every task under every model"][
-            "rows"
-        ]
-    }
-    trained = [
-        json.loads(
-            (
-                output_dir / f"single_task_1/seed_{seed}/model/results/json"
-                "/train_results.json"
-            ).read_text()
-        )
-        for seed in (0, 1)
-    ]
-    own = np.mean([result["task_test_losses"][0] for result in trained])
-    np.testing.assert_allclose(losses["single-task 1"][1], own, rtol=1e-5)
 
 
-def test_claims_follow_from_differences_over_seeds(study):
-    output_dir, _, _ = study
-    summary = json.loads((output_dir / "study.json").read_text())
-    claims = {claim["claim"]: claim for claim in summary["claims"]}
-    assert len(claims) == 24
-    for claim in claims.values():
-        middle = (claim["low"] + claim["high"]) / 2
-        np.testing.assert_allclose(claim["difference"], middle, atol=1e-9)
-        verdict = "not decided"
-        if claim["low"] > 0:
-            verdict = "agrees"
-        elif claim["high"] < 0:
-            verdict = "disagrees"
-        assert claim["verdict"] == verdict
+@pytest.fixture(scope="module")
+def shared(root, alone):
+    """A study of three workers, two of which are killed; what was complete by then."""
+    directory = root / "shared"
+    flags = ("--engine=files", "--workers=1")
+    killed, crashed, last = (start(root, "shared", *flags) for _ in range(3))
+    moments = processes.moments()
+    wait_for_run(directory, killed)
+    time.sleep(moments.uniform(0, 2))
+    killed.kill()
+    time.sleep(moments.uniform(0, 2))
+    # As the system does where memory runs out; the process itself ends with an error.
+    for worker in workers_of(crashed.pid):
+        os.kill(worker, signal.SIGKILL)
+    before = processes.complete(directory)
+    printed = start(root, "shared", *flags, "--only_print")
+    killed.communicate()
+    _, errors = processes.finish(crashed, returncode=2)
+    processes.finish(last)
+    return directory, before, processes.finish(printed)[0], errors
 
 
-def test_page_holds_all_tables_and_figures(study):
-    output_dir, _, again = study
-    page = (output_dir / "index.html").read_text()
-    summary = json.loads((output_dir / "study.json").read_text())
-    for table in summary["tables"]:
-        assert table["title"] in page
-    figures = {path.name for path in (output_dir / "figures").iterdir()}
-    assert {"pca.png", "reconstructions.png", "traversals_multi-head.png"} <= figures
-    assert page.count("<img ") == len(figures) + 1
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    assert "| multi-head |" in (output_dir / "tables.md").read_text()
-    assert str(output_dir / "index.html") in again.stdout
+def test_workers_that_share_a_directory_make_each_run_once(shared, alone):
+    directory, before, _, _ = shared
+    check(directory, alone, before, 2)
+    assert (directory / "results.json").exists()
 
 
-def test_second_study_in_the_directory_is_refused(study, tmp_path):
-    import fcntl
-
-    with open(study[0] / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        process = subprocess.run(
-            command(study[0]),
-            env=environment(study[0].parent),
-            capture_output=True,
-            text=True,
-        )
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1 and "Another process" in process.stderr
+def test_progress_is_printed(shared):
+    _, _, printed, _ = shared
+    assert printed.startswith(f"{NUM_RUNS} runs: ")
+    assert "in work" in printed and "to do." in printed
 
 
-def test_other_configuration_is_refused(study):
-    lines = [*TINY, "multitask_study.hidden_units = (9,)"]
-    process = subprocess.run(
-        command(study[0], lines=lines),
-        env=environment(study[0].parent),
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 2
-    assert "another configuration" in process.stderr
-    assert "multitask_study.hidden_units = (9,)" in process.stderr
+def test_killed_worker_is_one_line(shared):
+    assert "A process was killed" in shared[3].splitlines()[-1]
+
+
+def test_complete_study_is_not_repeated(shared, root):
+    directory = shared[0]
+    before = processes.complete(directory)
+    assert make(root, "shared") == str(directory / "results.json")
+    assert processes.complete(directory) == before
+
+
+def test_study_with_another_configuration_is_refused(shared, root):
+    with pytest.raises(ValueError, match="another configuration.*vae.beta = 3."):
+        make(root, "shared", [*LINES, "vae.beta = 3."])
+
+
+def test_study_on_ray_survives_killed_workers(root, alone):
+    pytest.importorskip("ray")
+    directory = root / "ray"
+    process = start(root, "ray", "--engine=ray", "--workers=3")
+    moments = processes.moments()
+    wait_for_run(directory, process)
+    for _ in range(2):
+        time.sleep(moments.uniform(0, 2))
+        os.kill(moments.choice(ray_workers(root / "data" / "ray")), signal.SIGKILL)
+    before = processes.complete(directory)
+    processes.finish(process)
+    check(directory, alone, before, 2)
+
+
+def ray_workers(data):
+    """Processes of Ray that work on a study, which is known by its folder of data."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_text()
+            environment = (path / "environ").read_text()
+        except OSError:
+            continue
+        if command.startswith("ray::_on_ray") and f"DMT_DATA={data}" in environment:
+            found.append(int(path.name))
+    return found
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dataset=nothing"], "nothing"),
-        (["--dataset=noisy_dsprites_rendered"], "whose images have indices"),
-        (["--workers=-1"], "--workers must be at least 0"),
-        (["--gin_bindings=multitask_study.seeds = (1,)"], "two seeds"),
-        (["--scale=huge"], "huge"),
-        (
-            ["--gin_bindings=multitask_study.max_steps = {'encoder': 1}"],
-            "multitask_study.max_steps are among tasks, decoder, autoencoder, heads",
-        ),
+        (["--study=nothing"], "--study must be one of multitask, "),
+        (["--model_nums=12600"], "from 0 to 12599"),
+        (["--model_nums=3-1"], "Received: 3-1"),
+        (["--model_nums=a"], "Received: a"),
+        (["--model_nums=5-"], "Received: 5-"),
+        (["--dataset=shapes3d"], "--dataset is not an option of"),
+        (["--study=multitask"], "--model_nums is not an option of --study=multitask"),
+        (["--gin_evaluation_config_glob=nothing*"], "matches no file"),
+        (["--gin_bindings=vae.betta = 1."], "vae.betta"),
+        (["--engine=slurm"], "slurm"),
     ],
 )
 def test_mistakes_are_one_line(flags, message, tmp_path):
-    process = subprocess.run(
-        command(tmp_path / "out", lines=[]) + flags,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1 and message in process.stderr
+    process = start(tmp_path, "out", *flags)
+    _, errors = processes.finish(process, returncode=2)
+    # TensorFlow may have said something before.
+    assert message in errors.splitlines()[-1] and "Traceback" not in errors
     assert not (tmp_path / "out").exists()
-
-
-def test_shipped_files_are_found():
-    assert os.path.exists(configuration.shipped("multitask/small.gin"))

@@ -1,13 +1,13 @@
 """Does learning many tasks disentangle? The study of Maziarka et al. (2021).
 
 "On the relationship between disentanglement and multi-task learning",
-https://arxiv.org/abs/2110.03498. Encoders trained on random tasks (all together, one at
-a time, not at all), decoders on their frozen codes, and heads on the codes of
-auto-encoders, each with several seeds. `multitask_report` makes tables and figures of
-them.
+https://arxiv.org/abs/2110.03498. Encoders are trained on all random tasks together, on
+one task at a time, or not at all. Decoders are then trained on their frozen codes, and
+heads on the codes of auto-encoders. Each model is trained with several seeds.
 """
 
 import dataclasses
+import functools
 import os
 
 import gin
@@ -16,17 +16,21 @@ from dmt.data.ground_truth import named_data
 from dmt.data.tasks import RandomTasks, train_and_test_rows
 from dmt.runs.runner import Run
 from dmt.runs.steps import Step, scoring
+from dmt.utils import configuration
 from dmt.utils.configuration import shipped
 
 TEST_SHARE = 0.2
 SUBSETS = ("random", "halves")
-AUTOENCODERS = {
+# Lines of gin of the auto-encoders.
+AUTOENCODER_BINDINGS = {
     "autoencoder": (),
     "vae": ("model.model = @vae()", "vae.beta = 1.0"),
     "factor_vae": ("model.model = @factor_vae()", "factor_vae.gamma = 10.0"),
 }
-DECODED = ("random", "single_task_0", "multi_head")
-METRICS = {
+# Encoders whose codes are decoded.
+DECODED_ENCODERS = ("random", "single_task_0", "multi_head")
+# Gin files of the metrics.
+METRIC_FILES = {
     "mig": "metrics/mig.gin",
     "factor_vae_score": "metrics/factor_vae_metric.gin",
     "sap_score": "metrics/sap_score.gin",
@@ -42,25 +46,27 @@ LEARNING_RATES = {"tasks": 1e-3, "decoder": 2e-4, "autoencoder": 1e-4, "heads": 
 @gin.configurable("multitask_study", denylist=["dataset"])
 @dataclasses.dataclass
 class Study:
-    """What is trained and how long; gin_configs/multitask/{small,paper}.gin.
+    """What is trained and how long, as in gin_configs/multitask/{small,paper}.gin.
+
+    A binding of a dictionary replaces the whole dictionary of the gin file.
 
     Attributes:
-        dataset: name of an indexable data set with all combinations of factors.
-        seeds: of the models, two at least; tasks are the same with every seed.
-        num_tasks: number of tasks.
-        nums_of_tasks: other numbers of tasks, of which the scores are a table.
-        pooling: side of the blocks of pixels that become one.
-        max_steps: updates, at most, of each kind of training; see `EPOCHS`.
-        batch_sizes, learning_rates: where they are not the paper's.
-        hidden_units: of each head.
-        decoder: gin name of the decoders' architecture.
-        activation: of auto-encoders.
-        num_images: images at most whose codes heads are trained on, None for all.
-        num_test_images: images of the tasks' test losses, None for all.
+        dataset: name of an indexable dataset with all combinations of factors.
+        seeds: seeds of the models, at least two. Tasks are the same for all seeds.
+        num_tasks: number of tasks of an encoder, unless in `nums_of_tasks`.
+        nums_of_tasks: other numbers of tasks, which a table compares.
+        pooling: side of the square of pixels that is averaged to one pixel.
+        max_steps: largest number of updates of each kind of training in `EPOCHS`.
+        batch_sizes: batch sizes of kinds of training that differ from the paper's.
+        learning_rates: learning rates that differ from the paper's.
+        hidden_units: sizes of the hidden layers of each head.
+        decoder: gin name of the architecture of the decoders.
+        activation: activation function of the auto-encoders.
+        num_images: largest number of images that heads on codes are trained with, None
+            for all.
+        num_test_images: number of images of the test losses of tasks, None for all.
         model_bindings: lines of gin for every training.
-        metric_bindings: dictionary of lines of gin for each of `METRICS`.
-
-    A dictionary that is bound replaces the one of the file as a whole.
+        metric_bindings: {name in `METRIC_FILES`: lines of gin}.
     """
 
     dataset: str
@@ -78,20 +84,19 @@ class Study:
     num_test_images: int | None = None
     model_bindings: tuple = ()
     metric_bindings: dict = dataclasses.field(default_factory=dict)
+    # Set by `open_study`: the text that tells studies apart.
+    configuration = ""
 
     def __post_init__(self):
-        """Checks the values and opens the data set."""
+        """Checks the values and opens the dataset."""
         if len(self.seeds) < 2:
             raise ValueError(
                 "multitask_study.seeds needs two seeds for standard deviations. "
                 f"Received: seeds={self.seeds!r}"
             )
-        for name, known in (
-            ("max_steps", EPOCHS),
-            ("batch_sizes", EPOCHS),
-            ("learning_rates", EPOCHS),
-            ("metric_bindings", METRICS),
-        ):
+        names = ("max_steps", "batch_sizes", "learning_rates")
+        keys = {**dict.fromkeys(names, EPOCHS), "metric_bindings": METRIC_FILES}
+        for name, known in keys.items():
             unknown = sorted(set(getattr(self, name)) - set(known))
             if unknown:
                 raise ValueError(
@@ -101,91 +106,87 @@ class Study:
         self._data = named_data.open_dataset(self.dataset)
         if self._data.size is None or not self._data.has_all_combinations:
             raise ValueError(
-                "The study needs a data set with all combinations of factors whose "
+                "The study needs a dataset with all combinations of factors whose "
                 f"images have indices. Received: dataset={self.dataset!r}"
             )
         self._size = self._data.size
 
-    def prepare(self):
-        """Computes the targets of all tasks with all cores, where they are unknown."""
+    def prepare(self) -> None:
+        """Computes the targets of all tasks, so that runs only need to read them."""
         most = max([self.num_tasks, *self.nums_of_tasks])
         RandomTasks(num_tasks=most).targets(self._data)
         for subset in SUBSETS:
             tasks = RandomTasks(num_tasks=self.num_tasks, factor_subset=subset)
             tasks.targets(self._data)
 
-    def stages(self, output_dir):
-        """The runs of the study; see `dmt.runs.runner.execute_all`.
+    def stages(self, output_dir: str) -> list[list[Run]]:
+        """The encoders, then the decoders of their codes.
 
         Args:
-            output_dir: directory of the study, an absolute path.
+            output_dir: absolute path of the directory of the study.
         """
-        encoders, decoders = [], []
+        autoencoders, encoders, decoders = [], [], []
         for seed in self.seeds:
-            shared = (
-                *self._dataset(),
-                f"model.random_seed = {seed}",
-                *self.model_bindings,
-            )
-            # The longest first, so that no process waits long for the last one.
-            for name, bindings in AUTOENCODERS.items():
-                encoders.append(
-                    _run(
-                        output_dir,
-                        f"{name}/seed_{seed}",
-                        "multitask/autoencoder.gin",
-                        (*self._autoencoder(), *shared, *bindings),
-                        self._evaluations() | self._heads(name, seed),
-                    )
-                )
-            for name, bindings in self.task_encoders().items():
-                encoders.append(
-                    _run(
-                        output_dir,
-                        f"{name}/seed_{seed}",
-                        "multitask/multi_head.gin",
-                        (*self._task_model(), *shared, *bindings),
-                        self._evaluations(),
-                    )
-                )
-            for name in DECODED:
+            run = functools.partial(self._run, output_dir, seed)
+            for name, own in AUTOENCODER_BINDINGS.items():
+                scores = self._evaluations() | self._heads(name, seed)
+                bindings = self._autoencoder()
+                autoencoders.append(run(name, "autoencoder", bindings, own, scores))
+            for name, own in self.task_encoders().items():
+                scores, bindings = self._evaluations(), self._task_model()
+                encoders.append(run(name, "multi_head", bindings, own, scores))
+            for name in DECODED_ENCODERS:
                 encoder_dir = f"{output_dir}/{name}/seed_{seed}/model"
-                decoders.append(
-                    _run(
-                        output_dir,
-                        f"{name}_decoder/seed_{seed}",
-                        "multitask/decoder.gin",
-                        (
-                            *self._decoder(),
-                            *shared,
-                            f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",
-                        ),
-                    )
-                )
-        encoders.sort(key=lambda run: not run.name.startswith(tuple(AUTOENCODERS)))
-        return [encoders, decoders]
+                own = (f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",)
+                name = f"{name}_decoder"
+                decoders.append(run(name, "decoder", self._decoder(), own))
+        # Auto-encoders take longest. They come first, so that no process waits for the
+        # last one.
+        return [[*autoencoders, *encoders], decoders]
 
-    def write_page(self, output_dir):
-        """Writes tables, figures and the page of the complete study.
+    def _run(self, output_dir, seed, name, gin_file, bindings, own, evaluations=None):
+        """A run of the study.
 
-        Returns:
-            Path of the page.
+        Args:
+            output_dir: directory of the study.
+            seed: seed of the model.
+            name: name of the model.
+            gin_file: name of the gin file of the training.
+            bindings: lines of gin of all trainings with the gin file.
+            own: lines of gin of this model.
+            evaluations: metrics as in `scoring`, None for a model without scores.
         """
-        from dmt.studies.multitask import report as multitask_report
+        directory = os.path.join(output_dir, f"{name}/seed_{seed}")
+        lines = (
+            *bindings,
+            *self._dataset(),
+            f"model.random_seed = {seed}",
+            *self.model_bindings,
+            *own,
+        )
+        gin_files = (shipped(f"multitask/{gin_file}.gin"),)
+        model_dir = os.path.join(directory, "model")
+        training = Step("train", model_dir, None, gin_files, lines)
+        following = scoring(directory, evaluations) if evaluations else []
+        return Run(f"{name}/seed_{seed}", directory, (training, *following))
 
-        return multitask_report.write(self, output_dir)
+    def write_page(self, output_dir: str) -> str:
+        """Writes tables, figures and the page of the complete study."""
+        from dmt.studies.multitask import page
+
+        return page.write(self, output_dir)
 
     def single_tasks(self):
-        """Names of the encoders that learn one task each."""
+        """Names of the encoders that are trained on one task each."""
         return [f"single_task_{task}" for task in range(self.num_tasks)]
 
     def numbers_of_tasks(self):
-        """Names of the multi-head encoders by their number of tasks."""
+        """Names of the multi-head encoders by number of tasks."""
         names = {number: f"multi_head_{number}_tasks" for number in self.nums_of_tasks}
         return dict(sorted({**names, self.num_tasks: "multi_head"}.items()))
 
     def task_encoders(self):
-        """Lines of gin for each encoder that is trained on tasks, or not trained."""
+        """Lines of gin of each encoder that is trained on tasks, or not at all."""
         encoders = {
             "random": ("model.training_steps = 0",),
             "multi_head": (),
@@ -211,7 +212,7 @@ class Study:
         )
 
     def _training(self, kind):
-        """Updates, batch size and learning rate of a kind of training."""
+        """Number of updates, batch size and learning rate of a kind of training."""
         size = self._size
         if kind in ("tasks", "heads"):
             size = len(train_and_test_rows(size, TEST_SHARE, 0)[0])
@@ -224,11 +225,11 @@ class Study:
         )
 
     def _schedule(self, kind, rate):
-        """Lines of gin for how long and how fast a model is trained.
+        """Lines of gin of the length and the learning rate of a training.
 
         Args:
-            kind: see `EPOCHS`.
-            rate: the binding of the learning rate.
+            kind: kind of training, a key of `EPOCHS`.
+            rate: binding of the learning rate.
         """
         steps, batch_size, learning_rate = self._training(kind)
         return (
@@ -267,11 +268,11 @@ class Study:
     def _evaluations(self):
         return {
             name: ((shipped(path),), tuple(self.metric_bindings.get(name, ())))
-            for name, path in METRICS.items()
+            for name, path in METRIC_FILES.items()
         }
 
     def _heads(self, name, seed):
-        """Heads on the codes; with the auto-encoder, also on the true factors."""
+        """Heads on the codes, and once, with the auto-encoder, on the true factors."""
         steps, batch_size, learning_rate = self._training("heads")
         bindings = (
             f"evaluation.random_seed = {seed}",
@@ -292,9 +293,19 @@ class Study:
         return heads
 
 
-def _run(output_dir, name, gin_file, gin_bindings, evaluations=None):
-    directory = os.path.join(output_dir, name)
-    model_dir = os.path.join(directory, "model")
-    training = Step("train", model_dir, None, (shipped(gin_file),), gin_bindings)
-    following = scoring(directory, evaluations) if evaluations else []
-    return Run(name, directory, (training, *following))
+def open_study(
+    name: str, gin_bindings: tuple[str, ...], dataset: str, scale: str
+) -> Study:
+    """Opens the study.
+
+    Args:
+        name: name of the study.
+        gin_bindings: lines of gin that override the gin file.
+        dataset: name of the dataset.
+        scale: name of a gin file in gin_configs/multitask.
+    """
+    gin_file = shipped(f"multitask/{scale}.gin")
+    with configuration.gin_configuration([gin_file], gin_bindings):
+        study = Study(dataset)
+        study.configuration = f"# {name} {dataset}\n{gin.config_str()}"
+    return study

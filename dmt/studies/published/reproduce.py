@@ -1,8 +1,8 @@
-"""Pipelines of published studies: train, visualize, postprocess, validate, evaluate.
+"""Pipelines of published papers: train, visualize, postprocess, validate, evaluate.
 
-A pipeline is planned first, as a list of steps with all their seeds, which can be
-printed, and then executed. Seeds are drawn in the order of disentanglement_lib, and
-directories are its:
+A pipeline is first planned as a list of steps with all of their seeds. The plan is then
+printed or executed. Seeds are drawn in the order of disentanglement_lib, and the
+directories are the same:
 
     model/                                train
     visualizations/                       visualize
@@ -12,14 +12,20 @@ directories are its:
     metrics/aggregated_results.json       aggregate (few labels, repeated metrics)
 """
 
+import dataclasses
 import glob
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from dmt.runs import steps
 from dmt.runs.steps import Step
 from dmt.utils import machine, processes, results
+
+_AGGREGATE = "dmt.analysis.aggregate:aggregate_results_to_json"
+# The table of all results is made anew whenever a pipeline ends.
+steps.register("aggregate", _AGGREGATE, is_repeated=True)
 
 
 def reproduce(
@@ -33,14 +39,14 @@ def reproduce(
     """Trains and scores one model of a study; complete steps are skipped.
 
     Args:
-        study: a `published.PublishedStudy`.
+        study: a `studies.PublishedStudy`.
         model_num: number of the model in the study.
-        output_directory: directory to write, in which "{study}" and "{model_num}" are
-            replaced; by default "output/{study}/{model_num}", or "output" if a model is
-            given.
+        output_directory: directory to write. "{study}" and "{model_num}" in it are
+            replaced. By default "output/{study}/{model_num}", or "output" with
+            `model_dir`.
         model_dir: directory of a trained model, to score that one instead.
         overwrite: whether to repeat steps that are complete.
-        only_print: whether to print what would be done instead.
+        only_print: whether to print the steps instead.
 
     Raises:
         ValueError: if there is no such model, or a step was completed with another
@@ -55,11 +61,11 @@ def reproduce(
 
 
 def execute(plan, output_directory, overwrite=False, only_print=False):
-    """Carries out a plan; steps that are complete are skipped.
+    """Executes a plan; complete steps are skipped.
 
     Args:
         plan: list of `Step`.
-        output_directory: the directory that they write to.
+        output_directory: the directory that the steps write to.
         overwrite: whether to repeat steps that are complete.
         only_print: whether to print the steps instead.
 
@@ -79,7 +85,7 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
     """Steps of one model of a study.
 
     Args:
-        study: a `published.PublishedStudy`.
+        study: a `studies.PublishedStudy`.
         model_num: number of the model in the study.
         output: directory to write.
         model_dir: directory of a trained model, to score that one instead.
@@ -91,64 +97,114 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
     Raises:
         ValueError: if there is no such model.
     """
-    plan = []
+    plan = _Plan(output, model_dir)
     if model_dir is None:
-        model_dir = os.path.join(output, "model")
         lines = [
             f"model.name = {_name(study.model_file)!r}",
             f"model.model_num = {model_num}",
             *study.model_bindings(model_num),
             *gin_bindings,
         ]
-        plan.append(_train(model_dir, study.model_file, lines))
-    plan.append(_visualize(model_dir, output))
+        plan.train(study.model_file, lines)
     random_state = np.random.RandomState(0)
-    postprocessing = _postprocess(
-        model_dir, output, _by_name(study.postprocess_files), random_state
-    )
-    plan += postprocessing
-    for source in postprocessing:
+    plan.represent(_by_name(study.postprocess_files), random_state)
+    for source in plan.representations:
         for name, path in _by_name(study.evaluation_files).items():
-            seed = f"evaluation.random_seed = {_draw(random_state)}"
-            plan.append(_evaluate(source, output, name, path, name, [seed]))
-    return plan
+            plan.evaluate(source, name, path, name, [_seed(random_state)])
+    return plan.steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Where the pipeline of a paper writes, and the gin files of its steps.
+
+    Attributes:
+        output_directory: directory to write.
+        gin_postprocess_config_glob: pattern of gin files, one for each representation.
+        gin_evaluation_config_glob: pattern of gin files, one for each metric.
+        gin_model_config_dir: directory of the gin file of the training.
+        gin_model_config_name: name of the gin file of the training.
+        gin_bindings: lines of gin for the training.
+        model_dir: directory with a trained model in `<model_dir>/model`, to score that
+            one instead.
+    """
+
+    output_directory: str
+    gin_postprocess_config_glob: str | None
+    gin_evaluation_config_glob: str | None
+    gin_model_config_dir: str = ""
+    gin_model_config_name: str | None = None
+    gin_bindings: Sequence[str] = ()
+    model_dir: str | None = None
+
+    def begin(self, random_state, lines, labels=()):
+        """Plans the training, unless there is a model, and the representations.
+
+        Args:
+            random_state: numpy RandomState that draws the seeds of representations.
+            lines: lines of gin of the training, before the name of the model.
+            labels: lines of gin of the training, after the name of the model.
+
+        Returns:
+            The `_Plan`, and the gin files of the metrics by name.
+        """
+        is_given = self.model_dir is not None
+        plan = _Plan(
+            self.output_directory,
+            os.path.join(self.model_dir, "model") if is_given else None,
+        )
+        if not is_given:
+            name = _needed("gin_model_config_name", self.gin_model_config_name)
+            path = os.path.join(self.gin_model_config_dir, name)
+            named = f"model.name = {_name(path)!r}"
+            plan.train(path, [*lines, named, *labels, *self.gin_bindings])
+        plan.represent(
+            gin_files_of(
+                "gin_postprocess_config_glob", self.gin_postprocess_config_glob
+            ),
+            random_state,
+        )
+        return plan, gin_files_of(
+            "gin_evaluation_config_glob", self.gin_evaluation_config_glob
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """The labelled images of semi-supervised training.
+
+    Attributes:
+        supervised_seed: integer, seed of the labelled images.
+        num_labelled_samples: number of labelled images.
+        train_percentage: share of the labelled images to train with, in (0, 1).
+        labeller_fn: the labeller, for example "@perfect_labeller".
+    """
+
+    supervised_seed: int | None = None
+    num_labelled_samples: int | None = None
+    train_percentage: float | None = None
+    labeller_fn: str | None = None
 
 
 def plan_jmlr(
-    output_directory,
-    gin_postprocess_config_glob,
-    gin_evaluation_config_glob,
-    random_seed,
-    gin_model_config_dir="",
-    gin_model_config_name=None,
-    gin_bindings=(),
-    model_dir=None,
-    num_eval=1,
-    scores_list=(),
-    evaluation_num_samples_train=(),
-):
+    pipeline: Pipeline,
+    random_seed: int | None,
+    num_eval: int = 1,
+    scores_list: Sequence[str] = (),
+    evaluation_num_samples_train: Sequence[str] = (),
+) -> list[Step]:
     """Steps of the study of sample efficiency and of repeated metrics.
 
     Locatello et al. (2020), "A sober look at the unsupervised learning of disentangled
     representations and their evaluation", https://arxiv.org/abs/2010.14766.
 
     Args:
-        output_directory: directory to write.
-        gin_postprocess_config_glob: pattern of gin files, one per representation.
-        gin_evaluation_config_glob: pattern of gin files, one per metric.
-        random_seed: integer, of which all seeds are drawn.
-        gin_model_config_dir: directory of the gin file of the training.
-        gin_model_config_name: name of that file.
-        gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead.
+        pipeline: directories and gin files.
+        random_seed: integer, the seed that all other seeds are drawn with.
         num_eval: number of times that each metric is computed.
-        scores_list: names of metrics that are computed with several numbers of samples.
-            The name of the gin file must be that of the metric's function in gin.
-        evaluation_num_samples_train: these numbers.
-
-    Returns:
-        List of `Step`.
+        scores_list: names of metrics to compute with several numbers of samples. The
+            gin file must have the name that the metric has in gin.
+        evaluation_num_samples_train: the numbers of samples.
 
     Raises:
         ValueError: if an argument is missing or wrong, or a pattern matches no file.
@@ -157,155 +213,92 @@ def plan_jmlr(
         raise ValueError("--scores_list needs --evaluation_num_samples_train.")
     if not all(str(number).isdecimal() for number in evaluation_num_samples_train):
         raise ValueError(
-            "--evaluation_num_samples_train are numbers of samples. Received: "
+            "--evaluation_num_samples_train must be numbers of samples. Received: "
             f"{','.join(map(str, evaluation_num_samples_train))}"
         )
-    output = output_directory
     random_state = np.random.RandomState(_needed("random_seed", random_seed))
-    seed = _draw(random_state)
-    plan = []
-    if model_dir is None:
-        path = _model_file(gin_model_config_dir, gin_model_config_name)
-        lines = [f"model.random_seed = {seed}", f"model.name = {_name(path)!r}"]
-        plan.append(_train(_model_dir(output), path, [*lines, *gin_bindings]))
-    representations = gin_files_of(
-        "gin_postprocess_config_glob", gin_postprocess_config_glob
-    )
-    metrics = gin_files_of("gin_evaluation_config_glob", gin_evaluation_config_glob)
+    seed = f"model.random_seed = {_draw(random_state)}"
+    plan, metrics = pipeline.begin(random_state, [seed])
     unknown = [name for name in scores_list if name not in metrics]
     if unknown:
         raise ValueError(
-            f"--scores_list names metrics among {', '.join(metrics)}. "
+            f"--scores_list must name metrics among {', '.join(metrics)}. "
             f"Received: {', '.join(unknown)}"
         )
-    trained = _model_dir(model_dir or output)
-    postprocessing = _postprocess(trained, output, representations, random_state)
-    plan += [_visualize(trained, output), *postprocessing]
     for repetition in range(num_eval):
-        for source in postprocessing:
+        for source in plan.representations:
             for name, path in metrics.items():
                 if name not in scores_list:
-                    folder = f"{name}_{repetition}"
-                    plan.append(_evaluate(source, output, name, path, folder))
+                    plan.evaluate(source, name, path, f"{name}_{repetition}")
                     continue
                 for number in evaluation_num_samples_train:
-                    lines = [
-                        f"{name}.num_train = {number}",
-                        f"evaluation.random_seed = {_draw(random_state)}",
-                    ]
+                    lines = [f"{name}.num_train = {number}", _seed(random_state)]
                     folder = f"{name}_{number}_{repetition}"
-                    plan.append(_evaluate(source, output, name, path, folder, lines))
-    return [*plan, _aggregate(output)]
+                    plan.evaluate(source, name, path, folder, lines)
+    plan.aggregate()
+    return plan.steps
 
 
 def plan_semi_supervised(
-    output_directory,
-    gin_postprocess_config_glob,
-    gin_evaluation_config_glob,
-    pipeline_seed,
-    eval_seed,
-    gin_validation_config_glob=None,
-    gin_model_config_dir="",
-    gin_model_config_name=None,
-    gin_bindings=(),
-    model_dir=None,
-    supervised_seed=None,
-    num_labelled_samples=None,
-    train_percentage=None,
-    labeller_fn=None,
-):
+    pipeline: Pipeline,
+    pipeline_seed: int | None,
+    eval_seed: int | None,
+    labels: Labels,
+    gin_validation_config_glob: str | None = None,
+) -> list[Step]:
     """Steps of training, selecting and scoring a model with a few labels.
 
     Locatello et al. (2020), "Disentangling factors of variation using few labels",
     https://arxiv.org/abs/1905.01258.
 
     Args:
-        output_directory: directory to write.
-        gin_postprocess_config_glob: pattern of gin files, one per representation.
-        gin_evaluation_config_glob: pattern of gin files, one per metric.
-        pipeline_seed: integer, of which the seeds of training and of representations
-            are drawn.
-        eval_seed: integer, of which the seeds of metrics are drawn.
-        gin_validation_config_glob: pattern of gin files, one per metric that is
-            computed on the labels of the training, None for no such metric.
-        gin_model_config_dir: directory of the gin file of the training.
-        gin_model_config_name: name of that file.
-        gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead; what follows is then read from its results.
-        supervised_seed: integer, seed of the labels.
-        num_labelled_samples: number of images with labels.
-        train_percentage: share of these to train with, in (0, 1).
-        labeller_fn: for example "@perfect_labeller".
-
-    Returns:
-        List of `Step`.
+        pipeline: directories and gin files.
+        pipeline_seed: integer, the seed that the seeds of training and representations
+            are drawn with.
+        eval_seed: integer, the seed that the seeds of metrics are drawn with.
+        labels: the labelled images. Those of a trained model are read from its results.
+        gin_validation_config_glob: pattern of gin files, one for each metric that is
+            computed on the labelled images, None for no such metric.
 
     Raises:
-        FileNotFoundError: if `model_dir` holds no trained model.
-        ValueError: if an argument is missing, given along with `model_dir`, or a
-            pattern matches no file.
+        FileNotFoundError: if `pipeline.model_dir` holds no trained model.
+        ValueError: if an argument is missing, labels are given along with a trained
+            model, or a pattern matches no file.
     """
-    output = output_directory
-    labels = {
-        "supervised_seed": supervised_seed,
-        "num_labelled_samples": num_labelled_samples,
-        "train_percentage": train_percentage,
-        "labeller_fn": labeller_fn,
-    }
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
-    model_seed, data_seed = _draw(random_state), _draw(random_state)
-    plan = []
-    if model_dir is None:
-        for name, value in labels.items():
-            _needed(name, value)
-        path = _model_file(gin_model_config_dir, gin_model_config_name)
-        lines = [
-            f"model.model_seed = {model_seed}",
-            f"model.unsupervised_data_seed = {data_seed}",
-            f"model.name = {_name(path)!r}",
-            f"model.supervised_data_seed = {supervised_seed}",
-            f"model.num_labelled_samples = {num_labelled_samples}",
-            f"model.train_percentage = {train_percentage}",
-            f"labeller.labeller_fn = {labeller_fn}",
-        ]
-        plan.append(_train(_model_dir(output), path, [*lines, *gin_bindings]))
-    else:
-        labels = _labels_of(model_dir, labels)
-    representations = gin_files_of(
-        "gin_postprocess_config_glob", gin_postprocess_config_glob
-    )
+    seeds = [
+        f"model.model_seed = {_draw(random_state)}",
+        f"model.unsupervised_data_seed = {_draw(random_state)}",
+    ]
+    if pipeline.model_dir is not None:
+        labels = _labels_of(pipeline.model_dir, labels)
+    for name, value in dataclasses.asdict(labels).items():
+        _needed(name, value)
+    lines = [
+        f"model.supervised_data_seed = {labels.supervised_seed}",
+        f"model.num_labelled_samples = {labels.num_labelled_samples}",
+        f"model.train_percentage = {labels.train_percentage}",
+        f"labeller.labeller_fn = {labels.labeller_fn}",
+    ]
+    plan, metrics = pipeline.begin(random_state, seeds, lines)
     validation = {}
     if gin_validation_config_glob is not None:
         validation = gin_files_of(
             "gin_validation_config_glob", gin_validation_config_glob
         )
-    metrics = gin_files_of("gin_evaluation_config_glob", gin_evaluation_config_glob)
-    trained = _model_dir(model_dir or output)
-    postprocessing = _postprocess(trained, output, representations, random_state)
-    plan += [_visualize(trained, output), *postprocessing]
-    for source in postprocessing:
+    for source in plan.representations:
         for name, path in validation.items():
-            plan.append(_validate(source, output, name, path, labels))
+            plan.validate(source, name, path, labels)
     random_state = np.random.RandomState(_needed("eval_seed", eval_seed))
-    for source in postprocessing:
+    for source in plan.representations:
         for name, path in metrics.items():
-            lines = [f"evaluation.random_seed = {_draw(random_state)}"]
-            folder = f"{name}_{labels['supervised_seed']}"
-            plan.append(_evaluate(source, output, name, path, folder, lines))
-    return [*plan, _aggregate(output)]
+            folder = f"{name}_{labels.supervised_seed}"
+            plan.evaluate(source, name, path, folder, [_seed(random_state)])
+    plan.aggregate()
+    return plan.steps
 
 
-def plan_weakly_supervised(
-    output_directory,
-    gin_postprocess_config_glob,
-    gin_evaluation_config_glob,
-    pipeline_seed,
-    gin_model_config_dir="",
-    gin_model_config_name=None,
-    gin_bindings=(),
-    model_dir=None,
-):
+def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> list[Step]:
     """Steps of training and scoring a model with pairs of images.
 
     Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
@@ -313,141 +306,113 @@ def plan_weakly_supervised(
     left out.
 
     Args:
-        output_directory: directory to write.
-        gin_postprocess_config_glob: pattern of gin files, one per representation.
-        gin_evaluation_config_glob: pattern of gin files, one per metric.
-        pipeline_seed: integer, of which all seeds are drawn; the first one is the
-            model's, so metrics of a model that is given have other seeds.
-        gin_model_config_dir: directory of the gin file of the training.
-        gin_model_config_name: name of that file.
-        gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead.
-
-    Returns:
-        List of `Step`.
+        pipeline: directories and gin files.
+        pipeline_seed: integer, the seed that all other seeds are drawn with. The first
+            of these is that of the training, so the seeds of metrics are others if
+            there is a trained model.
 
     Raises:
         ValueError: if an argument is missing or a pattern matches no file.
     """
-    output = output_directory
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
-    plan = []
-    if model_dir is None:
-        path = _model_file(gin_model_config_dir, gin_model_config_name)
-        lines = [
-            f"model.random_seed = {_draw(random_state)}",
-            f"model.name = {_name(path)!r}",
-        ]
-        plan.append(_train(_model_dir(output), path, [*lines, *gin_bindings]))
-    representations = gin_files_of(
-        "gin_postprocess_config_glob", gin_postprocess_config_glob
-    )
-    metrics = gin_files_of("gin_evaluation_config_glob", gin_evaluation_config_glob)
-    trained = _model_dir(model_dir or output)
-    postprocessing = _postprocess(trained, output, representations, random_state)
-    plan += [_visualize(trained, output), *postprocessing]
-    for source in postprocessing:
+    lines = []
+    if pipeline.model_dir is None:
+        lines = [f"model.random_seed = {_draw(random_state)}"]
+    plan, metrics = pipeline.begin(random_state, lines)
+    for source in plan.representations:
         for name, path in metrics.items():
             if "unsupervised" not in name:
-                lines = [f"evaluation.random_seed = {_draw(random_state)}"]
-                plan.append(_evaluate(source, output, name, path, f"{name}_0", lines))
-    return plan
+                plan.evaluate(source, name, path, f"{name}_0", [_seed(random_state)])
+    return plan.steps
 
 
 def _labels_of(model_dir, given):
-    """What a trained model knows of its labels, by the names of the arguments."""
-    both = [f"--{name}" for name, value in given.items() if value is not None]
+    """The labels that a trained model was trained with."""
+    both = [
+        f"--{name}"
+        for name, value in dataclasses.asdict(given).items()
+        if value is not None
+    ]
     if both:
         raise ValueError(
             "Labels of a trained model are read from its results: with --model_dir, "
             f"leave out {', '.join(both)}."
         )
-    path = os.path.join(_model_dir(model_dir), "results", "gin", "train.gin")
-    names = {
-        "supervised_seed": "model.supervised_data_seed",
-        "num_labelled_samples": "model.num_labelled_samples",
-        "train_percentage": "model.train_percentage",
-        "labeller_fn": "labeller.labeller_fn",
-    }
-    return {name: results.bound_string(path, key) for name, key in names.items()}
+    path = os.path.join(model_dir, "model", "results", "gin", "train.gin")
+    return Labels(
+        supervised_seed=results.bound_string(path, "model.supervised_data_seed"),
+        num_labelled_samples=results.bound_string(path, "model.num_labelled_samples"),
+        train_percentage=results.bound_string(path, "model.train_percentage"),
+        labeller_fn=results.bound_string(path, "labeller.labeller_fn"),
+    )
 
 
-def _train(model_dir, gin_file, lines):
-    return Step("train", model_dir, None, (gin_file,), tuple(lines))
+class _Plan:
+    """The steps of a pipeline in the order in which they are planned.
 
+    Attributes:
+        steps: list of `Step`.
+        representations: those of `steps` that extract representations.
+    """
 
-def _visualize(model_dir, output):
-    return Step("visualize", os.path.join(output, "visualizations"), model_dir)
+    def __init__(self, output, model_dir=None):
+        self._output = output
+        self._model_dir = model_dir or os.path.join(output, "model")
+        self.steps, self.representations = [], []
 
+    def train(self, gin_file, lines):
+        self._add("train", self._model_dir, None, gin_file, lines)
 
-def _postprocess(model_dir, output, gin_files, random_state):
-    return [
-        Step(
-            "postprocess",
-            os.path.join(output, "postprocessed", name),
-            model_dir,
-            (path,),
-            (
+    def represent(self, gin_files, random_state):
+        pictures = os.path.join(self._output, "visualizations")
+        self.steps.append(Step("visualize", pictures, self._model_dir))
+        for name, path in gin_files.items():
+            lines = [
                 f"postprocess.random_seed = {_draw(random_state)}",
                 f"postprocess.name = {name!r}",
-            ),
+            ]
+            output = os.path.join(self._output, "postprocessed", name)
+            self._add("postprocess", output, self._model_dir, path, lines)
+            self.representations.append(self.steps[-1])
+
+    def validate(self, source, name, gin_file, labels):
+        seed, number = labels.supervised_seed, labels.num_labelled_samples
+        lines = [
+            f"validation.random_seed = {seed}",
+            f"validation.name = {name!r}",
+            f"validation.num_labelled_samples = {number}",
+            f"labeller.labeller_fn = {labels.labeller_fn}",
+        ]
+        # MIG trains nothing, so it needs no labels to test with.
+        if name != "mig":
+            share = labels.train_percentage
+            lines.insert(0, f"{name}_validation.train_percentage = {share}")
+        output = self._output_of(
+            "validation", source, f"{name}_validation_{seed}_{number}"
         )
-        for name, path in gin_files.items()
-    ]
+        self._add("validate", output, source.output, gin_file, lines)
 
+    def evaluate(self, source, name, gin_file, folder, lines=()):
+        output = self._output_of("metrics", source, folder)
+        lines = [*lines, f"evaluation.name = {name!r}"]
+        self._add("evaluate", output, source.output, gin_file, lines)
 
-def _validate(source, output, name, gin_file, labels):
-    seed, number = labels["supervised_seed"], labels["num_labelled_samples"]
-    lines = [
-        f"validation.random_seed = {seed}",
-        f"validation.name = {name!r}",
-        f"validation.num_labelled_samples = {number}",
-        f"labeller.labeller_fn = {labels['labeller_fn']}",
-    ]
-    if name != "mig":  # Which trains nothing, so it keeps no labels to test with.
-        share = labels["train_percentage"]
-        lines.insert(0, f"{name}_validation.train_percentage = {share}")
-    folder = f"{name}_validation_{seed}_{number}"
-    return Step(
-        "validate",
-        _result_dir(output, "validation", source, folder),
-        source.output,
-        (gin_file,),
-        tuple(lines),
-    )
+    def aggregate(self):
+        metrics = os.path.join(self._output, "metrics")
+        pattern = ("*", "*", "results", "aggregate", "evaluation.json")
+        self.steps.append(
+            Step(
+                "aggregate",
+                os.path.join(metrics, "aggregated_results.json"),
+                os.path.join(glob.escape(metrics), *pattern),
+            )
+        )
 
+    def _output_of(self, kind, source, folder):
+        return os.path.join(self._output, kind, os.path.basename(source.output), folder)
 
-def _evaluate(source, output, name, gin_file, folder, lines=()):
-    return Step(
-        "evaluate",
-        _result_dir(output, "metrics", source, folder),
-        source.output,
-        (gin_file,),
-        (*lines, f"evaluation.name = {name!r}"),
-    )
-
-
-def _aggregate(output):
-    pattern = ("*", "*", "results", "aggregate", "evaluation.json")
-    metrics = os.path.join(output, "metrics")
-    return Step(
-        "aggregate",
-        os.path.join(metrics, "aggregated_results.json"),
-        os.path.join(glob.escape(metrics), *pattern),
-    )
-
-
-def _result_dir(output, kind, postprocessing, folder):
-    return os.path.join(output, kind, os.path.basename(postprocessing.output), folder)
-
-
-def _model_dir(directory):
-    return os.path.join(directory, "model")
-
-
-def _model_file(directory, name):
-    return os.path.join(directory, _needed("gin_model_config_name", name))
+    def _add(self, kind, output, source, gin_file, lines):
+        self.steps.append(Step(kind, output, source, (gin_file,), tuple(lines)))
 
 
 def _name(path):
@@ -455,7 +420,7 @@ def _name(path):
 
 
 def _by_name(paths):
-    """Paths by the names of their files, in the order of these."""
+    """Paths by the names of their files, sorted by name."""
     return {_name(path): path for path in sorted(paths, key=os.path.basename)}
 
 
@@ -467,7 +432,8 @@ def gin_files_of(argument, pattern):
         pattern: the pattern.
 
     Raises:
-        ValueError: if there is no pattern, it matches no file, or files of one name.
+        ValueError: if the pattern is None, or matches no file, or matches files of the
+            same name.
     """
     paths = glob.glob(_needed(argument, pattern))
     if not paths:
@@ -489,3 +455,7 @@ def _needed(argument, value):
 
 def _draw(random_state):
     return random_state.randint(2**32)
+
+
+def _seed(random_state):
+    return f"evaluation.random_seed = {_draw(random_state)}"

@@ -1,8 +1,8 @@
-"""Published studies: the number of a model -> what it is trained and scored with.
+"""Published studies: from the number of a model to its training and its metrics.
 
 Numbers, order and values of `unsupervised_study_v1`, `fairness_study_v1` and
 `abstract_reasoning_study_v1` are disentanglement_lib's: model 10,800 here is model
-10,800 there. `dmt.studies.published.reproduce` trains and scores them.
+10,800 there. The module `reproduce` plans the steps of a model.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class PublishedStudy:
 
     Attributes:
         name: name of the study.
-        sweep: function that returns the list of settings, see `sweeps`.
+        sweep: function that returns the list of settings; see `sweeps`.
         model_file: path of the gin file of the training.
         postprocess_files: paths of gin files, one for each representation.
         evaluation_files: paths of gin files, one for each metric.
@@ -137,7 +137,7 @@ def _unsupervised_sweep(datasets, num_seeds):
 
 
 def unsupervised_sweep():
-    """12,600 models: seven data sets, 36 models, 50 seeds, the last fastest."""
+    """12,600 models: seven datasets, 36 models, 50 seeds, the last fastest."""
     datasets = (
         "dsprites_full",
         "color_dsprites",
@@ -151,7 +151,7 @@ def unsupervised_sweep():
 
 
 def abstract_reasoning_sweep():
-    """360 models: two data sets, 36 models, five seeds, the last fastest.
+    """360 models: two datasets, 36 models, five seeds, the last fastest.
 
     The representations of van Steenkiste et al. (2019), "Are disentangled
     representations helpful for abstract visual reasoning?",
@@ -161,14 +161,15 @@ def abstract_reasoning_sweep():
 
 
 def weakly_supervised_sweep():
-    """6,000 models: data sets, kinds of pairs, methods, betas and seeds.
+    """6,000 models: datasets, kinds of pairs, methods, betas and seeds.
 
     After Locatello et al. (2020), "Weakly-supervised disentanglement without
-    compromises", https://arxiv.org/abs/2002.02886: one to all but one of the factors of
-    a pair change, or a number drawn for each pair; group VAE and ML-VAE are told which
-    factor changed, or find it out (Ada-GVAE, Ada-ML-VAE). The betas are those that
+    compromises", https://arxiv.org/abs/2002.02886. Between the images of a pair
+    a fixed number of factors changes, from one to all but one, or a number that is
+    drawn for each pair. Group VAE and ML-VAE are told which factor changed, or estimate
+    it (Ada-GVAE, Ada-ML-VAE). The betas are those that
     Traeuble et al. (2021), https://arxiv.org/abs/2006.07886, sweep for the Ada-GVAE.
-    Data sets, number of seeds and the order are this package's.
+    The datasets, the number of seeds and the order are this package's.
     """
     num_factors = {
         "dsprites_full": 5,
@@ -205,12 +206,12 @@ def weakly_supervised_sweep():
 
 
 def few_labels_sweep():
-    """23,040 models: data sets, labels, methods, two strengths each, and seeds.
+    """23,040 models: datasets, labels, methods, two strengths each, and seeds.
 
     In the manner of Locatello et al. (2020), "Disentangling factors of variation using
-    few labels", https://arxiv.org/abs/1905.01258. Strengths of the unsupervised terms
-    are those of the unsupervised study; weights of the supervised term, the same
-    numbers, and the seeds are this package's.
+    few labels", https://arxiv.org/abs/1905.01258. The strengths of the unsupervised
+    terms are those of the unsupervised study. The weights of the supervised term, which
+    are the same numbers, and the seeds are this package's.
     """
 
     def method(name, strength, values, *others):
@@ -280,3 +281,16 @@ STUDIES = {
         ),
     )
 }
+
+
+def find(name):
+    """The study of a name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in STUDIES:
+        raise ValueError(
+            f"--study must be one of {', '.join(STUDIES)}. Received: {name}"
+        )
+    return STUDIES[name]

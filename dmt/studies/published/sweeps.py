@@ -2,38 +2,38 @@
 
     product(sweep("vae.beta", [1.0, 4.0]), sweep("model.random_seed", range(50)))
 
-are 100 settings, seeds of one beta next to each other. The number of a model in a study
-is its place in such a list.
+are 100 settings: first all seeds of beta = 1, then those of beta = 4. The number of a
+model of a study is the index of its setting.
 """
 
 import itertools
 
 
 def sweep(name, values):
-    """Settings of one binding.
+    """One setting for each value of a binding.
 
     Args:
         name: the binding, for example "vae.beta".
-        values: its values, one setting each.
+        values: the values.
     """
     return [{name: value} for value in values]
 
 
 def fixed(name, value):
-    """The one setting of a binding that does not vary."""
+    """A single setting, of a binding that does not vary."""
     return [{name: value}]
 
 
 def zip_together(*sweeps):
-    """Settings of the same place merged; a sweep of length one counts for all places.
+    """Settings at the same index merged; a sweep of length one is repeated.
 
     Raises:
-        ValueError: if other lengths differ.
+        ValueError: if sweeps that are longer have different lengths.
     """
     length = max(map(len, sweeps))
     if any(len(settings) not in (1, length) for settings in sweeps):
         raise ValueError(
-            "Sweeps that are zipped need one length. Received: lengths "
+            "Sweeps that are zipped need the same length. Received: lengths "
             f"{[len(settings) for settings in sweeps]}"
         )
     repeated = (settings * (length // len(settings)) for settings in sweeps)
@@ -41,17 +41,17 @@ def zip_together(*sweeps):
 
 
 def chain(*sweeps):
-    """All settings, one sweep after the other."""
+    """The settings of all sweeps, one sweep after the other."""
     return list(itertools.chain(*sweeps))
 
 
 def product(*sweeps):
-    """All combinations; the last sweep varies fastest."""
+    """All combinations of settings; the last sweep varies fastest."""
     return [_merged(settings) for settings in itertools.product(*sweeps)]
 
 
 def to_bindings(setting):
-    """Lines of gin for one setting, strings quoted unless they are references ("@").
+    """Lines of gin of a setting. Strings are quoted unless they are references ("@").
 
     Args:
         setting: dictionary {gin binding: value}.

@@ -9,6 +9,7 @@ from dmt.studies.published import reproduce
 from dmt.studies.published import studies as published
 from dmt.studies.published.sweeps import sweep
 from dmt.utils import files, results
+from tests.helpers import processes
 from tests.helpers.runs import TINY, bindings
 
 # The seeds of the two representations, then of each metric of the mean and the sampled
@@ -157,9 +158,8 @@ def test_draws_begin_with_the_seeds_of_the_studies():
 
 def test_jmlr_repeats_metrics_with_several_numbers_of_samples(patterns):
     steps = reproduce.plan_jmlr(
-        **patterns,
+        reproduce.Pipeline(**patterns, gin_bindings=["vae.beta = 2"]),
         random_seed=0,
-        gin_bindings=["vae.beta = 2"],
         num_eval=2,
         scores_list=["dci"],
         evaluation_num_samples_train=["100", "1000"],
@@ -198,7 +198,9 @@ def test_jmlr_repeats_metrics_with_several_numbers_of_samples(patterns):
 
 
 def test_jmlr_draws_the_seed_of_a_model_that_is_given(patterns):
-    steps = reproduce.plan_jmlr(**patterns, random_seed=0, model_dir="given")
+    steps = reproduce.plan_jmlr(
+        reproduce.Pipeline(**patterns, model_dir="given"), random_seed=0
+    )
     assert steps[0].kind == "visualize" and steps[0].input == "given/model"
     seeds = seeds_of(steps, "postprocess", "postprocess.random_seed")
     assert list(seeds.values()) == DRAWS[1:3]
@@ -217,7 +219,7 @@ def test_jmlr_needs_metrics_and_numbers_of_samples(
 ):
     with pytest.raises(ValueError, match=message):
         reproduce.plan_jmlr(
-            **patterns,
+            reproduce.Pipeline(**patterns),
             random_seed=0,
             scores_list=scores_list,
             evaluation_num_samples_train=numbers,
@@ -235,12 +237,11 @@ LABELS = {
 def test_semi_supervised_validates_with_the_labels_of_the_training(patterns, tmp_path):
     validation = str(tmp_path / "validation" / "*.gin")
     steps = reproduce.plan_semi_supervised(
-        **patterns,
-        **LABELS,
+        reproduce.Pipeline(**patterns, gin_bindings=["s2_vae.beta = 2"]),
         pipeline_seed=0,
         eval_seed=0,
+        labels=reproduce.Labels(**LABELS),
         gin_validation_config_glob=validation,
-        gin_bindings=["s2_vae.beta = 2"],
     )
     assert [step.kind for step in steps] == [
         *("train", "visualize", "postprocess", "postprocess"),
@@ -283,15 +284,18 @@ def test_semi_supervised_validates_with_the_labels_of_the_training(patterns, tmp
 
 
 def test_semi_supervised_reads_the_labels_of_a_model_that_is_given(patterns, tmp_path):
-    arguments = {
-        **patterns,
-        "model_dir": str(tmp_path / "given"),
-        "pipeline_seed": 0,
-        "eval_seed": 1,
-        "gin_validation_config_glob": str(tmp_path / "validation" / "dci.gin"),
-    }
+
+    def plan(**labels):
+        return reproduce.plan_semi_supervised(
+            reproduce.Pipeline(**patterns, model_dir=str(tmp_path / "given")),
+            pipeline_seed=0,
+            eval_seed=1,
+            labels=reproduce.Labels(**labels),
+            gin_validation_config_glob=str(tmp_path / "validation" / "dci.gin"),
+        )
+
     with pytest.raises(FileNotFoundError, match="train.gin"):
-        reproduce.plan_semi_supervised(**arguments)
+        plan()
     folder = tmp_path / "given/model/results/gin"
     folder.mkdir(parents=True)
     (folder / "train.gin").write_text(
@@ -300,7 +304,7 @@ def test_semi_supervised_reads_the_labels_of_a_model_that_is_given(patterns, tmp
         "model.train_percentage = 0.5\n"
         "labeller.labeller_fn = @bin_labeller\n"
     )
-    steps = reproduce.plan_semi_supervised(**arguments)
+    steps = plan()
     assert steps[0].kind == "visualize"
     seeds = seeds_of(steps, "postprocess", "postprocess.random_seed")
     assert list(seeds.values()) == DRAWS[2:4]
@@ -315,21 +319,24 @@ def test_semi_supervised_reads_the_labels_of_a_model_that_is_given(patterns, tmp
     }
     assert of_kind(steps, "evaluate")[0].output == "out/metrics/mean/dci_7"
     with pytest.raises(ValueError, match="leave out --supervised_seed"):
-        reproduce.plan_semi_supervised(**arguments, supervised_seed=7)
+        plan(supervised_seed=7)
 
 
 def test_semi_supervised_names_what_is_missing(patterns):
     labels = {**LABELS, "labeller_fn": None}
     with pytest.raises(ValueError, match="--labeller_fn is missing"):
         reproduce.plan_semi_supervised(
-            **patterns, **labels, pipeline_seed=0, eval_seed=0
+            reproduce.Pipeline(**patterns),
+            pipeline_seed=0,
+            eval_seed=0,
+            labels=reproduce.Labels(**labels),
         )
 
 
 @pytest.mark.parametrize("model_dir", [None, "given"])
 def test_weakly_supervised_leaves_out_unsupervised_metrics(patterns, model_dir):
     steps = reproduce.plan_weakly_supervised(
-        **patterns, pipeline_seed=0, model_dir=model_dir
+        reproduce.Pipeline(**patterns, model_dir=model_dir), pipeline_seed=0
     )
     draws = iter(DRAWS)
     if model_dir is None:
@@ -351,10 +358,14 @@ def test_weakly_supervised_leaves_out_unsupervised_metrics(patterns, model_dir):
 def test_patterns_must_match_files_of_different_names(patterns, tmp_path):
     patterns["gin_evaluation_config_glob"] = str(tmp_path / "nothing" / "*.gin")
     with pytest.raises(ValueError, match="--gin_evaluation_config_glob=.*no file"):
-        reproduce.plan_weakly_supervised(**patterns, pipeline_seed=0)
+        reproduce.plan_weakly_supervised(
+            reproduce.Pipeline(**patterns), pipeline_seed=0
+        )
     patterns["gin_evaluation_config_glob"] = str(tmp_path / "*" / "*.gin")
     with pytest.raises(ValueError, match="of the same name"):
-        reproduce.plan_weakly_supervised(**patterns, pipeline_seed=0)
+        reproduce.plan_weakly_supervised(
+            reproduce.Pipeline(**patterns), pipeline_seed=0
+        )
 
 
 @pytest.fixture(scope="module")
@@ -390,13 +401,6 @@ def tiny_study(tmp_path_factory):
     )
 
 
-def complete(output):
-    """Modification times of what marks steps as complete."""
-    return {
-        path: path.stat().st_mtime_ns for path in output.rglob("results/aggregate/*")
-    }
-
-
 @pytest.mark.slow
 def test_tiny_study_is_reproduced_and_resumed(tiny_study, tmp_path):
     pattern = str(tmp_path / "{study}" / "{model_num}")
@@ -418,11 +422,11 @@ def test_tiny_study_is_reproduced_and_resumed(tiny_study, tmp_path):
     assert scores["evaluation_config.evaluation.random_seed"] == str(DRAWS[2])
     assert 0 <= scores["evaluation_results.discrete_mig"] <= 1
 
-    before = complete(output)
+    before = processes.complete(output)
     assert len(before) == 1 + 2 + 2 * 3
     files.remove(str(output / "metrics/mean/mig"))
     reproduce.reproduce(tiny_study, 1, pattern)
-    after = complete(output)
+    after = processes.complete(output)
     assert after.keys() == before.keys()
     changed = {path for path in before if after[path] != before[path]}
     assert {path.parents[2].name for path in changed} == {"mig"}

@@ -1,9 +1,8 @@
-"""Scores by which models are selected while a population is trained.
+"""Scores that select the members of a population.
 
-A score is a function `(dataset, tables, random_state)` of models with the same
-hyperparameters, each a function as `MomentTable` from indices of images to moments; it
-returns (score, number of the best of the models). Larger is better.
-`dmt.runs.pbt` binds one by `pbt.score_fn`.
+A score is a function of models with the same hyperparameters. It returns the score of
+the member, of which larger is better, and the number of its best model. Gin binds it to
+`pbt.score_fn`.
 """
 
 import gin
@@ -22,14 +21,14 @@ def mig_score(dataset, tables, random_state, num_samples=50_000, num_bins=20):
 
     Args:
         dataset: an indexable `GroundTruthData`.
-        tables: list of functions as `MomentTable`; each model is scored.
-        random_state: numpy RandomState; draws the images, the same with the same state.
-        num_samples: number of images, drawn without replacement, all if there are
-            fewer; 1000 is the few-label setting of Estermann et al. (2020).
-        num_bins: of each code.
+        tables: list of `MomentTable`, functions from indices of images to moments.
+        random_state: numpy RandomState that draws the images.
+        num_samples: number of images, drawn without replacement. 1000 is the few-label
+            setting of Estermann et al. (2020).
+        num_bins: number of bins of each code.
 
     Returns:
-        Mean score of the models in [0, 1], and the number of the best.
+        Mean score of the models, in [0, 1], and the number of the best model.
     """
     rows = _draw(dataset, num_samples, random_state)
     factors = dataset.factors_at(rows)
@@ -48,20 +47,21 @@ def udr_score(
 
     Args:
         dataset: an indexable `GroundTruthData`.
-        tables: list of two functions as `MomentTable` at least.
-        random_state: numpy RandomState; draws the images.
-        num_samples: number of images.
-        correlation_matrix: "lasso" or "spearman", see `udr`.
+        tables: list of at least two `MomentTable`, functions from indices of images to
+            moments.
+        random_state: numpy RandomState that draws the images.
+        num_samples: number of images, drawn without replacement.
+        correlation_matrix: "lasso" or "spearman"; see `udr`.
 
     Returns:
-        Mean score of the models in [0, 1], and the number of the best.
+        Mean score of the models, in [0, 1], and the number of the best model.
 
     Raises:
-        ValueError: if there is one model only.
+        ValueError: if there is only one model.
     """
     if len(tables) < 2:
         raise ValueError(
-            "pbt_udr compares models: bind pbt.models_per_member to 2 at least. "
+            "pbt_udr compares models: bind pbt.models_per_member to at least 2. "
             f"Received: {len(tables)} model"
         )
     rows = _draw(dataset, num_samples, random_state)
@@ -85,5 +85,5 @@ def _draw(dataset, num_samples, random_state):
 
 
 def _moments(table, rows):
-    """Means and log-variances (n, num_latent) of the images at the rows."""
+    """Means and log-variances of images, each of shape (n, num_latent)."""
     return np.split(table(rows), 2, axis=1)

@@ -1,0 +1,172 @@
+"""Training and scoring of members: what worker processes of a population do."""
+
+import contextlib
+import os
+import shutil
+
+import gin
+import keras
+import numpy as np
+
+from dmt.evaluation.codes import MomentTable
+from dmt.methods import train
+from dmt.methods.population import sizes
+from dmt.methods.population.train_population import train_prepared
+from dmt.methods.run_state import InfiniteLoss
+from dmt.methods.shared import optimizers
+from dmt.runs.pbt.members import Members
+from dmt.runs.pbt.settings import Member
+from dmt.utils import files, results
+
+
+def most_at_once(members: Members, member: Member) -> int:
+    """Number of models like those of a member that are best trained as one program."""
+    return sizes.most_at_once(members.gin_files, members.bindings(member))
+
+
+def train_and_score(
+    members: Members, number: int, plan: list[Member], together: bool
+) -> None:
+    """Makes the round of some members unless it is complete.
+
+    Args:
+        members: the population.
+        number: number of the round.
+        plan: the members, whose batches have the same size.
+        together: whether all of their models are one program.
+    """
+    paths = [members.score_path(number, member["member"]) for member in plan]
+    if all(map(os.path.exists, paths)):
+        return
+    num_models = members.settings.models_per_member
+    step = _last_step(members, number, plan[0])
+    models = [(member, model) for member in plan for model in range(num_models)]
+    runs = _prepare_all(members, number, models, step)
+    if together and len({run.state.step() for run in runs}) > 1:
+        # The round was killed while checkpoints were written. In other groups members
+        # would be rounded differently, so that all start again.
+        for run in runs:
+            files.remove(run.model_dir)
+        runs = _prepare_all(members, number, models, step)
+    # All models of a member see the same batches.
+    seeds = [int(runs[i - i % num_models].data_seed) for i in range(len(runs))]
+    log_path = os.path.join(members.directory(number, plan[0]["member"]), "train.log")
+    with (
+        open(log_path, "a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+    ):
+        configurations = [members.configuration(*model, step) for model in models]
+        failed = _fit(runs, seeds, configurations, together)
+    trained = [run for run in runs if run.model_dir not in failed]
+    tables = {}
+    if together and trained:
+        table = MomentTable(runs[0].dataset, [run.model.encoder for run in trained])
+        tables = {run.model_dir: table.of(k) for k, run in enumerate(trained)}
+    for i, (member, path) in enumerate(zip(plan, paths, strict=True)):
+        own = runs[i * num_models : (i + 1) * num_models]
+        score = {"score": 0.0, "model": 0, "step": step, "failed": True}
+        if not failed.intersection(run.model_dir for run in own):
+            with members.configuration(member, 0, step):
+                score |= _score_models(members.settings.seed, own, tables)
+        results.save_dict(score, path)
+    keras.backend.clear_session()
+
+
+def write_best(members: Members, best: Member) -> None:
+    """Writes the best model of all rounds to `model/`, as `dmt_train` does.
+
+    Args:
+        members: the population.
+        best: the member, as `best_of` returns it.
+    """
+    model_dir = os.path.join(members.output_dir, "model")
+    if results.is_complete(model_dir, "train"):
+        return
+    number, member, model = best["round"], best["member"], best["model"]
+    if not os.path.exists(model_dir):
+        with files.replacing(model_dir) as directory:
+            shutil.copytree(members.model_dir(number, member, model), directory)
+    with members.configuration(best, model, best["step"]):
+        train.finish(_prepare(model_dir))
+
+
+def _last_step(members, number, member):
+    """Number of updates at the end of a round."""
+    with members.configuration(member):
+        batch_size = gin.query_parameter("model.batch_size")
+    updates = round(members.settings.images_per_round / batch_size)
+    return members.first_step(number, member) + max(1, updates)
+
+
+def _prepare_all(members, number, models, step):
+    """Prepares the training of models, list of (member, number of the model)."""
+    runs = []
+    for member, model in models:
+        model_dir = members.model_dir(number, member["member"], model)
+        checkpoint = None
+        if member["parent"] is not None:
+            parent_dir = members.model_dir(number - 1, member["parent"], model)
+            checkpoint = os.path.join(parent_dir, "tf_checkpoint", "checkpoint.npz")
+        with members.configuration(member, model, step):
+            runs.append(_prepare(model_dir, checkpoint))
+    dataset = runs[0].dataset
+    if dataset.size is None:
+        raise ValueError(
+            "Members are scored on images that have indices. "
+            f"Received: {dataset.name}, which draws random pixels"
+        )
+    return runs
+
+
+def _prepare(model_dir, checkpoint=None):
+    """Prepares training from its own checkpoint, or else from that of the parent."""
+    run = train.train(model_dir, resume=True, only_prepare=True)
+    if checkpoint and run.state.step() == 0:
+        # The optimizer state is the parent's, except for the learning rate.
+        rates = [(o, o.learning_rate) for o in optimizers.parts_of(run.model.optimizer)]
+        rates = [(o, float(r)) for o, r in rates if isinstance(r, keras.Variable)]
+        run.state.restore(checkpoint)
+        for optimizer, rate in rates:
+            optimizer.learning_rate = rate
+    return run
+
+
+def _fit(runs, seeds, configurations, together):
+    """Trains models; returns the directories of those whose loss became infinite."""
+    if together:
+        with configurations[0]:
+            return set(train_prepared(runs, seeds=seeds))
+    failed = set()
+    for run, seed, configuration in zip(runs, seeds, configurations, strict=True):
+        with configuration:
+            try:
+                train.fit(run, run.model, run.state, run.training_data, seed)
+            except InfiniteLoss:  # The learning rate was too large.
+                failed.add(run.model_dir)
+    return failed
+
+
+def _score_models(seed, runs, tables):
+    """Score of a member and number of its best model, {} if its codes are infinite.
+
+    Args:
+        seed: seed of the population.
+        runs: the trained models of the member.
+        tables: {model_dir: function from indices of images to moments} of models whose
+            codes are computed together.
+    """
+    dataset = runs[0].dataset
+    own = [
+        tables.get(run.model_dir) or MomentTable(dataset, run.model.encoder)
+        for run in runs
+    ]
+    score_fn = gin.get_bindings("pbt")["score_fn"]
+    try:
+        score, model = score_fn(dataset, own, np.random.RandomState(seed))
+    except ValueError as error:
+        if "finite" not in str(error):
+            raise
+        return {}
+    if not np.isfinite(score):
+        return {}
+    return {"score": float(score), "model": model, "failed": False}

@@ -1,0 +1,190 @@
+"""Figures of the study of multi-task learning."""
+
+import os
+
+import numpy as np
+
+from dmt.data.ground_truth import named_data
+from dmt.methods import gaussian_encoder_model
+from dmt.methods.shared import losses
+from dmt.studies.multitask.scores import DECODER_LABELS, SCORES
+from dmt.utils import files, pictures
+from dmt.utils.compilation import compiled
+from dmt.visualize import pages
+
+_NUM_POINTS = 1500
+_NUM_PICTURES = 12
+
+
+def scores(found):
+    """Draws scores of all encoders, and scores by number of tasks.
+
+    Args:
+        found: the `Scores` of a study.
+
+    Returns:
+        The figure as a data URL.
+    """
+    from matplotlib.figure import Figure
+
+    labels = ["random", "single", "one head", "multi"]
+    numbers = found.definition.numbers_of_tasks()
+    with pages.drawing():
+        figure = Figure(figsize=(11, 5.2), layout="constrained")
+        axes = figure.subplots(2, len(SCORES), sharey="col")
+        for (above, below), (title, metric, key) in zip(axes.T, SCORES, strict=True):
+            for place, names in enumerate(found.encoder_groups.values()):
+                values = found.scores(names, metric, key).mean(axis=1)
+                color = "#3b82f6" if place == 3 else pages.GREY
+                above.bar(place, values.mean(), color=color, alpha=0.45)
+                above.plot([place] * len(values), values, ".", color=color)
+            above.set_xticks(range(4), labels, rotation=40, fontsize=8)
+            above.set_title(title, fontsize=10)
+            values = found.scores(numbers.values(), metric, key).T
+            below.plot(numbers.keys(), values, ".", color="#3b82f6")
+            below.plot(numbers.keys(), values.mean(axis=1), color="#3b82f6")
+            below.set_xlabel("number of tasks", fontsize=9)
+            for axis in (above, below):
+                axis.spines[["top", "right"]].set_visible(False)
+                axis.grid(alpha=0.2, color=pages.GREY)
+        return pages.inlined_figure(figure)
+
+
+def pictures_of_codes(seed, output_dir):
+    """Draws reconstructions, traversals and embeddings of the models of a seed.
+
+    Args:
+        seed: one of the seeds of the study.
+        output_dir: directory of the complete study; files go to its `figures/`.
+
+    Returns:
+        List of (title, caption, picture as a data URL).
+    """
+    dirs = {
+        label: os.path.join(output_dir, f"{name}_decoder", f"seed_{seed}", "model")
+        for name, label in DECODER_LABELS.items()
+    }
+    config_path = os.path.join(dirs["multi-head"], "results", "gin", "train.gin")
+    data = named_data.data_set_of(config_path)
+    random_state = np.random.RandomState(0)
+    factors = data.sample_factors(_NUM_POINTS, random_state)
+    images = data.sample_observations_from_factors(factors, random_state)
+    folder = os.path.join(output_dir, "figures")
+    models = {
+        label: gaussian_encoder_model.load_model(path) for label, path in dirs.items()
+    }
+    codes = {
+        label: compiled(model.encode)(images)[0] for label, model in models.items()
+    }
+    decoders = {label: _decoder(model) for label, model in models.items()}
+    few = images[:_NUM_PICTURES]
+    decoded = [decode(codes[label][: len(few)]) for label, decode in decoders.items()]
+    drawn = [
+        _saved(
+            os.path.join(folder, "reconstructions.png"),
+            "Reconstructions",
+            "What decoders make of frozen codes, below the images themselves.",
+            [few, *decoded],
+            ["images", *models],
+        )
+    ]
+    for label, decode in decoders.items():
+        drawn += _traversals(label, codes[label], decode, images.shape[1:], folder)
+    return drawn + _embeddings(codes, factors, data.factor_names, folder)
+
+
+def _decoder(model):
+    return compiled(lambda codes: losses.activate(model.decode(codes), "linear"))
+
+
+def _traversals(label, codes, decode, shape, folder):
+    """Draws each code of one image through [-1, 1] and through two deviations.
+
+    Args:
+        label: label of the encoder.
+        codes: codes of many images, of shape (n, num_codes).
+        decode: function from codes to images.
+        shape: shape of an image.
+        folder: directory to write.
+    """
+    num_codes = codes.shape[1]
+    shown = np.linspace(-1, 1, 21)
+    spread = 2 * np.outer(codes.std(axis=0), shown)
+    slug = label.replace(" ", "_")
+    drawn = []
+    for name, title, values, limits in (
+        (
+            f"traversals_{slug}.png",
+            f"Traversals, {label}",
+            np.tile(shown, (num_codes, 1)),
+            "−1 to 1",
+        ),
+        (
+            f"traversals_sd_{slug}.png",
+            f"Traversals, {label}, in standard deviations",
+            codes.mean(axis=0)[:, None] + spread,
+            "−2 to 2 standard deviations around the mean",
+        ),
+    ):
+        base = np.tile(codes[0], (*values.shape, 1))
+        for code in range(num_codes):
+            base[code, :, code] = values[code]
+        rows = decode(base.reshape(-1, num_codes).astype(np.float32))
+        drawn.append(
+            _saved(
+                os.path.join(folder, name),
+                title,
+                f"Each row changes one code of one image from {limits}.",
+                list(rows.reshape(*values.shape, *shape)),
+                [f"code {code}" for code in range(num_codes)],
+            )
+        )
+    return drawn
+
+
+def _saved(path, title, caption, rows, labels):
+    """Writes rows of images and returns (title, caption, picture as a data URL)."""
+    pictures.save_image(pictures.labelled_rows(rows, labels), path)
+    return title, caption, pages.inlined(path)
+
+
+def _embeddings(codes, factors, factor_names, folder):
+    """Draws the codes in two dimensions, coloured by the value of each factor."""
+    from matplotlib.figure import Figure
+    from sklearn.decomposition import PCA
+
+    methods = {"PCA": lambda: PCA(2, random_state=0)}
+    try:
+        import umap
+
+        methods["UMAP"] = lambda: umap.UMAP(random_state=0, n_jobs=1)
+    except ImportError:
+        pass
+    drawn = []
+    for method, make in methods.items():
+        figure = Figure(
+            figsize=(2.1 * len(factor_names), 2.2 * len(codes)), layout="constrained"
+        )
+        axes = figure.subplots(len(codes), len(factor_names), squeeze=False)
+        for row, (label, values) in zip(axes, codes.items(), strict=True):
+            places = make().fit_transform(values)
+            for axis, factor in zip(row, factors.T, strict=True):
+                axis.scatter(*places.T, c=factor, s=2, cmap="turbo")
+                axis.set_xticks([])
+                axis.set_yticks([])
+            row[0].set_ylabel(label, fontsize=10)
+        for axis, name in zip(axes[0], factor_names, strict=True):
+            axis.set_title(name, fontsize=10)
+        path = os.path.join(folder, f"{method.lower()}.png")
+        with files.replacing(path) as temporary:
+            figure.savefig(temporary, dpi=110, format="png")
+        note = "" if "UMAP" in methods else " Install dmt[umap] for UMAP."
+        drawn.append(
+            (
+                f"Codes by {method}",
+                f"Codes of {_NUM_POINTS:,} images in two dimensions, coloured by the "
+                f"value of each factor.{note}",
+                pages.inlined(path),
+            )
+        )
+    return drawn
