@@ -1,4 +1,4 @@
-"""The metrics as functions of arrays, without models, data sets and gin.
+"""The metrics as functions of arrays, without models, datasets and gin.
 
     scores = dmt.metrics.mig(factors, codes)
 
@@ -74,14 +74,15 @@ class Metric:
     """What is known about a metric.
 
     Attributes:
-      function: Of `factors, codes` and perhaps `factors_test, codes_test`.
-      gin_name: Name of its gin configurable.
-      scores: The keys that tables show.
-      resampling: Whether rows may be resampled for confidence intervals: not if the
-        function draws samples of its own, or repeated rows are near neighbours.
-      invariances: What leaves these scores as they are, up to chance: "permute codes",
-        "flip codes" (signs), "scale codes" (each by its own positive number), "relabel
-        factors" (their values), "duplicate samples", "add dead code" (a constant one).
+        function: of `factors, codes` and perhaps `factors_test, codes_test`.
+        gin_name: name of its gin configurable.
+        scores: the keys that tables show.
+        resampling: whether rows may be resampled for confidence intervals: not if the
+            function draws samples of its own, or repeated rows are near neighbours.
+        invariances: what leaves these scores as they are, up to chance: "permute
+            codes", "flip codes" (signs), "scale codes" (each by its own positive
+            number), "relabel factors" (their values), "duplicate samples", "add dead
+            code" (a constant one).
     """
 
     function: Callable
@@ -107,12 +108,12 @@ def headline(scores, metric=None):
     """The scores that tables show.
 
     Args:
-      scores: Results of a metric, a dictionary.
-      metric: Its name in `METRICS` or its gin name. For any other, all floats count.
+        scores: results of a metric, a dictionary.
+        metric: its name in `METRICS` or its gin name. For any other, all floats count.
 
     Returns:
-      Dictionary of floats; the prefix of a key, as in "100:mean_test_accuracy", is
-      the number of training samples.
+        Dictionary of floats; the prefix of a key, as in "100:mean_test_accuracy", is
+        the number of training samples.
     """
     floats = {key: value for key, value in scores.items() if isinstance(value, float)}
     for name, entry in METRICS.items():
@@ -130,7 +131,7 @@ def table(rows):
     """Scores as lines of text.
 
     Args:
-      rows: List of label, name of the metric (see `headline`), results of the metric.
+        rows: list of label, name of the metric (see `headline`), results of the metric.
     """
     cells = []
     for label, metric, scores in rows:

@@ -103,7 +103,7 @@ def moments_file(dataset):
     Args:
         dataset: an indexable `GroundTruthData`.
     """
-    # Bindings of the data set would not show what defaults and modules add to them.
+    # Bindings of the dataset would not show what defaults and modules add to them.
     rows = np.linspace(0, dataset.size - 1, 16).astype(int)
     images = np.ascontiguousarray(dataset.images_at(rows))
     facts = f"{dataset.size} {images.shape} {images.dtype}".encode()

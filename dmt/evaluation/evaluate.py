@@ -106,7 +106,7 @@ def evaluate(
 
 
 def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=None):
-    """The data set of the gin configuration, and the codes of a representation.
+    """The dataset of the gin configuration, and the codes of a representation.
 
     Args:
         model_dir: see `evaluate`.

@@ -106,7 +106,7 @@ def test_codes_are_shared_between_evaluations(run_dir, tmp_path):
         if name == "mig":
             (first,) = shared_codes.values()
     assert list(shared_codes.values()) == [first]
-    # Another data set must not get these codes.
+    # Another dataset must not get these codes.
     evaluate_with_gin(
         str(run_dir / "mean"),
         str(tmp_path / "other"),

@@ -21,35 +21,35 @@ def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, s
     the average.
 
     The pairs are drawn with replacement from the given samples, so the table must hold
-    several samples for each value: all of a data set, or many random ones.
+    several samples for each value: all of a dataset, or many random ones.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      batch_size: Pairs per point.
-      num_train: Points that train the classifier.
-      num_eval: Points that test it.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        batch_size: pairs per point.
+        num_train: points that train the classifier.
+        num_eval: points that test it.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        train_accuracy, eval_accuracy: Shares of the points that are classified
-          correctly, in [0, 1], 1 is best. If one factor only is ever chosen, as when
-          there is one, the answer is always that factor. (scikit-learn, and with it
-          disentanglement_lib, refuses a single class.)
-        train_accuracy_per_factor, eval_accuracy_per_factor: The same for the points
-          of one factor, lists (num_factors,); nan where there is no point.
-        num_train, num_eval, batch_size, scikit_learn: The settings, and the version
-          of the classifier's library.
+        Dictionary:
+            train_accuracy, eval_accuracy: shares of the points that are classified
+                correctly, in [0, 1], 1 is best. If one factor only is ever chosen, as
+                when there is one, the answer is always that factor. (scikit-learn, and
+                with it disentanglement_lib, refuses a single class.)
+            train_accuracy_per_factor, eval_accuracy_per_factor: the same for the points
+                of one factor, lists (num_factors,); nan where there is no point.
+            num_train, num_eval, batch_size, scikit_learn: the settings, and the version
+                of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
+        1.0
     """
     factors, codes = utils.check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
@@ -86,19 +86,19 @@ def compute_beta_vae_sklearn(
     num_train=gin.REQUIRED,
     num_eval=gin.REQUIRED,
 ):
-    """BetaVAE score on samples of a data set.
+    """BetaVAE score on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      batch_size: Pairs per point.
-      num_train: Points that train the classifier.
-      num_eval: Points that test it.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        batch_size: pairs per point.
+        num_train: points that train the classifier.
+        num_eval: points that test it.
 
     Returns:
-      Dictionary, see `beta_vae`.
+        Dictionary, see `beta_vae`.
     """
     del artifact_dir
 
@@ -131,15 +131,15 @@ def _score(draw_points, num_train, num_eval, batch_size, num_factors):
     """Trains and tests the classifier.
 
     Args:
-      draw_points: Maps a number of points to the fixed factors (num_points,) and the
-        mean differences (num_points, num_codes).
-      num_train: Points that train the classifier.
-      num_eval: Points that test it.
-      batch_size: Pairs per point, for the record.
-      num_factors: Number of factors.
+        draw_points: maps a number of points to the fixed factors (num_points,) and the
+            mean differences (num_points, num_codes).
+        num_train: points that train the classifier.
+        num_eval: points that test it.
+        batch_size: pairs per point, for the record.
+        num_factors: number of factors.
 
     Returns:
-      Dictionary, see `beta_vae`.
+        Dictionary, see `beta_vae`.
     """
     import sklearn
 

@@ -53,12 +53,12 @@ class GradientBoosting:
     this class takes the first, while in scikit-learn rounding errors decide.
 
     Args:
-      random_state: Seed, numpy RandomState, or None for numpy's global generator.
+        random_state: seed, numpy RandomState, or None for numpy's global generator.
 
     Attributes:
-      classes_: Values of the target in ascending order, array (num_classes,).
-      feature_importances_: Shares of the codes in the squared error that the splits
-        remove, array (num_codes,). They sum to 1, or are 0 if no tree has a split.
+        classes_: values of the target in ascending order, array (num_classes,).
+        feature_importances_: shares of the codes in the squared error that the splits
+            remove, array (num_codes,). They sum to 1, or are 0 if no tree has a split.
     """
 
     def __init__(self, random_state=None):
@@ -68,15 +68,15 @@ class GradientBoosting:
         """Trains the classifier.
 
         Args:
-          codes: Array-like of shape (n, num_codes), finite; used in float32.
-          target: Array-like of shape (n,), at least 2 different values.
+            codes: array-like of shape (n, num_codes), finite; used in float32.
+            target: array-like of shape (n,), at least 2 different values.
 
         Returns:
-          The classifier.
+            The classifier.
 
         Raises:
-          ValueError: If the shapes do not fit, codes are not finite, or the target has
-            one value.
+            ValueError: if the shapes do not fit, codes are not finite, or the target
+                has one value.
         """
         vars(self).update(vars(fit_all(codes, [target], self.random_state)[0]))
         return self
@@ -85,7 +85,7 @@ class GradientBoosting:
         """Raw scores: (n, num_classes), or (n,) for two classes.
 
         Args:
-          codes: Array-like of shape (n, num_codes), finite.
+            codes: array-like of shape (n, num_codes), finite.
         """
         codes = _check_codes(codes)
         if codes.shape[1] != len(self.feature_importances_):
@@ -102,7 +102,7 @@ class GradientBoosting:
         """The most probable values of the target, array (n,).
 
         Args:
-          codes: Array-like of shape (n, num_codes), finite.
+            codes: array-like of shape (n, num_codes), finite.
         """
         scores = self.decision_function(codes)
         if scores.ndim == 1:
@@ -113,7 +113,7 @@ class GradientBoosting:
         """Probabilities of the classes, array (n, num_classes), rows sum to 1.
 
         Args:
-          codes: Array-like of shape (n, num_codes), finite.
+            codes: array-like of shape (n, num_codes), finite.
         """
         scores = self.decision_function(codes)
         if scores.ndim == 1:
@@ -129,18 +129,18 @@ def fit_all(codes, targets, random_state=None, num_threads=None):
     given `RandomState`, whatever the number of threads.
 
     Args:
-      codes: Array-like of shape (n, num_codes), finite; used in float32.
-      targets: Sequence of array-likes of shape (n,), each with at least 2 different
-        values.
-      random_state: Seed, numpy RandomState, or None for numpy's global generator.
-      num_threads: Threads to use; default NUMBA_NUM_THREADS, which is all cores.
+        codes: array-like of shape (n, num_codes), finite; used in float32.
+        targets: sequence of array-likes of shape (n,), each with at least 2 different
+            values.
+        random_state: seed, numpy RandomState, or None for numpy's global generator.
+        num_threads: threads to use; default NUMBA_NUM_THREADS, which is all cores.
 
     Returns:
-      List of fitted `GradientBoosting`, one per target.
+        List of fitted `GradientBoosting`, one per target.
 
     Raises:
-      ValueError: If the shapes do not fit, codes are not finite, or a target has one
-        value.
+        ValueError: if the shapes do not fit, codes are not finite, or a target has one
+            value.
     """
     from sklearn.utils import check_random_state
 
@@ -202,9 +202,9 @@ def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
     Trees are spread over groups of LANES; lanes without a tree have residuals of 0.
 
     Returns:
-      For every tree of a round, the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
-      thresholds of its splits and the values of its leaves, and the squared error that
-      splits on each code removed in all rounds (num_trees, num_codes).
+        For every tree of a round, the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
+        thresholds of its splits and the values of its leaves, and the squared error
+        that splits on each code removed in all rounds (num_trees, num_codes).
     """
     num_trees, num_groups = len(prior), -(-len(prior) // LANES)
 
@@ -453,13 +453,13 @@ def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
     """Bounds the scores of the node's splits in every block.
 
     Args:
-      block_words: See `_count`.
-      node: Number of the node in its level.
-      sizes: Samples of the node per lane.
-      ranks: Set to the number of the node's samples before each block.
-      bounds: Peaks of `_sum_blocks`; replaced by the bounds, -1 where no split is.
-      best: Set to the largest bound per lane.
-      best_block: Set to the code and the block that have it.
+        block_words: see `_count`.
+        node: number of the node in its level.
+        sizes: samples of the node per lane.
+        ranks: set to the number of the node's samples before each block.
+        bounds: peaks of `_sum_blocks`; replaced by the bounds, -1 where no split is.
+        best: set to the largest bound per lane.
+        best_block: set to the code and the block that have it.
     """
     num_codes, num_blocks, lanes = bounds.shape
     best[:] = -1
@@ -502,18 +502,18 @@ def _search(order, sorted_codes, node, size, lane, bounds, best_block, seed):
     """Finds the best split of a node of the tree in a lane.
 
     Args:
-      order: Samples in ascending order of each code, see `_fit_trees`.
-      sorted_codes: The codes in this order.
-      node: Number of the node in its level.
-      size: Samples of the node.
-      lane: Nodes and deviations of the samples, sums and ranks before the blocks.
-      bounds: Bounds of the scores in the blocks.
-      best_block: Code and block of the largest bound.
-      seed: Seed of the choice between equal scores.
+        order: samples in ascending order of each code, see `_fit_trees`.
+        sorted_codes: the codes in this order.
+        node: number of the node in its level.
+        size: samples of the node.
+        lane: nodes and deviations of the samples, sums and ranks before the blocks.
+        bounds: bounds of the scores in the blocks.
+        best_block: code and block of the largest bound.
+        seed: seed of the choice between equal scores.
 
     Returns:
-      Code, threshold, number of samples on the left (0 if there is no split), and the
-      sum of their deviations.
+        Code, threshold, number of samples on the left (0 if there is no split), and the
+        sum of their deviations.
     """
     num_codes, num_blocks = bounds.shape
     best = 0, np.inf, 0, 0.0
@@ -556,8 +556,8 @@ def _search_block(order, sorted_codes, node, size, lane, code, block):
     """Finds the best split before one of the node's samples in a block.
 
     Returns:
-      Score (-1 if there is no split), threshold, number of samples on the left, sum
-      of their deviations.
+        Score (-1 if there is no split), threshold, number of samples on the left, sum
+        of their deviations.
     """
     nodes, deviations, starts, ranks = lane
     rank, total = ranks[code, block], starts[code, block]

@@ -19,32 +19,32 @@ def component_retrieval(factors, codes, *, significance=0.05, continuous_factors
     Factors and codes that do not vary have correlation 0.
 
     Args:
-      factors: Array-like of shape (n, num_factors), numbers or discrete values in a
-        meaningful order.
-      codes: Array-like of shape (n, num_codes).
-      continuous_factors: Whether factors are numbers that need not repeat.
-      significance: Largest p-value of a correlation that counts, in (0, 1), of the
-        two-sided test by Student's t distribution.
+        factors: array-like of shape (n, num_factors), numbers or discrete values in a
+            meaningful order.
+        codes: array-like of shape (n, num_codes).
+        continuous_factors: whether factors are numbers that need not repeat.
+        significance: largest p-value of a correlation that counts, in (0, 1), of the
+            two-sided test by Student's t distribution.
 
     Returns:
-      Dictionary:
-        retrieved_share: Share of the factors that are retrieved, in [0, 1].
-        num_retrieved: Their number.
-        mean_correlation, std_correlation, min_correlation, max_correlation: Over the
-          matched codes, of the absolute correlation; 0 if there are none.
-        factor_of_code: List (num_codes,), number of the factor, -1 for none.
-        spearman: Nested list (num_codes, num_factors), correlations in [-1, 1].
-        num_train: Number of samples.
+        Dictionary:
+            retrieved_share: share of the factors that are retrieved, in [0, 1].
+            num_retrieved: their number.
+            mean_correlation, std_correlation, min_correlation, max_correlation: over
+                the matched codes, of the absolute correlation; 0 if there are none.
+            factor_of_code: list (num_codes,), number of the factor, -1 for none.
+            spearman: nested list (num_codes, num_factors), correlations in [-1, 1].
+            num_train: number of samples.
 
     Raises:
-      ValueError: If the shapes do not fit, there are fewer than 3 samples, or the
-        significance is out of range.
+        ValueError: if the shapes do not fit, there are fewer than 3 samples, or the
+            significance is out of range.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(4) for size in range(4)])
-      >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
-      1
+        >>> import numpy as np
+        >>> factors = np.indices([4, 4]).reshape(2, -1).T
+        >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
+        1
     """
     factors, codes = utils.check_samples(factors, codes, continuous_factors)
     return _component_retrieval(factors, codes, significance)
@@ -62,19 +62,19 @@ def compute_component_retrieval(
     batch_size=16,
     significance=0.05,
 ):
-    """Component retrieval on samples of a data set.
+    """Component retrieval on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      significance: See `component_retrieval`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
+        significance: see `component_retrieval`.
 
     Returns:
-      Dictionary, see `component_retrieval`.
+        Dictionary, see `component_retrieval`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(

@@ -38,40 +38,40 @@ def dci(
     call `numpy.random.seed` first for results that repeat.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier, or regressor for continuous factors. Importances are its
-        `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
-        boosted trees if None.
-      continuous_factors: Whether the factors are numbers, not classes. Informativeness
-        is then R^2, at most 1.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier, or regressor for continuous factors. Importances are its
+            `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
+            boosted trees if None.
+        continuous_factors: whether the factors are numbers, not classes.
+            Informativeness is then R^2, at most 1.
 
     Returns:
-      Dictionary:
-        informativeness_train, informativeness_test: Mean accuracy over factors, in
-          [0, 1], 1 is best.
-        disentanglement, completeness: In [0, 1], 1 is best; nan if there is one factor,
-          or one code.
-        informativeness_train_per_factor, informativeness_test_per_factor,
-          completeness_per_factor: Lists (num_factors,).
-        disentanglement_per_code: List (num_codes,).
-        importance_matrix: Nested list (num_codes, num_factors), at least 0.
-        num_train, num_test: Number of samples.
-        predictor, scikit_learn: Name of the classifier, version of its library.
+        Dictionary:
+            informativeness_train, informativeness_test: mean accuracy over factors, in
+                [0, 1], 1 is best.
+            disentanglement, completeness: in [0, 1], 1 is best; nan if there is one
+                factor, or one code.
+            informativeness_train_per_factor, informativeness_test_per_factor,
+                completeness_per_factor: lists (num_factors,).
+            disentanglement_per_code: list (num_codes,).
+            importance_matrix: nested list (num_codes, num_factors), at least 0.
+            num_train, num_test: number of samples.
+            predictor, scikit_learn: name of the classifier, version of its library.
 
     Raises:
-      ValueError: If the shapes do not fit, or the classifier has no importances.
+        ValueError: if the shapes do not fit, or the classifier has no importances.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> scores = dci(factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
-      (1.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> scores = dci(factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
+        (1.0, 1.0)
     """
     factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
@@ -116,20 +116,20 @@ def compute_dci(
     batch_size=16,
     predictor_fn=utils.gradient_boosting_classifier,
 ):
-    """DCI scores on samples of a data set.
+    """DCI scores on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      predictor_fn: See `predictor` of `dci`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws of samples.
+        artifact_dir: not used.
+        num_train: number of training samples.
+        num_test: number of test samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
+        predictor_fn: see `predictor` of `dci`.
 
     Returns:
-      Dictionary, see `dci`.
+        Dictionary, see `dci`.
     """
     del artifact_dir
     samples = utils.sample_train_test(
@@ -157,18 +157,18 @@ def compute_dci_on_fixed_data(
     """DCI scores of labelled observations.
 
     Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
-      batch_size: See `utils.obtain_representation`.
-      predictor_fn: See `predictor` of `dci`.
+        observations: array of shape (n, ...).
+        labels: factors of the observations, array of shape (num_factors, n).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        train_percentage: fraction of the samples that train, in (0, 1).
+        batch_size: see `utils.obtain_representation`.
+        predictor_fn: see `predictor` of `dci`.
 
     Returns:
-      Dictionary, see `dci`.
+        Dictionary, see `dci`.
 
     Raises:
-      ValueError: If no samples are left to train or to test.
+        ValueError: if no samples are left to train or to test.
     """
     del batch_size
     samples = utils.encode_and_split(
@@ -187,15 +187,16 @@ def compute_importance(factors_train, codes_train, factors_test, codes_test, pre
     """Importance of every code to a classifier of every factor, and its accuracy.
 
     Args:
-      factors_train: Array of shape (n_train, num_factors), discrete values.
-      codes_train: Array of shape (n_train, num_codes).
-      factors_test: Array of shape (n_test, num_factors), discrete values.
-      codes_test: Array of shape (n_test, num_codes).
-      predictor: Function without arguments that returns an unfitted classifier.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        factors_test: array of shape (n_test, num_factors), discrete values.
+        codes_test: array of shape (n_test, num_codes).
+        predictor: function without arguments that returns an unfitted classifier.
 
     Returns:
-      Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a regressor,
-      on the training samples (num_factors,) and on the test samples (num_factors,).
+        Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a
+        regressor, on the training samples (num_factors,) and on the test samples
+        (num_factors,).
     """
     models = utils.fit(predictor, codes_train, factors_train)
     num_codes = codes_train.shape[1]
@@ -224,10 +225,10 @@ def disentanglement_per_code(importance_matrix):
     """1 - entropy of the shares of the factors in each code's importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
+        Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
     """
     # The offset keeps rows of zeros defined: they are uniform.
     shares = importance_matrix + 1e-11
@@ -240,10 +241,10 @@ def disentanglement(importance_matrix):
     """Mean of `disentanglement_per_code`, weighted by the codes' importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
+        Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
     """
     weights = importance_matrix.sum(axis=1)
     if not weights.any():
@@ -257,10 +258,10 @@ def completeness_per_factor(importance_matrix):
     """1 - entropy of the shares of the codes in each factor's importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
+        Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
     """
     return disentanglement_per_code(importance_matrix.T)
 
@@ -269,9 +270,9 @@ def completeness(importance_matrix):
     """Mean of `completeness_per_factor`, weighted by the factors' importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
+        Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
     """
     return disentanglement(importance_matrix.T)

@@ -48,46 +48,46 @@ def dci_es(
     from 1 to 32, and splits that choose among some codes, drawn at random.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors).
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors).
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      max_depth: Largest depth of the trees, at least 2.
-      num_trees: Number of trees in a forest.
-      continuous_factors: Whether the factors are numbers, not classes. Scores are then
-        R^2 in place of accuracy, and the loss of guessing is 1.
-      seed: Integer seed of the forests.
+        factors: array-like of shape (n_train, num_factors).
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors).
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        max_depth: largest depth of the trees, at least 2.
+        num_trees: number of trees in a forest.
+        continuous_factors: whether the factors are numbers, not classes. Scores are
+            then R^2 in place of accuracy, and the loss of guessing is 1.
+        seed: integer seed of the forests.
 
     Returns:
-      Dictionary:
-        disentanglement, completeness: In [0, 1], 1 is best. The former is nan with one
-          factor, the latter with one code, as neither has a choice.
-        informativeness_test: Mean test accuracy over factors, in [0, 1], 1 is best; or
-          R^2, at most 1.
-        explicitness: Mean over factors, at most 1, which is best; about -1 if the loss
-          falls at the largest depth only.
-        size: Greater than 0; 1 if there are as many codes as factors, less if more.
-        informativeness_test_per_factor, completeness_per_factor,
-          explicitness_per_factor: Lists (num_factors,). A factor with one value in the
-          training sample has explicitness 1, as there is nothing to learn.
-        disentanglement_per_code: List (num_codes,).
-        importance_matrix: Nested list (num_codes, num_factors), at least 0.
-        loss_capacity_curves: Nested list (num_factors, max_depth), the curves l_k.
-        best_depth: Depth with the best mean test score.
-        num_train, num_test, max_depth, num_trees: The settings.
-        scikit_learn: Version of the library of the forests.
+        Dictionary:
+            disentanglement, completeness: in [0, 1], 1 is best. The former is nan with
+                one factor, the latter with one code, as neither has a choice.
+            informativeness_test: mean test accuracy over factors, in [0, 1], 1 is best;
+                or R^2, at most 1.
+            explicitness: mean over factors, at most 1, which is best; about -1 if the
+                loss falls at the largest depth only.
+            size: greater than 0; 1 if there are as many codes as factors, less if more.
+            informativeness_test_per_factor, completeness_per_factor,
+                explicitness_per_factor: lists (num_factors,). A factor with one value
+                in the training sample has explicitness 1, as there is nothing to learn.
+            disentanglement_per_code: list (num_codes,).
+            importance_matrix: nested list (num_codes, num_factors), at least 0.
+            loss_capacity_curves: nested list (num_factors, max_depth), the curves l_k.
+            best_depth: depth with the best mean test score.
+            num_train, num_test, max_depth, num_trees: the settings.
+            scikit_learn: version of the library of the forests.
 
     Raises:
-      ValueError: If the shapes do not fit, or max_depth is less than 2.
+        ValueError: if the shapes do not fit, or max_depth is less than 2.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(2) for size in range(2)])
-      >>> factors = np.tile(factors, (50, 1))
-      >>> scores = dci_es(factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores["explicitness"], scores["informativeness_test"], scores["size"]
-      (1.0, 1.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([2, 2]).reshape(2, -1).T
+        >>> factors = np.tile(factors, (50, 1))
+        >>> scores = dci_es(factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores["explicitness"], scores["informativeness_test"], scores["size"]
+        (1.0, 1.0, 1.0)
     """
     import sklearn
 
@@ -157,23 +157,23 @@ def compute_dci_es(
     continuous_factors=False,
     seed=0,
 ):
-    """DCI-ES scores on samples of a data set.
+    """DCI-ES scores on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      max_depth: Largest depth of the trees, at least 2.
-      num_trees: Number of trees in a forest.
-      continuous_factors: Whether the factors are numbers, not classes.
-      seed: Integer seed of the forests.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws of samples.
+        artifact_dir: not used.
+        num_train: number of training samples.
+        num_test: number of test samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
+        max_depth: largest depth of the trees, at least 2.
+        num_trees: number of trees in a forest.
+        continuous_factors: whether the factors are numbers, not classes.
+        seed: integer seed of the forests.
 
     Returns:
-      Dictionary, see `dci_es`.
+        Dictionary, see `dci_es`.
     """
     del artifact_dir
     samples = utils.sample_train_test(
@@ -216,13 +216,13 @@ def _scores_by_depth(forest, codes, target, max_depth):
     """Test accuracy, or R^2, (max_depth,) of the forest cut at depth 1, 2, ...
 
     Args:
-      forest: Fitted random forest, or classifier that always answers the same.
-      codes: Array of shape (n_test, num_codes).
-      target: Array of shape (n_test,).
-      max_depth: Number of depths.
+        forest: fitted random forest, or classifier that always answers the same.
+        codes: array of shape (n_test, num_codes).
+        target: array of shape (n_test,).
+        max_depth: number of depths.
 
     Returns:
-      Array of shape (max_depth,).
+        Array of shape (max_depth,).
     """
     if not hasattr(forest, "estimators_"):
         return np.full(max_depth, np.mean(forest.predict(codes) == target))

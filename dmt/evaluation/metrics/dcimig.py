@@ -21,30 +21,31 @@ def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
     Disentanglement: A Review of Metrics, 2020 (https://arxiv.org/abs/2012.09276).
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values, two factors at
-        least.
-      codes: Array-like of shape (n, num_codes).
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values, two factors at
+            least.
+        codes: array-like of shape (n, num_codes).
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        dcimig: In [0, 1], 1 is best; nan if no factor varies in the sample.
-        gap_per_factor: S_k, from 0 to H(v_k), in nats, list (num_factors,).
-        gap_per_code: R_d, at least 0, in nats, list (num_codes,).
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            dcimig: in [0, 1], 1 is best; nan if no factor varies in the sample.
+            gap_per_factor: S_k, from 0 to H(v_k), in nats, list (num_factors,).
+            gap_per_code: R_d, at least 0, in nats, list (num_codes,).
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or there is only one factor.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> dcimig(factors, -2.0 * factors)["dcimig"]
-      1.0
-      >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
-      0.44
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> dcimig(factors, -2.0 * factors)["dcimig"]
+        1.0
+        >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
+        0.44
     """
     factors, discretized = utils.samples_in_bins(
         factors, codes, num_bins, continuous_factors
@@ -61,20 +62,20 @@ def compute_dcimig(
     num_train=gin.REQUIRED,
     batch_size=16,
 ):
-    """DCIMIG on samples of a data set.
+    """DCIMIG on samples of a dataset.
 
     Codes are discretised by the gin configurable `discretizer`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `dcimig`.
+        Dictionary, see `dcimig`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(

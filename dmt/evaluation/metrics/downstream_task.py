@@ -26,32 +26,32 @@ def downstream_task(
     (scikit-learn, and with it disentanglement_lib, refuses a single class.)
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Gradient boosting breaks ties with numpy's global generator.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier. Gradient boosting breaks ties with numpy's global generator.
 
     Returns:
-      Dictionary:
-        mean_train_accuracy, mean_test_accuracy: Mean over factors, in [0, 1], 1 is
-          best.
-        min_train_accuracy, min_test_accuracy: Accuracy of the worst factor.
-        train_accuracy_factor_<i>, test_accuracy_factor_<i>: Accuracy of factor i.
-        num_train, num_test, predictor, scikit_learn: Numbers of samples, name of the
-          classifier, version of its library.
+        Dictionary:
+            mean_train_accuracy, mean_test_accuracy: mean over factors, in [0, 1], 1 is
+                best.
+            min_train_accuracy, min_test_accuracy: accuracy of the worst factor.
+            train_accuracy_factor_<i>, test_accuracy_factor_<i>: accuracy of factor i.
+            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
+                the classifier, version of its library.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> downstream_task(*samples)["min_test_accuracy"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> downstream_task(*samples)["min_test_accuracy"]
+        1.0
     """
     factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
         factors, codes, factors_test, codes_test
@@ -73,22 +73,22 @@ def compute_downstream_task(
     num_test=gin.REQUIRED,
     batch_size=16,
 ):
-    """Downstream task on samples of a data set, for several sizes.
+    """Downstream task on samples of a dataset, for several sizes.
 
     The classifier is the gin parameter `predictor.predictor_fn`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: List of numbers of training samples.
-      num_test: Number of test samples, drawn anew for each size.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws of samples.
+        artifact_dir: not used.
+        num_train: list of numbers of training samples.
+        num_test: number of test samples, drawn anew for each size.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary of the scores of `downstream_task`, with the prefix `<num_train>:` for
-      each size, and the settings.
+        Dictionary of the scores of `downstream_task`, with the prefix `<num_train>:`
+        for each size, and the settings.
     """
     del artifact_dir
     predictor = utils.make_predictor_fn()

@@ -33,34 +33,34 @@ def edi(factors, codes, *, num_neighbors=3):
     together with explicitness.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      num_neighbors: Number of neighbours k.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        num_neighbors: number of neighbours k.
 
     Returns:
-      Dictionary:
-        modularity: In [0, 1], 1 is best.
-        compactness: In [0, 1], 1 is best.
-        explicitness: In [0, 1], 1 is best; nan if a factor has one value in the sample,
-          as its entropy is 0.
-        modularity_per_factor, compactness_per_factor, explicitness_per_factor: Lists
-          (num_factors,).
-        exclusivity_per_code: E(R[d, :]), list (num_codes,).
-        share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a factor
-          of which the codes know nothing.
-        num_train, num_neighbors: Number of samples and of neighbours.
+        Dictionary:
+            modularity: in [0, 1], 1 is best.
+            compactness: in [0, 1], 1 is best.
+            explicitness: in [0, 1], 1 is best; nan if a factor has one value in the
+                sample, as its entropy is 0.
+            modularity_per_factor, compactness_per_factor, explicitness_per_factor:
+                lists (num_factors,).
+            exclusivity_per_code: E(R[d, :]), list (num_codes,).
+            share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a
+                factor of which the codes know nothing.
+            num_train, num_neighbors: number of samples and of neighbours.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.tile(np.indices([3, 4]).reshape(2, 12), 20).T
-      >>> scores = edi(factors, -2.0 * factors)
-      >>> [round(scores[key], 2) for key in ("modularity", "compactness")]
-      [1.0, 1.0]
-      >>> round(scores["explicitness"], 2)
-      1.0
+        >>> import numpy as np
+        >>> factors = np.tile(np.indices([3, 4]).reshape(2, 12), 20).T
+        >>> scores = edi(factors, -2.0 * factors)
+        >>> [round(scores[key], 2) for key in ("modularity", "compactness")]
+        [1.0, 1.0]
+        >>> round(scores["explicitness"], 2)
+        1.0
     """
     factors, codes = utils.check_samples(factors, codes)
     classes = utils.class_indices(factors.T)
@@ -108,19 +108,19 @@ def compute_edi(
     batch_size=16,
     num_neighbors=3,
 ):
-    """EDI scores on samples of a data set.
+    """EDI scores on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      num_neighbors: Number of neighbours, see `edi`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
+        num_neighbors: number of neighbours, see `edi`.
 
     Returns:
-      Dictionary, see `edi`.
+        Dictionary, see `edi`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(
@@ -141,13 +141,13 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
     (https://doi.org/10.1371/journal.pone.0087357).
 
     Args:
-      codes: Array of shape (n, num_codes).
-      classes: Array of shape (n,), class of each sample. Classes of one sample are left
-        out.
-      num_neighbors: Number of neighbours k, less in a class of k samples or fewer.
+        codes: array of shape (n, num_codes).
+        classes: array of shape (n,), class of each sample. Classes of one sample are
+            left out.
+        num_neighbors: number of neighbours k, less in a class of k samples or fewer.
 
     Returns:
-      Float, at least 0, in nats.
+        Float, at least 0, in nats.
     """
     from scipy import spatial, special
 

@@ -28,39 +28,40 @@ def factor_vae(
     classifier is the majority vote, d -> argmax_k votes[d, k].
 
     The batches are drawn with replacement from the given samples, so the table must
-    hold several samples for each value: all of a data set, or many random ones.
+    hold several samples for each value: all of a dataset, or many random ones.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      prune_threshold: A code is active, and can win votes, if its standard deviation
-        over all samples is at least this. At 0 a constant code wins every vote.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        batch_size: samples per vote, at least 2.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        prune_threshold: a code is active, and can win votes, if its standard deviation
+            over all samples is at least this. At 0 a constant code wins every vote.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        train_accuracy: Share of the training votes that are classified correctly, in
-          [0, 1], 1 is best; 0 if no code is active.
-        eval_accuracy: The same for the evaluation votes.
-        num_active_dims: Number of active codes. (disentanglement_lib reports the
-          number of all codes, or 0 if none is active.)
-        votes_train, votes_eval: Nested lists (num_codes, num_factors), how often a
-          code won when a factor was fixed.
-        global_variances: Variance of each code over all samples, list (num_codes,).
-        num_train, num_eval, batch_size, num_variance_estimate, prune_threshold: The
-          settings; num_variance_estimate samples gave the global variances.
+        Dictionary:
+            train_accuracy: share of the training votes that are classified correctly,
+                in [0, 1], 1 is best; 0 if no code is active.
+            eval_accuracy: the same for the evaluation votes.
+            num_active_dims: number of active codes. (disentanglement_lib reports the
+                number of all codes, or 0 if none is active.)
+            votes_train, votes_eval: nested lists (num_codes, num_factors), how often a
+                code won when a factor was fixed.
+            global_variances: variance of each code over all samples, list (num_codes,).
+            num_train, num_eval, batch_size, num_variance_estimate, prune_threshold: the
+                settings; num_variance_estimate samples gave the global variances.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> factor_vae(factors, -2.0 * factors, num_train=100, num_eval=50)["votes_eval"]
-      [[21, 0], [0, 29]]
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> scores = factor_vae(factors, -2.0 * factors, num_train=100, num_eval=50)
+        >>> scores["votes_eval"]
+        [[21, 0], [0, 29]]
     """
     factors, codes = utils.check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
@@ -105,25 +106,25 @@ def compute_factor_vae(
     num_eval=gin.REQUIRED,
     num_variance_estimate=gin.REQUIRED,
 ):
-    """FactorVAE score on samples of a data set.
+    """FactorVAE score on samples of a dataset.
 
     The threshold for active codes is the gin parameter `prune_dims.threshold`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      num_variance_estimate: Samples for the global variance of each code.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        batch_size: samples per vote, at least 2.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        num_variance_estimate: samples for the global variance of each code.
 
     Returns:
-      Dictionary, see `factor_vae`.
+        Dictionary, see `factor_vae`.
 
     Raises:
-      ValueError: If a number is too small.
+        ValueError: if a number is too small.
     """
     del artifact_dir
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
@@ -181,16 +182,16 @@ def _score(draw_variances, num_train, num_eval, variances, active, num_factors):
     """Collects the votes and classifies them.
 
     Args:
-      draw_variances: Maps a number of votes to the fixed factors (num_votes,) and the
-        variances of the codes in each batch (num_votes, num_codes).
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      variances: Global variance of each code, shape (num_codes,).
-      active: Mask of the codes that can win, shape (num_codes,).
-      num_factors: Number of factors.
+        draw_variances: maps a number of votes to the fixed factors (num_votes,) and the
+            variances of the codes in each batch (num_votes, num_codes).
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        variances: global variance of each code, shape (num_codes,).
+        active: mask of the codes that can win, shape (num_codes,).
+        num_factors: number of factors.
 
     Returns:
-      The scores, votes and number of votes of `factor_vae`.
+        The scores, votes and number of votes of `factor_vae`.
     """
 
     def draw_votes(num_votes):

@@ -31,33 +31,33 @@ def fairness(
     (scikit-learn, and with it disentanglement_lib, refuses a single class.)
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Gradient boosting breaks ties with numpy's global generator.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier. Gradient boosting breaks ties with numpy's global generator.
 
     Returns:
-      Dictionary, all scores in [0, 1], 0 is fairest:
-        mean_fairness:<name>: Of the means of TV_c over the values c, see
-          `compute_scores_dict` for the names.
-        max_fairness:<name>: Of the maxima of TV_c.
-        mean_fairness_matrix, max_fairness_matrix: Nested lists (num_factors predicted,
-          num_factors sensitive), 0 on the diagonal.
-        num_train, num_test, predictor, scikit_learn: Numbers of samples, name of the
-          classifier, version of its library.
+        Dictionary, all scores in [0, 1], 0 is fairest:
+            mean_fairness:<name>: of the means of TV_c over the values c, see
+                `compute_scores_dict` for the names.
+            max_fairness:<name>: of the maxima of TV_c.
+            mean_fairness_matrix, max_fairness_matrix: nested lists (num_factors
+                predicted, num_factors sensitive), 0 on the diagonal.
+            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
+                the classifier, version of its library.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or there is only one factor.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
-      0.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
+        0.0
     """
     factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
         factors, codes, factors_test, codes_test
@@ -94,18 +94,18 @@ def compute_fairness(
     is the gin parameter `predictor.predictor_fn`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test_points_per_class: Number of test samples for each value.
-      batch_size: Training samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws of samples.
+        artifact_dir: not used.
+        num_train: number of training samples.
+        num_test_points_per_class: number of test samples for each value.
+        batch_size: training samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `fairness`; `num_test_points_per_class` stands for `num_test`. A
-      prediction need not be in `range(factors_num_values)`, which disentanglement_lib
-      demands.
+        Dictionary, see `fairness`; `num_test_points_per_class` stands for `num_test`. A
+        prediction need not be in `range(factors_num_values)`, which disentanglement_lib
+        demands.
     """
     del artifact_dir
     predictor = utils.make_predictor_fn()
@@ -156,14 +156,14 @@ def _scores(factors_train, codes_train, predictor, predict_groups):
     """Trains a classifier for each factor and scores its predictions.
 
     Args:
-      factors_train: Array of shape (n_train, num_factors), discrete values.
-      codes_train: Array of shape (n_train, num_codes).
-      predictor: Function without arguments that returns an unfitted classifier.
-      predict_groups: Maps a fitted classifier and the index of its factor to pairs of
-        the other factors' indices and the counts of `inter_group_fairness`.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        predictor: function without arguments that returns an unfitted classifier.
+        predict_groups: maps a fitted classifier and the index of its factor to pairs of
+            the other factors' indices and the counts of `inter_group_fairness`.
 
     Returns:
-      The scores and matrices of `fairness`.
+        The scores and matrices of `fairness`.
     """
     num_factors = factors_train.shape[1]
     if num_factors < 2:
@@ -191,12 +191,12 @@ def inter_group_fairness(counts):
     """How far the predictions in groups are from those of all, by total variation.
 
     Args:
-      counts: Array of shape (num_classes, num_groups), how often a class is predicted
-        in a group.
+        counts: array of shape (num_classes, num_groups), how often a class is predicted
+            in a group.
 
     Returns:
-      Mean over groups, weighted by their sizes, and maximum over groups, in [0, 1]. A
-      group without members is left out.
+        Mean over groups, weighted by their sizes, and maximum over groups, in [0, 1]. A
+        group without members is left out.
     """
     counts = np.asarray(counts, dtype=np.float64)
     counts = counts[:, counts.any(axis=0)]
@@ -210,17 +210,18 @@ def compute_scores_dict(metric, prefix):
     """Names the scores of pairs of factors and their aggregates.
 
     Args:
-      metric: Array of shape (num_factors predicted, num_factors sensitive), of which
-        the diagonal is ignored.
-      prefix: First part of all keys.
+        metric: array of shape (num_factors predicted, num_factors sensitive), of which
+            the diagonal is ignored.
+        prefix: first part of all keys.
 
     Returns:
-      Dictionary, with mean or max for <a> and <b>:
-        <prefix>:pred<i>:sens<j>: The score of predicted factor i, sensitive factor j.
-        <prefix>:pred<i>:<a>_sens: Over the sensitive factors.
-        <prefix>:sens<j>:<a>_pred: Over the predicted factors.
-        <prefix>:<a>_pred:<b>_sens: <a> over i of `pred<i>:<b>_sens`.
-        <prefix>:<a>_sens:<b>_pred: <a> over j of `sens<j>:<b>_pred`.
+        Dictionary, with mean or max for <a> and <b>:
+            <prefix>:pred<i>:sens<j>: the score of predicted factor i, sensitive factor
+                j.
+            <prefix>:pred<i>:<a>_sens: over the sensitive factors.
+            <prefix>:sens<j>:<a>_pred: over the predicted factors.
+            <prefix>:<a>_pred:<b>_sens: <a> over i of `pred<i>:<b>_sens`.
+            <prefix>:<a>_sens:<b>_pred: <a> over j of `sens<j>:<b>_pred`.
     """
     metric = np.asarray(metric, dtype=np.float64)
     size = len(metric)

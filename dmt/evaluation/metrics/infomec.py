@@ -42,42 +42,44 @@ def infomec(
     weight classes by their frequency, which theirs does.
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      estimator: How mutual information is estimated. "neighbors" for continuous codes:
-        k nearest neighbours, as in scikit-learn's `mutual_info_classif`, for continuous
-        factors `mutual_info_regression`. "bins": bins of equal width. "discrete" for
-        codes with few values, as from quantised latents: the values' frequencies; such
-        codes are one-hot vectors for the linear models.
-      num_neighbors: Number of neighbours k.
-      num_bins: Number of bins of equal width per code, and per continuous factor, over
-        the range of the sample.
-      continuous_factors: Whether the factors are numbers, not classes. Their entropy is
-        the estimated information about themselves, as a density has none.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        estimator: how mutual information is estimated. "neighbors" for continuous
+            codes: k nearest neighbours, as in scikit-learn's `mutual_info_classif`, for
+            continuous factors `mutual_info_regression`. "bins": bins of equal width.
+            "discrete" for codes with few values, as from quantised latents: the values'
+            frequencies; such codes are one-hot vectors for the linear models.
+        num_neighbors: number of neighbours k.
+        num_bins: number of bins of equal width per code, and per continuous factor,
+            over the range of the sample.
+        continuous_factors: whether the factors are numbers, not classes. Their entropy
+            is the estimated information about themselves, as a density has none.
 
     Returns:
-      Dictionary:
-        infom, infoe, infoc: In [0, 1], 1 is best. Nan if a factor has one value in the
-          sample, as its entropy is 0; infom and infoc are 0 if no code is active.
-        infom_per_code: Ratio max_k N[d, k] / sum_k N[d, k] of each code, from
-          1 / num_factors to 1, nan for a code that is not active.
-        infoc_per_factor: Ratio max_d N[d, k] / sum_d N[d, k] of each factor.
-        infoe_per_factor: In [0, 1].
-        normalized_mutual_information: N, nested list (num_codes, num_factors).
-        num_active_codes: Number of codes that are not constant, and unless discrete
-          have at least 1 / 20 of the largest range of a code.
-        num_train, estimator, num_neighbors or num_bins, continuous_factors: Settings.
-        scikit_learn: Version of the library.
+        Dictionary:
+            infom, infoe, infoc: in [0, 1], 1 is best. Nan if a factor has one value in
+                the sample, as its entropy is 0; infom and infoc are 0 if no code is
+                active.
+            infom_per_code: ratio max_k N[d, k] / sum_k N[d, k] of each code, from 1 /
+                num_factors to 1, nan for a code that is not active.
+            infoc_per_factor: ratio max_d N[d, k] / sum_d N[d, k] of each factor.
+            infoe_per_factor: in [0, 1].
+            normalized_mutual_information: N, nested list (num_codes, num_factors).
+            num_active_codes: number of codes that are not constant, and unless discrete
+                have at least 1 / 20 of the largest range of a code.
+            num_train, estimator, num_neighbors or num_bins, continuous_factors:
+                Settings.
+            scikit_learn: version of the library.
 
     Raises:
-      ValueError: If the shapes do not fit, or the estimator is not among those above.
+        ValueError: if the shapes do not fit, or the estimator is not among those above.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> scores = infomec(factors, -2.0 * factors, estimator="discrete")
-      >>> [round(scores[key], 2) for key in ("infom", "infoe", "infoc")]
-      [1.0, 1.0, 1.0]
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> scores = infomec(factors, -2.0 * factors, estimator="discrete")
+        >>> [round(scores[key], 2) for key in ("infom", "infoe", "infoc")]
+        [1.0, 1.0, 1.0]
     """
     import sklearn
 
@@ -126,22 +128,22 @@ def compute_infomec(
     num_bins=20,
     continuous_factors=False,
 ):
-    """InfoM, InfoE and InfoC on samples of a data set.
+    """InfoM, InfoE and InfoC on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      estimator: See `infomec`.
-      num_neighbors: See `infomec`.
-      num_bins: See `infomec`.
-      continuous_factors: Whether the factors are numbers, not classes.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
+        estimator: see `infomec`.
+        num_neighbors: see `infomec`.
+        num_bins: see `infomec`.
+        continuous_factors: whether the factors are numbers, not classes.
 
     Returns:
-      Dictionary, see `infomec`.
+        Dictionary, see `infomec`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(

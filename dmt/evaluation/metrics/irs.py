@@ -20,33 +20,33 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=F
     robustness = max_k 1 - q(d, k) / m(d), averaged over codes with weights m(d).
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      diff_quantile: Quantile of the distances, in [0, 1]; 1 is the maximum.
-      num_bins: Number of bins of equal width per factor, of which discrete values give
-        their ranks.
-      continuous_factors: Whether factors are numbers that need not repeat.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        diff_quantile: quantile of the distances, in [0, 1]; 1 is the maximum.
+        num_bins: number of bins of equal width per factor, of which discrete values
+            give their ranks.
+        continuous_factors: whether factors are numbers that need not repeat.
 
     Returns:
-      Dictionary:
-        IRS: In [0, 1], 1 is best; 0 if no code varies.
-        num_active_dims: Number of codes that vary. (disentanglement_lib reports the
-          sum of their values.)
-        active_codes: Indices of the codes that vary, to which the next four belong.
-        disentanglement_scores: Robustness of each code, in [0, 1].
-        parents: Index of the factor that gives each code its robustness.
-        IRS_matrix: 1 - q(d, k) / m(d), nested list (num_active_dims, num_factors).
-        max_deviations: m(d) of each code.
-        num_train, num_bins, diff_quantile: The settings.
+        Dictionary:
+            IRS: in [0, 1], 1 is best; 0 if no code varies.
+            num_active_dims: number of codes that vary. (disentanglement_lib reports the
+                sum of their values.)
+            active_codes: indices of the codes that vary, to which the next four belong.
+            disentanglement_scores: robustness of each code, in [0, 1].
+            parents: index of the factor that gives each code its robustness.
+            IRS_matrix: 1 - q(d, k) / m(d), nested list (num_active_dims, num_factors).
+            max_deviations: m(d) of each code.
+            num_train, num_bins, diff_quantile: the settings.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> irs(factors, -2.0 * factors)["IRS"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> irs(factors, -2.0 * factors)["IRS"]
+        1.0
     """
     factors, codes = utils.check_samples(factors, codes, continuous_factors)
     if not continuous_factors:
@@ -68,21 +68,21 @@ def compute_irs(
     num_train=gin.REQUIRED,
     batch_size=gin.REQUIRED,
 ):
-    """Interventional Robustness Score on samples of a data set.
+    """Interventional Robustness Score on samples of a dataset.
 
     Factors are discretised by the gin configurable `discretizer`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      diff_quantile: Quantile of the distances, in [0, 1]; 1 is the maximum.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        diff_quantile: quantile of the distances, in [0, 1]; 1 is the maximum.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `irs`.
+        Dictionary, see `irs`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(
@@ -125,14 +125,14 @@ def scalable_disentanglement_score(gen_factors, latents, diff_quantile=0.99):
     """Interventional robustness of codes that vary.
 
     Args:
-      gen_factors: Array of shape (n, num_factors), discrete values.
-      latents: Array of shape (n, num_codes), no code constant.
-      diff_quantile: Quantile of the distances, in [0, 1].
+        gen_factors: array of shape (n, num_factors), discrete values.
+        latents: array of shape (n, num_codes), no code constant.
+        diff_quantile: quantile of the distances, in [0, 1].
 
     Returns:
-      Dictionary of avg_score, a float, and the arrays disentanglement_scores
-      (num_codes,), parents (num_codes,), IRS_matrix (num_codes, num_factors) and
-      max_deviations (num_codes,), see `irs`. avg_score is 0 if there is no code.
+        Dictionary of avg_score, a float, and the arrays disentanglement_scores
+        (num_codes,), parents (num_codes,), IRS_matrix (num_codes, num_factors) and
+        max_deviations (num_codes,), see `irs`. avg_score is 0 if there is no code.
     """
     gen_factors, latents = np.asarray(gen_factors), np.asarray(latents)
     max_deviations = np.abs(latents - latents.mean(axis=0)).max(axis=0)

@@ -25,29 +25,30 @@ def jemmig(factors, codes, *, num_bins=20, continuous_factors=False):
     (https://arxiv.org/abs/2012.09276).
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes), two codes at least.
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes), two codes at least.
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        jemmig: Mean over factors, in nats, from 0 (best) to H(v_k) + log num_bins.
-        jemmig_normalized: Mean of the normalised form over factors, in [0, 1], 1 is
-          best.
-        jemmig_per_factor, jemmig_normalized_per_factor: Lists (num_factors,).
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            jemmig: mean over factors, in nats, from 0 (best) to H(v_k) + log num_bins.
+            jemmig_normalized: mean of the normalised form over factors, in [0, 1], 1 is
+                best.
+            jemmig_per_factor, jemmig_normalized_per_factor: lists (num_factors,).
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one code.
+        ValueError: if the shapes do not fit, or there is only one code.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(4) for size in range(4)])
-      >>> scores = jemmig(factors, -2.0 * factors)
-      >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
-      (0.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([4, 4]).reshape(2, -1).T
+        >>> scores = jemmig(factors, -2.0 * factors)
+        >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
+        (0.0, 1.0)
     """
     factors, discretized = utils.samples_in_bins(
         factors, codes, num_bins, continuous_factors
@@ -64,20 +65,20 @@ def compute_jemmig(
     num_train=gin.REQUIRED,
     batch_size=16,
 ):
-    """Joint Entropy Minus Mutual Information Gap on samples of a data set.
+    """Joint Entropy Minus Mutual Information Gap on samples of a dataset.
 
     Codes are discretised by the gin configurable `discretizer`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `jemmig`.
+        Dictionary, see `jemmig`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(

@@ -18,29 +18,30 @@ def mig(factors, codes, *, num_bins=20, continuous_factors=False):
     are the two codes that share most information with factor v_k.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes), two codes at least.
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes), two codes at least.
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        discrete_mig: Mean over factors, in [0, 1], 1 is best.
-        mig_per_factor: Gap of each factor, in [0, 1]; nan for a factor with one
-          value in the sample, whose entropy is 0.
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            discrete_mig: mean over factors, in [0, 1], 1 is best.
+            mig_per_factor: gap of each factor, in [0, 1]; nan for a factor with one
+                value in the sample, whose entropy is 0.
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one code.
+        ValueError: if the shapes do not fit, or there is only one code.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> mig(factors, -2.0 * factors)["discrete_mig"]
-      1.0
-      >>> mig(factors, factors @ [[1, 1], [1, 1]])["discrete_mig"]
-      0.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> mig(factors, -2.0 * factors)["discrete_mig"]
+        1.0
+        >>> mig(factors, factors @ [[1, 1], [1, 1]])["discrete_mig"]
+        0.0
     """
     factors, discretized = utils.samples_in_bins(
         factors, codes, num_bins, continuous_factors
@@ -57,20 +58,20 @@ def compute_mig(
     num_train=gin.REQUIRED,
     batch_size=16,
 ):
-    """Mutual Information Gap on samples of a data set.
+    """Mutual Information Gap on samples of a dataset.
 
     Codes are discretised by the gin configurable `discretizer`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `mig`.
+        Dictionary, see `mig`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(
@@ -90,13 +91,13 @@ def compute_mig_on_fixed_data(
     Codes are discretised by the gin configurable `discretizer`.
 
     Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      batch_size: See `utils.obtain_representation`.
+        observations: array of shape (n, ...).
+        labels: factors of the observations, array of shape (num_factors, n).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        batch_size: see `utils.obtain_representation`.
 
     Returns:
-      Dictionary, see `mig`.
+        Dictionary, see `mig`.
     """
     codes = utils.obtain_representation(
         observations, representation_function, batch_size

@@ -22,31 +22,33 @@ def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
     The mean is over active codes, those that are not in one bin only.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values, two factors at
-        least.
-      codes: Array-like of shape (n, num_codes).
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values, two factors at
+            least.
+        codes: array-like of shape (n, num_codes).
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        mig_sup: Mean over active codes, in [0, 1], 1 is best; 0 if no code is active.
-        mig_sup_per_code: Gap of each code, in [0, 1], list (num_codes,). All are nan
-          if a factor has one value in the sample, as its entropy is 0.
-        num_active_codes: Number of codes that are not constant.
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            mig_sup: mean over active codes, in [0, 1], 1 is best; 0 if no code is
+                active.
+            mig_sup_per_code: gap of each code, in [0, 1], list (num_codes,). All are
+                nan if a factor has one value in the sample, as its entropy is 0.
+            num_active_codes: number of codes that are not constant.
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or there is only one factor.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> mig_sup(factors, -2.0 * factors)["mig_sup"]
-      1.0
-      >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
-      0.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> mig_sup(factors, -2.0 * factors)["mig_sup"]
+        1.0
+        >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
+        0.0
     """
     factors, discretized = utils.samples_in_bins(
         factors, codes, num_bins, continuous_factors
@@ -63,20 +65,20 @@ def compute_mig_sup(
     num_train=gin.REQUIRED,
     batch_size=16,
 ):
-    """MIG-sup on samples of a data set.
+    """MIG-sup on samples of a dataset.
 
     Codes are discretised by the gin configurable `discretizer`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `mig_sup`.
+        Dictionary, see `mig_sup`.
     """
     del artifact_dir
     codes, factors = utils.generate_batch_factor_code(

@@ -30,40 +30,41 @@ def modularity_explicitness(
     of a logistic regression on standardised codes, this value against the others.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      num_bins: Number of bins of equal width per code, over the range of the training
-        sample.
-      continuous_factors: Whether factors are numbers. Their values are then bins of
-        equal width over the range of the training sample.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        num_bins: number of bins of equal width per code, over the range of the training
+            sample.
+        continuous_factors: whether factors are numbers. Their values are then bins of
+            equal width over the range of the training sample.
 
     Returns:
-      Dictionary:
-        modularity_score: Mean over codes, in [0, 1], 1 is best.
-        explicitness_score_train, explicitness_score_test: Mean over factors, in
-          [0, 1], 1 is best, 0.5 is chance. Where disentanglement_lib fails: a constant
-          code is ignored, values that only training or only test samples have are left
-          out, and so is a factor with one value in the training sample.
-        modularity_per_code: List (num_codes,).
-        explicitness_train_per_factor, explicitness_test_per_factor: Lists
-          (num_factors,); nan for a factor that is left out.
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_test, num_bins, scikit_learn: The settings, and the version of
-          the classifier's library.
+        Dictionary:
+            modularity_score: mean over codes, in [0, 1], 1 is best.
+            explicitness_score_train, explicitness_score_test: mean over factors, in [0,
+                1], 1 is best, 0.5 is chance. Where disentanglement_lib fails: a
+                constant code is ignored, values that only training or only test samples
+                have are left out, and so is a factor with one value in the training
+                sample.
+            modularity_per_code: list (num_codes,).
+            explicitness_train_per_factor, explicitness_test_per_factor: lists
+                (num_factors,); nan for a factor that is left out.
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_test, num_bins, scikit_learn: the settings, and the version
+                of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(2) for size in range(2)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = modularity_explicitness(*samples)
-      >>> scores["modularity_score"], scores["explicitness_score_test"]
-      (1.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([2, 2]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = modularity_explicitness(*samples)
+        >>> scores["modularity_score"], scores["explicitness_score_test"]
+        (1.0, 1.0)
     """
     samples = utils.train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
@@ -95,21 +96,21 @@ def compute_modularity_explicitness(
     num_test=gin.REQUIRED,
     batch_size=16,
 ):
-    """Modularity and explicitness on samples of a data set.
+    """Modularity and explicitness on samples of a dataset.
 
     Codes are discretised by the gin configurable `discretizer`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of training samples.
+        num_test: number of test samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `modularity_explicitness`.
+        Dictionary, see `modularity_explicitness`.
     """
     del artifact_dir
     samples = utils.sample_train_test(
@@ -164,15 +165,15 @@ def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
     """How well a logistic regression tells the values of one factor apart.
 
     Args:
-      mus_train: Standardised training codes, array of shape (num_codes, n_train).
-      y_train: Training values of the factor, array of shape (n_train,).
-      mus_test: Standardised test codes, array of shape (num_codes, n_test).
-      y_test: Test values of the factor, array of shape (n_test,).
+        mus_train: standardised training codes, array of shape (num_codes, n_train).
+        y_train: training values of the factor, array of shape (n_train,).
+        mus_test: standardised test codes, array of shape (num_codes, n_test).
+        y_test: test values of the factor, array of shape (n_test,).
 
     Returns:
-      Mean areas under the ROC curves in the training and in the test sample, in
-      [0, 1]. A value counts if some but not all samples have it; nan if none does, or
-      if the training sample has one value.
+        Mean areas under the ROC curves in the training and in the test sample, in [0,
+        1]. A value counts if some but not all samples have it; nan if none does, or if
+        the training sample has one value.
     """
     from sklearn import linear_model
 
@@ -193,11 +194,11 @@ def _areas_under_roc(is_class, scores):
     """Chance that a member of a class scores higher than a non-member, ties half.
 
     Args:
-      is_class: Array of bool of shape (n, num_classes).
-      scores: Array of shape (n, num_classes).
+        is_class: array of bool of shape (n, num_classes).
+        scores: array of shape (n, num_classes).
 
     Returns:
-      Array of shape (num_classes,); nan for a class with all samples or none.
+        Array of shape (num_classes,); nan for a class with all samples or none.
     """
     from scipy import stats
 
@@ -219,11 +220,11 @@ def modularity_per_code(mutual_information):
     """How much each code's information is about one factor.
 
     Args:
-      mutual_information: Array of shape (num_codes, num_factors), at least 0.
+        mutual_information: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Array of shape (num_codes,), in [0, 1]: 1 for a code that knows one factor, 0 for
-      one that knows all equally, or nothing.
+        Array of shape (num_codes,), in [0, 1]: 1 for a code that knows one factor, 0
+        for one that knows all equally, or nothing.
     """
     squared = np.square(mutual_information)
     best, total = squared.max(axis=1), squared.sum(axis=1)
@@ -238,9 +239,9 @@ def modularity(mutual_information):
     """Mean of `modularity_per_code`.
 
     Args:
-      mutual_information: Array of shape (num_codes, num_factors), at least 0.
+        mutual_information: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Float in [0, 1], 1 is best.
+        Float in [0, 1], 1 is best.
     """
     return float(modularity_per_code(mutual_information).mean())

@@ -41,42 +41,42 @@ def omes(
     (n - 2) / (n - 1) at most: a factor with two values counts as not encoded.
 
     The pairs are drawn with replacement from the given samples, so the table must hold
-    samples that differ in one factor only: all of a data set, or nearly all.
+    samples that differ in one factor only: all of a dataset, or nearly all.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      alpha: Weight of OS in the mean with MES, in [0, 1].
-      pooling: "avg" or "max", how the scores of codes make the score of a factor.
-      num_train: Number of pairs for each factor.
-      prune_threshold: A code is active if it is not constant and its standard
-        deviation is at least this. Codes that are not active are left out.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        alpha: weight of OS in the mean with MES, in [0, 1].
+        pooling: "avg" or "max", how the scores of codes make the score of a factor.
+        num_train: number of pairs for each factor.
+        prune_threshold: a code is active if it is not constant and its standard
+            deviation is at least this. Codes that are not active are left out.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        omes: In [0, 1], higher is better; 0 if no code is active.
-        overlap_score, multiple_encoding_score: Means over factors of OS and MES, in
-          [0, 1].
-        omes_per_factor, overlap_score_per_factor, multiple_encoding_score_per_factor:
-          Lists (num_factors,).
-        association_matrix: A, nested list (num_codes, num_factors), in [0, 1]; 0 for a
-          code that is not active.
-        num_active_codes: Number of active codes.
-        num_train, alpha, pooling, prune_threshold: The settings.
+        Dictionary:
+            omes: in [0, 1], higher is better; 0 if no code is active.
+            overlap_score, multiple_encoding_score: means over factors of OS and MES, in
+                [0, 1].
+            omes_per_factor, overlap_score_per_factor,
+                multiple_encoding_score_per_factor: lists (num_factors,).
+            association_matrix: A, nested list (num_codes, num_factors), in [0, 1]; 0
+                for a code that is not active.
+            num_active_codes: number of active codes.
+            num_train, alpha, pooling, prune_threshold: the settings.
 
     Raises:
-      ValueError: If the shapes do not fit, pooling is neither "avg" nor "max", or for
-        some factor no two samples differ in it and agree in all others.
+        ValueError: if the shapes do not fit, pooling is neither "avg" nor "max", or for
+            some factor no two samples differ in it and agree in all others.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(9) for size in range(9)])
-      >>> scores = omes(factors, -2.0 * factors)
-      >>> [[round(a, 1) for a in row] for row in scores["association_matrix"]]
-      [[0.9, 0.0], [0.0, 0.9]]
-      >>> round(scores["omes"], 1)
-      0.8
+        >>> import numpy as np
+        >>> factors = np.indices([9, 9]).reshape(2, -1).T
+        >>> scores = omes(factors, -2.0 * factors)
+        >>> [[round(a, 1) for a in row] for row in scores["association_matrix"]]
+        [[0.9, 0.0], [0.0, 0.9]]
+        >>> round(scores["omes"], 1)
+        0.8
     """
     factors, codes = utils.check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
@@ -115,24 +115,24 @@ def compute_omes(
     pooling="avg",
     prune_threshold=0.0,
 ):
-    """Overlap and Multiple Encoding Scores on samples of a data set.
+    """Overlap and Multiple Encoding Scores on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of pairs for each factor.
-      batch_size: Observations per draw; it does not limit the encoder.
-      alpha: See `omes`.
-      pooling: See `omes`.
-      prune_threshold: See `omes`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of pairs for each factor.
+        batch_size: observations per draw; it does not limit the encoder.
+        alpha: see `omes`.
+        pooling: see `omes`.
+        prune_threshold: see `omes`.
 
     Returns:
-      Dictionary, see `omes`.
+        Dictionary, see `omes`.
 
     Raises:
-      ValueError: If pooling is neither "avg" nor "max", or a factor has one value.
+        ValueError: if pooling is neither "avg" nor "max", or a factor has one value.
     """
     del artifact_dir
     pairs = []
@@ -167,7 +167,7 @@ def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
         if not same.size:
             return np.concatenate([first, second])
     raise ValueError(
-        "OMES needs factors that vary. Received: a data set where factor "
+        "OMES needs factors that vary. Received: a dataset where factor "
         f"{factor} hardly ever does"
     )
 
@@ -176,17 +176,17 @@ def _omes(*ends, alpha, pooling, prune_threshold):
     """OMES of pairs.
 
     Args:
-      *ends: For each factor two arrays of shape (num_train, num_codes), the codes of
-        the first and of the second members of its pairs.
-      alpha: See `omes`.
-      pooling: See `omes`.
-      prune_threshold: See `omes`.
+        *ends: for each factor two arrays of shape (num_train, num_codes), the codes of
+            the first and of the second members of its pairs.
+        alpha: see `omes`.
+        pooling: see `omes`.
+        prune_threshold: see `omes`.
 
     Returns:
-      The scores and numbers of `omes`, without the other settings.
+        The scores and numbers of `omes`, without the other settings.
 
     Raises:
-      ValueError: If pooling is neither "avg" nor "max".
+        ValueError: if pooling is neither "avg" nor "max".
     """
     if pooling not in ("avg", "max"):
         raise ValueError(f'Pool by "avg" or "max". Received: pooling={pooling!r}')

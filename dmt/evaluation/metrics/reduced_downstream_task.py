@@ -21,13 +21,13 @@ def compute_factorwise_dci(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
 
     Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
+        mus_train: training codes, array of shape (num_codes, n_train).
+        ys_train: training factors, array of shape (num_factors, n_train).
+        mus_test: test codes, array of shape (num_codes, n_test).
+        ys_test: test factors, array of shape (num_factors, n_test).
 
     Returns:
-      Array of shape (num_codes, num_factors), at least 0.
+        Array of shape (num_codes, num_factors), at least 0.
     """
     importance, _, _ = dci.compute_importance(
         np.transpose(ys_train),
@@ -55,42 +55,42 @@ def reduced_downstream_task(
     (scikit-learn, and with it disentanglement_lib, refuses a single class.)
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      num_factors_to_remove: Number of codes to remove for each factor, one by one.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Gradient boosting breaks ties with numpy's global generator.
-      correlation_measure: See `compute_reduced_representation`.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        num_factors_to_remove: number of codes to remove for each factor, one by one.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier. Gradient boosting breaks ties with numpy's global generator.
+        correlation_measure: see `compute_reduced_representation`.
 
     Returns:
-      Dictionary, accuracies in [0, 1], the same with test for train:
-        mean_train_accuracy_reduced_factor: Accuracy on the factor whose codes were
-          removed, mean over factors; low if no other code knows it.
-        mean_train_accuracy_other_factors: Mean over the other factors; high if the
-          removed codes know nothing else. nan if there is one factor.
-        reduced_factor_<f>:mean_train_accuracy_factor_<i>: Accuracy on factor i without
-          the best codes of factor f.
-        reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.
-        reduced_factor_<f>:mean_train_accuracy_non_reduced_factor: Mean over the i
-          other than f.
-        num_train, num_test, num_factors_to_remove, predictor, scikit_learn: The
-          settings, and the version of the classifier's library.
+        Dictionary, accuracies in [0, 1], the same with test for train:
+            mean_train_accuracy_reduced_factor: accuracy on the factor whose codes were
+                removed, mean over factors; low if no other code knows it.
+            mean_train_accuracy_other_factors: mean over the other factors; high if the
+                removed codes know nothing else. nan if there is one factor.
+            reduced_factor_<f>:mean_train_accuracy_factor_<i>: Accuracy on factor i
+                without the best codes of factor f.
+            reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.
+            reduced_factor_<f>:mean_train_accuracy_non_reduced_factor: Mean over the i
+                other than f.
+            num_train, num_test, num_factors_to_remove, predictor, scikit_learn: the
+                settings, and the version of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit, or no code would be left.
+        ValueError: if the shapes do not fit, or no code would be left.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = reduced_downstream_task(*samples)
-      >>> scores["mean_test_accuracy_other_factors"]
-      1.0
-      >>> round(scores["mean_test_accuracy_reduced_factor"], 6)  # (1 / 3 + 1 / 4) / 2
-      0.291667
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = reduced_downstream_task(*samples)
+        >>> scores["mean_test_accuracy_other_factors"]
+        1.0
+        >>> round(scores["mean_test_accuracy_reduced_factor"], 6)  # (1 / 3 + 1 / 4) / 2
+        0.291667
     """
     factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
         factors, codes, factors_test, codes_test
@@ -125,24 +125,24 @@ def compute_reduced_downstream_task(
     num_test=gin.REQUIRED,
     batch_size=16,
 ):
-    """Reduced downstream task on samples of a data set, for several sizes.
+    """Reduced downstream task on samples of a dataset, for several sizes.
 
     The classifier is the gin parameter `predictor.predictor_fn`, the codes are ranked
     by `reduced_representation.correlation_measure`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_factors_to_remove: Number of codes to remove for each factor, one by one.
-      num_train: List of numbers of training samples.
-      num_test: Number of test samples, drawn anew for each size.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws of samples.
+        artifact_dir: not used.
+        num_factors_to_remove: number of codes to remove for each factor, one by one.
+        num_train: list of numbers of training samples.
+        num_test: number of test samples, drawn anew for each size.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary of the scores of `reduced_downstream_task`, with the prefix
-      `<num_train>:` for each size, and the settings.
+        Dictionary of the scores of `reduced_downstream_task`, with the prefix
+        `<num_train>:` for each size, and the settings.
     """
     del artifact_dir
     predictor = utils.make_predictor_fn()
@@ -235,18 +235,18 @@ def compute_reduced_representation(
     """Removes the code that knows one factor best.
 
     Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
-      factor_of_interest: Index of the factor.
-      correlation_measure: Maps mus_train, ys_train, mus_test, ys_test to an array
-        (num_codes, num_factors) that is large where a code knows a factor. It is
-        given the factor of interest alone, as only its column is needed.
+        mus_train: training codes, array of shape (num_codes, n_train).
+        ys_train: training factors, array of shape (num_factors, n_train).
+        mus_test: test codes, array of shape (num_codes, n_test).
+        ys_test: test factors, array of shape (num_factors, n_test).
+        factor_of_interest: index of the factor.
+        correlation_measure: maps mus_train, ys_train, mus_test, ys_test to an array
+            (num_codes, num_factors) that is large where a code knows a factor. It is
+            given the factor of interest alone, as only its column is needed.
 
     Returns:
-      Training and test codes without the best code, arrays of shape (num_codes - 1,
-      n_train) and (num_codes - 1, n_test).
+        Training and test codes without the best code, arrays of shape (num_codes - 1,
+        n_train) and (num_codes - 1, n_test).
     """
     factor = [factor_of_interest]
     relation = correlation_measure(

@@ -23,31 +23,31 @@ def sap_score(
     sample.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors).
-      codes: Array-like of shape (n_train, num_codes), two codes at least.
-      factors_test: Array-like of shape (n_test, num_factors).
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      continuous_factors: Whether the factors are numbers, not classes.
+        factors: array-like of shape (n_train, num_factors).
+        codes: array-like of shape (n_train, num_codes), two codes at least.
+        factors_test: array-like of shape (n_test, num_factors).
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        continuous_factors: whether the factors are numbers, not classes.
 
     Returns:
-      Dictionary:
-        SAP_score: Mean gap over factors, in [0, 1], 1 is best.
-        sap_per_factor: Gap of each factor, in [0, 1], list (num_factors,).
-        score_matrix: Accuracies or squared correlations, nested list (num_codes,
-          num_factors).
-        num_train, num_test, continuous_factors, scikit_learn: The settings, and the
-          version of the classifier's library.
+        Dictionary:
+            SAP_score: mean gap over factors, in [0, 1], 1 is best.
+            sap_per_factor: gap of each factor, in [0, 1], list (num_factors,).
+            score_matrix: accuracies or squared correlations, nested list (num_codes,
+                num_factors).
+            num_train, num_test, continuous_factors, scikit_learn: the settings, and the
+                version of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one code.
+        ValueError: if the shapes do not fit, or there is only one code.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> sap_score(*samples, continuous_factors=True)["SAP_score"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> sap_score(*samples, continuous_factors=True)["SAP_score"]
+        1.0
     """
     import sklearn
 
@@ -80,20 +80,20 @@ def compute_sap(
     batch_size=16,
     continuous_factors=gin.REQUIRED,
 ):
-    """SAP score on samples of a data set.
+    """SAP score on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      continuous_factors: Whether the factors are numbers, not classes.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        num_train: number of training samples.
+        num_test: number of test samples.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
+        continuous_factors: whether the factors are numbers, not classes.
 
     Returns:
-      Dictionary, see `sap_score`.
+        Dictionary, see `sap_score`.
     """
     del artifact_dir
     samples = utils.sample_train_test(
@@ -124,18 +124,18 @@ def compute_sap_on_fixed_data(
     """SAP score of labelled observations.
 
     Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
-      continuous_factors: Whether the factors are numbers, not classes.
-      batch_size: See `utils.obtain_representation`.
+        observations: array of shape (n, ...).
+        labels: factors of the observations, array of shape (num_factors, n).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        train_percentage: fraction of the samples that train, in (0, 1).
+        continuous_factors: whether the factors are numbers, not classes.
+        batch_size: see `utils.obtain_representation`.
 
     Returns:
-      Dictionary, see `sap_score`.
+        Dictionary, see `sap_score`.
 
     Raises:
-      ValueError: If no samples are left to train or to test.
+        ValueError: if no samples are left to train or to test.
     """
     del batch_size
     samples = utils.encode_and_split(
@@ -151,17 +151,17 @@ def compute_score_matrix(mus, ys, mus_test, ys_test, continuous_factors):
     """How well each code alone predicts each factor.
 
     Args:
-      mus: Training codes, array of shape (num_codes, n_train).
-      ys: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
-      continuous_factors: If true, the squared correlation in the training sample; 0
-        for a code or a factor that is constant. If false, the test accuracy of a
-        linear support vector machine; where a factor has one value in the training
-        sample, of always predicting this value.
+        mus: training codes, array of shape (num_codes, n_train).
+        ys: training factors, array of shape (num_factors, n_train).
+        mus_test: test codes, array of shape (num_codes, n_test).
+        ys_test: test factors, array of shape (num_factors, n_test).
+        continuous_factors: if true, the squared correlation in the training sample; 0
+            for a code or a factor that is constant. If false, the test accuracy of a
+            linear support vector machine; where a factor has one value in the training
+            sample, of always predicting this value.
 
     Returns:
-      Array of shape (num_codes, num_factors), values in [0, 1].
+        Array of shape (num_codes, num_factors), values in [0, 1].
     """
     if continuous_factors:
         return _squared_correlations(np.asarray(mus), np.asarray(ys))
@@ -199,9 +199,9 @@ def compute_avg_diff_top_two(matrix):
     """Mean over columns of the difference between their two largest values.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), two rows at least.
+        matrix: array of shape (num_codes, num_factors), two rows at least.
 
     Returns:
-      Float, at least 0.
+        Float, at least 0.
     """
     return float(utils.top_two_gap(np.asarray(matrix)).mean())

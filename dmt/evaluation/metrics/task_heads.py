@@ -32,23 +32,24 @@ def task_heads(
     """Trains a head for each task on frozen codes.
 
     Args:
-      targets: Array of shape (n, num_tasks): numbers, or classes from 0 on.
-      codes: Array of shape (n, num_codes).
-      targets_test: Array of shape (n_test, num_tasks).
-      codes_test: Array of shape (n_test, num_codes).
-      num_classes: Number of classes of each task, 0 for a regression; None for
-        regressions only.
-      training_steps: Updates of all heads, by Adam.
-      batch_size: Samples of an update, the same for all heads.
-      learning_rate: Of Adam.
-      seed: Integer, of initial weights and of batches.
+        targets: array of shape (n, num_tasks): numbers, or classes from 0 on.
+        codes: array of shape (n, num_codes).
+        targets_test: array of shape (n_test, num_tasks).
+        codes_test: array of shape (n_test, num_codes).
+        num_classes: number of classes of each task, 0 for a regression; None for
+            regressions only.
+        training_steps: updates of all heads, by Adam.
+        batch_size: samples of an update, the same for all heads.
+        learning_rate: of Adam.
+        seed: integer, of initial weights and of batches.
 
     Returns:
-      Dictionary:
-        mean_test_loss: Mean over tasks of the test losses.
-        test_losses: List (num_tasks,): mean squared errors, or cross-entropies in nats.
-        train_losses: The same of the training samples.
-        num_train, num_test: Numbers of samples.
+        Dictionary:
+            mean_test_loss: mean over tasks of the test losses.
+            test_losses: list (num_tasks,): mean squared errors, or cross-entropies in
+                nats.
+            train_losses: the same of the training samples.
+            num_train, num_test: numbers of samples.
     """
     targets, targets_test = np.float32(targets), np.float32(targets_test)
     codes, codes_test = np.float32(codes), np.float32(codes_test)
@@ -119,30 +120,30 @@ def compute_task_heads(
     batch_size=64,
     learning_rate=1e-4,
 ):
-    """Trains a head for each task on the codes of a data set.
+    """Trains a head for each task on the codes of a dataset.
 
     Args:
-      ground_truth_data: Indexable GroundTruthData.
-      representation_function: Maps indices of images (n,) to codes (n, num_codes).
-      random_state: numpy RandomState, its first draw is the seed of the heads.
-      artifact_dir: Not used.
-      tasks: Tasks of `dmt.data.tasks`, for example `random_tasks()`.
-      training_steps: See `task_heads`.
-      num_train: Number of training images, None for all of the training part.
-      num_test: Number of test images, None for all of the test part.
-      test_share: Share of the images in the test part.
-      split_seed: Integer, chooses the parts; with the defaults, they are those of
-        `multi_task`.
-      on_factors: Whether the heads get the factors, scaled to [0, 1], in place of
-        codes: what a perfectly disentangled representation would reach.
-      batch_size: See `task_heads`.
-      learning_rate: See `task_heads`.
+        ground_truth_data: indexable GroundTruthData.
+        representation_function: maps indices of images (n,) to codes (n, num_codes).
+        random_state: numpy RandomState, its first draw is the seed of the heads.
+        artifact_dir: not used.
+        tasks: tasks of `dmt.data.tasks`, for example `random_tasks()`.
+        training_steps: see `task_heads`.
+        num_train: number of training images, None for all of the training part.
+        num_test: number of test images, None for all of the test part.
+        test_share: share of the images in the test part.
+        split_seed: integer, chooses the parts; with the defaults, they are those of
+            `multi_task`.
+        on_factors: whether the heads get the factors, scaled to [0, 1], in place of
+            codes: what a perfectly disentangled representation would reach.
+        batch_size: see `task_heads`.
+        learning_rate: see `task_heads`.
 
     Returns:
-      Dictionary, see `task_heads`; also task_names.
+        Dictionary, see `task_heads`; also task_names.
 
     Raises:
-      ValueError: If the data set has no indices.
+        ValueError: if the dataset has no indices.
     """
     del artifact_dir
     targets = tasks.targets(ground_truth_data)

@@ -40,39 +40,40 @@ def unified_scores(
     """All aggregations of the relations between codes and factors.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes), two codes at least.
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      matrices: Names of the relations, functions of this module: importance_gbt_matrix
-        breaks ties with numpy's global generator.
-      num_bins: Number of bins of equal width per code, for mutual information.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes), two codes at least.
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `utils.train_and_test`.
+        matrices: names of the relations, functions of this module:
+            importance_gbt_matrix breaks ties with numpy's global generator.
+        num_bins: number of bins of equal width per code, for mutual information.
 
     Returns:
-      Dictionary with the prefix `<name of the relation>.`:
-        area_precision, max_precision: See `pr_curves_values`.
-        merge_<a>_<b>: See `merge_points`. (disentanglement_lib reports them only where
-          it plots, and in no fixed order of a and b.)
-        dci, dci_disentanglement, dci_completeness and .code_<i>: See `aggregation_dci`.
-        mig, sap and .factor_<j>: See `aggregation_mig`, `aggregation_sap`.
-        modularity and .code_<i>: See `aggregation_modularity`.
-        matrix: The relation, nested list (num_codes, num_factors).
-      and num_train, num_test, scikit_learn: Numbers of samples, library version.
+        Dictionary with the prefix `<name of the relation>.`:
+            area_precision, max_precision: see `pr_curves_values`.
+            merge_<a>_<b>: see `merge_points`. (disentanglement_lib reports them only
+                where it plots, and in no fixed order of a and b.)
+            dci, dci_disentanglement, dci_completeness and .code_<i>: See
+                `aggregation_dci`.
+            mig, sap and .factor_<j>: See `aggregation_mig`, `aggregation_sap`.
+            modularity and .code_<i>: See `aggregation_modularity`.
+            matrix: the relation, nested list (num_codes, num_factors).
+        and num_train, num_test, scikit_learn: Numbers of samples, library version.
 
     Raises:
-      ValueError: If the shapes do not fit, there is only one code, or a name is
-        unknown.
+        ValueError: if the shapes do not fit, there is only one code, or a name is
+            unknown.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
-      >>> round(scores["mutual_information_matrix.mig"], 9)
-      1.0
-      >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
-      2
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
+        >>> round(scores["mutual_information_matrix.mig"], 9)
+        1.0
+        >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
+        2
     """
     factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
         factors, codes, factors_test, codes_test
@@ -106,22 +107,22 @@ def compute_unified_scores(
     matrix_fns=gin.REQUIRED,
     batch_size=16,
 ):
-    """Unified scores on samples of a data set.
+    """Unified scores on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Folder for plots of each matrix; None for no plots. There are none
-        either if matplotlib is not installed.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      matrix_fns: List of functions such as `importance_gbt_matrix`, known by their
-        names.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws of samples.
+        artifact_dir: folder for plots of each matrix; None for no plots. There are none
+            either if matplotlib is not installed.
+        num_train: number of training samples.
+        num_test: number of test samples.
+        matrix_fns: list of functions such as `importance_gbt_matrix`, known by their
+            names.
+        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
 
     Returns:
-      Dictionary, see `unified_scores`.
+        Dictionary, see `unified_scores`.
     """
     samples = utils.sample_train_test(
         ground_truth_data,
@@ -156,19 +157,19 @@ def compute_unified_score_on_fixed_data(
     """Unified scores of labelled observations.
 
     Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
-      matrix_fns: List of functions such as `importance_gbt_matrix`, known by their
-        names.
-      batch_size: See `utils.obtain_representation`.
+        observations: array of shape (n, ...).
+        labels: factors of the observations, array of shape (num_factors, n).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        train_percentage: fraction of the samples that train, in (0, 1).
+        matrix_fns: list of functions such as `importance_gbt_matrix`, known by their
+            names.
+        batch_size: see `utils.obtain_representation`.
 
     Returns:
-      Dictionary, see `unified_scores`.
+        Dictionary, see `unified_scores`.
 
     Raises:
-      ValueError: If no samples are left to train or to test.
+        ValueError: if no samples are left to train or to test.
     """
     del batch_size
     samples = utils.encode_and_split(
@@ -208,14 +209,14 @@ def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
 
     Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
+        mus_train: training codes, array of shape (num_codes, n_train).
+        ys_train: training factors, array of shape (num_factors, n_train).
+        mus_test: test codes, array of shape (num_codes, n_test).
+        ys_test: test factors, array of shape (num_factors, n_test).
 
     Returns:
-      Array of shape (num_codes, num_factors), at least 0; columns sum to 1, or to 0 for
-      a factor with one value in the training sample.
+        Array of shape (num_codes, num_factors), at least 0; columns sum to 1, or to 0
+        for a factor with one value in the training sample.
     """
     return reduced_downstream_task.compute_factorwise_dci(
         mus_train, ys_train, mus_test, ys_test
@@ -229,13 +230,13 @@ def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
     """Mutual information of codes, discretised as gin says, with factors.
 
     Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Not used.
-      ys_test: Not used.
+        mus_train: training codes, array of shape (num_codes, n_train).
+        ys_train: training factors, array of shape (num_factors, n_train).
+        mus_test: not used.
+        ys_test: not used.
 
     Returns:
-      Array of shape (num_codes, num_factors), at least 0, in nats.
+        Array of shape (num_codes, num_factors), at least 0, in nats.
     """
     del mus_test, ys_test
     return _mutual_information(utils.make_discretizer(mus_train), ys_train)
@@ -260,13 +261,13 @@ def accuracy_svm_matrix(mus_train, ys_train, mus_test, ys_test):
     """Test accuracy of a linear classifier of each factor on each code alone.
 
     Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
+        mus_train: training codes, array of shape (num_codes, n_train).
+        ys_train: training factors, array of shape (num_factors, n_train).
+        mus_test: test codes, array of shape (num_codes, n_test).
+        ys_test: test factors, array of shape (num_factors, n_test).
 
     Returns:
-      Array of shape (num_codes, num_factors), values in [0, 1].
+        Array of shape (num_codes, num_factors), values in [0, 1].
     """
     return sap_score.compute_score_matrix(
         mus_train, ys_train, mus_test, ys_test, continuous_factors=False
@@ -277,12 +278,12 @@ def precision(matrix, threshold):
     """Number of groups of codes and factors that the large entries connect.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
-      threshold: Smallest entry that connects its code and its factor; zeros never do.
+        matrix: array of shape (num_codes, num_factors), at least 0.
+        threshold: smallest entry that connects its code and its factor; zeros never do.
 
     Returns:
-      Number of connected groups of two members at least: as many as there are factors
-      if each has codes of its own, 1 if all are entangled.
+        Number of connected groups of two members at least: as many as there are factors
+        if each has codes of its own, 1 if all are entangled.
     """
     from scipy.sparse import csgraph
 
@@ -305,13 +306,13 @@ def pr_curves_values(matrix):
     """Area and maximum of the number of groups as a function of the threshold.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
+        matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Dictionary:
-        area_precision: Integral of `precision` over thresholds between the smallest and
-          the largest entry, by the trapezoidal rule.
-        max_precision: The largest number of groups.
+        Dictionary:
+            area_precision: integral of `precision` over thresholds between the smallest
+                and the largest entry, by the trapezoidal rule.
+            max_precision: the largest number of groups.
     """
     thresholds, values = _precision_curve(np.asarray(matrix))
     return {
@@ -324,11 +325,12 @@ def merge_points(matrix):
     """When factors become connected as the threshold is lowered.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
+        matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Dictionary of `merge_<a>_<b>` for factors a < b: how many entries are larger than
-      the one that connects them, from 0 to num_codes * num_factors - 1. Late is good.
+        Dictionary of `merge_<a>_<b>` for factors a < b: how many entries are larger
+        than the one that connects them, from 0 to num_codes * num_factors - 1. Late is
+        good.
     """
     matrix = np.asarray(matrix)
     thresholds = _merge_thresholds(matrix)
@@ -353,13 +355,13 @@ def aggregation_dci(matrix, ys):
     """Aggregates like DCI.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
-      ys: Not used.
+        matrix: array of shape (num_codes, num_factors), at least 0.
+        ys: not used.
 
     Returns:
-      Dictionary: dci_disentanglement, dci_completeness, dci (which is the former), all
-      in [0, 1], 1 is best; dci_disentanglement.code_<i> of code i;
-      dci_completeness.code_<j> of factor j, the name notwithstanding.
+        Dictionary: dci_disentanglement, dci_completeness, dci (which is the former),
+        all in [0, 1], 1 is best; dci_disentanglement.code_<i> of code i;
+        dci_completeness.code_<j> of factor j, the name notwithstanding.
     """
     del ys
     matrix = np.asarray(matrix)
@@ -377,11 +379,11 @@ def aggregation_mig(m, ys_train):
     """Aggregates like MIG: gaps between the best two codes over factors' entropies.
 
     Args:
-      m: Array of shape (num_codes, num_factors), two codes at least.
-      ys_train: Array of shape (num_factors, n), discrete values.
+        m: array of shape (num_codes, num_factors), two codes at least.
+        ys_train: array of shape (num_factors, n), discrete values.
 
     Returns:
-      Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
+        Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
     """
     gaps = utils.top_two_gap(np.asarray(m)) / utils.discrete_entropy(ys_train)
     return {"mig": float(gaps.mean()), **_numbered("mig.factor", gaps)}
@@ -391,11 +393,11 @@ def aggregation_sap(matrix, ys):
     """Aggregates like SAP: gaps between the best two codes.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), two codes at least.
-      ys: Not used.
+        matrix: array of shape (num_codes, num_factors), two codes at least.
+        ys: not used.
 
     Returns:
-      Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
+        Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
     """
     del ys
     gaps = utils.top_two_gap(np.asarray(matrix))
@@ -406,11 +408,11 @@ def aggregation_modularity(matrix, ys):
     """Aggregates like modularity.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
-      ys: Not used.
+        matrix: array of shape (num_codes, num_factors), at least 0.
+        ys: not used.
 
     Returns:
-      Dictionary: modularity, the mean, and modularity.code_<i>, in [0, 1].
+        Dictionary: modularity, the mean, and modularity.code_<i>, in [0, 1].
     """
     del ys
     per_code = modularity_explicitness.modularity_per_code(np.asarray(matrix))

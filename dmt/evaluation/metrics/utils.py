@@ -20,7 +20,7 @@ CHUNK_BYTES = 128 * 2**20
 # so few, many splits are equally good, and in scikit-learn rounding chooses.
 FEW_SAMPLES_TIMES_CLASSES = 2500
 
-# What the caller of a metric passes, so that gin cannot: when a data set is sampled,
+# What the caller of a metric passes, so that gin cannot: when a dataset is sampled,
 # and when labelled observations are given.
 SAMPLING_ARGUMENTS = [
     "ground_truth_data",
@@ -35,17 +35,17 @@ def check_samples(factors, codes, continuous_factors=False):
     """Returns factors and codes as arrays that hold the same n samples.
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      continuous_factors: Whether factors may be numbers that hardly ever repeat.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        continuous_factors: whether factors may be numbers that hardly ever repeat.
 
     Returns:
-      The two as numpy arrays.
+        The two as numpy arrays.
 
     Raises:
-      ValueError: If either is not two-dimensional, the lengths differ or are 0, a code
-        or a factor is not finite, or a factor that must have discrete values has
-        fractions and as many values as half the samples.
+        ValueError: if either is not two-dimensional, the lengths differ or are 0, a
+            code or a factor is not finite, or a factor that must have discrete values
+            has fractions and as many values as half the samples.
     """
     factors, codes = np.asarray(factors), as_codes(codes)
     if factors.ndim != 2 or codes.ndim != 2 or not 0 < len(factors) == len(codes):
@@ -93,21 +93,21 @@ def train_and_test(
     """Returns training and test samples as arrays.
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors). If None, n // 3 of the
-        samples are test samples, chosen at random.
-      codes_test: Array-like of shape (n_test, num_codes).
-      continuous_factors: See `check_samples`.
-      seed: Integer seed of the choice of test samples.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        factors_test: array-like of shape (n_test, num_factors). If None, n // 3 of the
+            samples are test samples, chosen at random.
+        codes_test: array-like of shape (n_test, num_codes).
+        continuous_factors: see `check_samples`.
+        seed: integer seed of the choice of test samples.
 
     Returns:
-      factors_train (n_train, num_factors), codes_train (n_train, num_codes),
-      factors_test (n_test, num_factors), codes_test (n_test, num_codes).
+        factors_train (n_train, num_factors), codes_train (n_train, num_codes),
+        factors_test (n_test, num_factors), codes_test (n_test, num_codes).
 
     Raises:
-      ValueError: See `check_samples`; or if training and test samples do not have the
-        same number of factors and of codes, or there are no test samples.
+        ValueError: see `check_samples`; or if training and test samples do not have the
+            same number of factors and of codes, or there are no test samples.
     """
     factors, codes = check_samples(factors, codes, continuous_factors)
     if factors_test is None and codes_test is None:
@@ -141,10 +141,10 @@ def chunks(batches):
     by its memory: thousands of images, or millions of integer indices.
 
     Args:
-      batches: Iterable of observations, arrays of shape (batch, ...).
+        batches: iterable of observations, arrays of shape (batch, ...).
 
     Yields:
-      Arrays of shape (n, ...), all observations in order.
+        Arrays of shape (n, ...), all observations in order.
     """
     pending, pending_bytes = [], 0
     for batch in batches:
@@ -162,11 +162,11 @@ def encode(batches, representation_function):
     """Encodes small batches of observations in large chunks.
 
     Args:
-      batches: Iterable of observations, arrays of shape (batch, ...).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
+        batches: iterable of observations, arrays of shape (batch, ...).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
 
     Returns:
-      Codes of all observations in order, array of shape (n, num_codes).
+        Codes of all observations in order, array of shape (n, num_codes).
     """
     return np.concatenate(
         [np.asarray(representation_function(chunk)) for chunk in chunks(batches)]
@@ -179,18 +179,18 @@ def generate_batch_factor_code(
     """Samples factors of variation and the codes of their observations.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      num_points: Number of samples n, at least 1.
-      random_state: numpy RandomState, source of all draws.
-      batch_size: Samples per draw. It decides which samples are drawn, as factors and
-        observations of a batch are drawn in turn; it does not limit the encoder.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        num_points: number of samples n, at least 1.
+        random_state: numpy RandomState, source of all draws.
+        batch_size: samples per draw. It decides which samples are drawn, as factors and
+            observations of a batch are drawn in turn; it does not limit the encoder.
 
     Returns:
-      Codes of shape (num_codes, n) and factors of shape (num_factors, n).
+        Codes of shape (num_codes, n) and factors of shape (num_factors, n).
 
     Raises:
-      ValueError: If num_points or batch_size is less than 1.
+        ValueError: if num_points or batch_size is less than 1.
     """
     if num_points < 1 or batch_size < 1:
         raise ValueError(
@@ -222,16 +222,16 @@ def sample_train_test(
     """Samples training points, then test points.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `generate_batch_factor_code`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        num_train: number of training samples.
+        num_test: number of test samples.
+        batch_size: samples per draw, see `generate_batch_factor_code`.
 
     Returns:
-      factors_train (num_train, num_factors), codes_train (num_train, num_codes),
-      factors_test (num_test, num_factors), codes_test (num_test, num_codes).
+        factors_train (num_train, num_factors), codes_train (num_train, num_codes),
+        factors_test (num_test, num_factors), codes_test (num_test, num_codes).
     """
     arrays = []
     for num_points in (num_train, num_test):
@@ -250,13 +250,13 @@ def obtain_representation(observations, representation_function, batch_size=None
     """Encodes observations that are in memory, chunk by chunk.
 
     Args:
-      observations: Array of shape (n, ...).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      batch_size: Accepted for code written for disentanglement_lib. Codes do not
-        depend on it, and chunks are bounded by their memory instead.
+        observations: array of shape (n, ...).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        batch_size: accepted for code written for disentanglement_lib. Codes do not
+            depend on it, and chunks are bounded by their memory instead.
 
     Returns:
-      Codes of shape (num_codes, n).
+        Codes of shape (num_codes, n).
     """
     del batch_size
     observations = np.asarray(observations)
@@ -272,12 +272,12 @@ def split_train_test(observations, train_percentage):
     """Splits columns into the first ceil(train_percentage * n) and the rest.
 
     Args:
-      observations: Array of shape (num_variables, n).
-      train_percentage: Fraction of the columns in the first part, in [0, 1].
+        observations: array of shape (num_variables, n).
+        train_percentage: fraction of the columns in the first part, in [0, 1].
 
     Returns:
-      The two parts, arrays of shape (num_variables, n_train) and
-      (num_variables, n - n_train).
+        The two parts, arrays of shape (num_variables, n_train) and (num_variables, n -
+        n_train).
     """
     num_train = int(np.ceil(observations.shape[1] * train_percentage))
     return observations[:, :num_train], observations[:, num_train:]
@@ -287,17 +287,17 @@ def encode_and_split(observations, labels, representation_function, train_percen
     """Encodes labelled observations; the first ceil(train_percentage * n) train.
 
     Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
+        observations: array of shape (n, ...).
+        labels: factors of the observations, array of shape (num_factors, n).
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        train_percentage: fraction of the samples that train, in (0, 1).
 
     Returns:
-      factors_train (n_train, num_factors), codes_train (n_train, num_codes),
-      factors_test (n - n_train, num_factors), codes_test (n - n_train, num_codes).
+        factors_train (n_train, num_factors), codes_train (n_train, num_codes),
+        factors_test (n - n_train, num_factors), codes_test (n - n_train, num_codes).
 
     Raises:
-      ValueError: If no samples are left to train or to test.
+        ValueError: if no samples are left to train or to test.
     """
     codes = obtain_representation(observations, representation_function)
     codes_train, codes_test = split_train_test(codes, train_percentage)
@@ -314,13 +314,13 @@ def normalize_data(data, mean=None, stddev=None):
     """Standardises each row.
 
     Args:
-      data: Array of shape (num_variables, n).
-      mean: Array of shape (num_variables,) to subtract; the rows' means if None.
-      stddev: Array of shape (num_variables,) to divide by; the rows' population
-        standard deviations if None. A constant row then becomes nan.
+        data: array of shape (num_variables, n).
+        mean: array of shape (num_variables,) to subtract; the rows' means if None.
+        stddev: array of shape (num_variables,) to divide by; the rows' population
+            standard deviations if None. A constant row then becomes nan.
 
     Returns:
-      The standardised data, mean and stddev.
+        The standardised data, mean and stddev.
     """
     if mean is None:
         mean = data.mean(axis=1)
@@ -334,12 +334,12 @@ def make_discretizer(target, num_bins=gin.REQUIRED, discretizer_fn=gin.REQUIRED)
     """Discretises codes with the function chosen in gin.
 
     Args:
-      target: Array of shape (num_codes, n).
-      num_bins: Number of bins per code.
-      discretizer_fn: Called as `discretizer_fn(target, num_bins)`.
+        target: array of shape (num_codes, n).
+        num_bins: number of bins per code.
+        discretizer_fn: called as `discretizer_fn(target, num_bins)`.
 
     Returns:
-      Array of shape (num_codes, n) with the bin of each value.
+        Array of shape (num_codes, n) with the bin of each value.
     """
     return discretizer_fn(target, num_bins)
 
@@ -348,10 +348,10 @@ def discretize(target):
     """Bins of the discretizer that gin chooses, and their number per row.
 
     Args:
-      target: Array of shape (num_variables, n).
+        target: array of shape (num_variables, n).
 
     Returns:
-      Array of shape (num_variables, n), and an integer.
+        Array of shape (num_variables, n), and an integer.
     """
     discretized = make_discretizer(target)
     return discretized, gin.get_bindings(make_discretizer)["num_bins"]
@@ -361,16 +361,16 @@ def samples_in_bins(factors, codes, num_bins, continuous_factors):
     """Checks samples and puts codes, and continuous factors, into bins.
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      num_bins: Number of bins of equal width, over the range of the sample.
-      continuous_factors: See `check_samples`.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        num_bins: number of bins of equal width, over the range of the sample.
+        continuous_factors: see `check_samples`.
 
     Returns:
-      Factors with discrete values (n, num_factors), bins of the codes (num_codes, n).
+        Factors with discrete values (n, num_factors), bins of the codes (num_codes, n).
 
     Raises:
-      ValueError: See `check_samples`.
+        ValueError: see `check_samples`.
     """
     factors, codes = check_samples(factors, codes, continuous_factors)
     if continuous_factors:
@@ -382,12 +382,12 @@ def score_in_bins(metric, samples, codes):
     """Scores codes in the bins that gin chooses, with intervals if gin asks for them.
 
     Args:
-      metric: Function of `samples`, bins (num_codes, n) and the number of bins.
-      samples: Array of shape (n, num_variables): factors, or the codes themselves.
-      codes: Array of shape (num_codes, n).
+        metric: function of `samples`, bins (num_codes, n) and the number of bins.
+        samples: array of shape (n, num_variables): factors, or the codes themselves.
+        codes: array of shape (num_codes, n).
 
     Returns:
-      The metric's dictionary, see `bootstrap`.
+        The metric's dictionary, see `bootstrap`.
     """
     discretized, num_bins = discretize(codes)
     return bootstrap(
@@ -404,11 +404,11 @@ def histogram_discretize(target, num_bins=gin.REQUIRED):
     them, is a constant: it falls into the first bin.
 
     Args:
-      target: Array of shape (num_codes, n).
-      num_bins: Number of bins per row.
+        target: array of shape (num_codes, n).
+        num_bins: number of bins per row.
 
     Returns:
-      Array of the shape of target, with bins from 1 to num_bins.
+        Array of the shape of target, with bins from 1 to num_bins.
     """
     target = np.asarray(target)
     if target.dtype.kind not in "fc":
@@ -438,11 +438,11 @@ def discrete_mutual_info(mus, ys):
     the sample as probabilities.
 
     Args:
-      mus: Array of shape (num_codes, n), discrete values.
-      ys: Array of shape (num_factors, n), discrete values.
+        mus: array of shape (num_codes, n), discrete values.
+        ys: array of shape (num_factors, n), discrete values.
 
     Returns:
-      Array of shape (num_codes, num_factors), at least 0, in nats.
+        Array of shape (num_codes, num_factors), at least 0, in nats.
     """
     mus, ys = class_indices(mus), class_indices(ys)
     return np.array([[_mutual_info(mu, y) for y in ys] for mu in mus])
@@ -452,10 +452,10 @@ def discrete_entropy(ys):
     """Entropy of each discrete variable.
 
     Args:
-      ys: Array of shape (num_factors, n), discrete values.
+        ys: array of shape (num_factors, n), discrete values.
 
     Returns:
-      Array of shape (num_factors,), at least 0, in nats.
+        Array of shape (num_factors,), at least 0, in nats.
     """
     shares = [np.bincount(y) / len(y) for y in class_indices(ys)]
     return np.array([max(0.0, -(p @ np.log(p))) for p in shares])
@@ -481,10 +481,10 @@ def unit_ranks(vectors):
     """Ranks of each column, centred and of length 1, whose products are Spearman's.
 
     Args:
-      vectors: Array of shape (n, num_vectors).
+        vectors: array of shape (n, num_vectors).
 
     Returns:
-      Array of that shape; nan where a column is constant.
+        Array of that shape; nan where a column is constant.
     """
     # Not needed to import the package.
     from scipy import stats
@@ -499,14 +499,14 @@ def top_two_gap(matrix, rows="codes"):
     """Difference between the two largest values of each column.
 
     Args:
-      matrix: Array, two rows at least.
-      rows: What the rows are, "codes" or "factors".
+        matrix: array, two rows at least.
+        rows: what the rows are, "codes" or "factors".
 
     Returns:
-      Array of shape (number of columns,), at least 0.
+        Array of shape (number of columns,), at least 0.
 
     Raises:
-      ValueError: If there is only one row.
+        ValueError: if there is only one row.
     """
     if len(matrix) < 2:
         raise ValueError(
@@ -545,12 +545,12 @@ def gradient_boosting_classifier(engine="compiled"):
     first for results that repeat.
 
     Args:
-      engine: "compiled" for `boosting.GradientBoosting`, which has scikit-learn's
-        scores in a small part of its time (very few samples are still left to
-        scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`), or "scikit-learn".
+        engine: "compiled" for `boosting.GradientBoosting`, which has scikit-learn's
+            scores in a small part of its time (very few samples are still left to
+            scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`), or "scikit-learn".
 
     Raises:
-      ValueError: If the engine is neither.
+        ValueError: if the engine is neither.
     """
     if engine == "compiled":
         from dmt.evaluation.metrics import boosting
@@ -570,15 +570,15 @@ def fit(predictor, codes, factors):
     """Trains a classifier of each factor; trees of all factors grow in parallel.
 
     Args:
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier or regressor.
-      codes: Array of shape (n, num_codes).
-      factors: Array of shape (n, num_factors).
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier or regressor.
+        codes: array of shape (n, num_codes).
+        factors: array of shape (n, num_factors).
 
     Returns:
-      List of fitted classifiers, one per factor. Where a factor has one value, which
-      classifiers of scikit-learn refuse and small samples can have, it is one that
-      always answers this value.
+        List of fitted classifiers, one per factor. Where a factor has one value, which
+        classifiers of scikit-learn refuse and small samples can have, it is one that
+        always answers this value.
     """
     from sklearn import dummy
 
@@ -633,12 +633,12 @@ def scores(models, codes, factors):
     """Accuracy of each classifier on its factor, R^2 of a regressor.
 
     Args:
-      models: Fitted classifiers or regressors, one per factor.
-      codes: Array of shape (n, num_codes).
-      factors: Array of shape (n, num_factors).
+        models: fitted classifiers or regressors, one per factor.
+        codes: array of shape (n, num_codes).
+        factors: array of shape (n, num_factors).
 
     Returns:
-      Array of shape (num_factors,), at most 1, accuracies at least 0.
+        Array of shape (num_factors,), at most 1, accuracies at least 0.
     """
     from sklearn import metrics
 
@@ -656,15 +656,15 @@ def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
     """Accuracies of classifiers that predict each factor from all codes.
 
     Args:
-      predictor: Function without arguments that returns an unfitted classifier.
-      factors_train: Array of shape (n_train, num_factors), discrete values.
-      codes_train: Array of shape (n_train, num_codes).
-      factors_test: Array of shape (n_test, num_factors), discrete values.
-      codes_test: Array of shape (n_test, num_codes).
+        predictor: function without arguments that returns an unfitted classifier.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        factors_test: array of shape (n_test, num_factors), discrete values.
+        codes_test: array of shape (n_test, num_codes).
 
     Returns:
-      Accuracies in [0, 1] on the training samples (num_factors,) and on the test
-      samples (num_factors,).
+        Accuracies in [0, 1] on the training samples (num_factors,) and on the test
+        samples (num_factors,).
     """
     models = fit(predictor, codes_train, factors_train)
     return (
@@ -692,28 +692,29 @@ def bootstrap(metric, tables, num_resamples=0, confidence_level=0.95, seed=0):
     samples, as those of mutual information are, are biased more in a resample.
 
     Args:
-      metric: Function of the arrays of all tables that returns a dictionary.
-      tables: List of tuples of arrays; the arrays of a tuple have the same samples as
-        rows.
-      num_resamples: Number of resamples, each scored anew; 0 for no intervals. Without
-        2 samples in every table there are none either.
-      confidence_level: Share of the resamples in the interval, in (0, 1).
-      seed: Integer seed of the resampling.
+        metric: function of the arrays of all tables that returns a dictionary.
+        tables: list of tuples of arrays; the arrays of a tuple have the same samples as
+            rows.
+        num_resamples: number of resamples, each scored anew; 0 for no intervals.
+            Without 2 samples in every table there are none either.
+        confidence_level: share of the resamples in the interval, in (0, 1).
+        seed: integer seed of the resampling.
 
     Returns:
-      The metric's dictionary. If there are resamples, it has also:
-        confidence_intervals: Dictionary of [low, high] for every score that is a float.
-        confidence_level, num_resamples: As given.
+        The metric's dictionary. If there are resamples, it has also:
+            confidence_intervals: dictionary of [low, high] for every score that is a
+                float.
+            confidence_level, num_resamples: as given.
 
     Example:
-      >>> import numpy as np
-      >>> from dmt.metrics import mig
-      >>> factors = np.random.RandomState(0).randint(4, size=(500, 2))
-      >>> codes = factors + np.random.RandomState(1).standard_normal((500, 2))
-      >>> scores = bootstrap(mig, [(factors, codes)], num_resamples=20)
-      >>> low, high = scores["confidence_intervals"]["discrete_mig"]
-      >>> bool(0 < low < high < 0.5)
-      True
+        >>> import numpy as np
+        >>> from dmt.metrics import mig
+        >>> factors = np.random.RandomState(0).randint(4, size=(500, 2))
+        >>> codes = factors + np.random.RandomState(1).standard_normal((500, 2))
+        >>> scores = bootstrap(mig, [(factors, codes)], num_resamples=20)
+        >>> low, high = scores["confidence_intervals"]["discrete_mig"]
+        >>> bool(0 < low < high < 0.5)
+        True
     """
     if num_resamples < 0 or num_resamples == 1 or not 0 < confidence_level < 1:
         raise ValueError(

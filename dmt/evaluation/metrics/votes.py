@@ -1,4 +1,4 @@
-"""Votes: how the BetaVAE and FactorVAE scores sample a data set.
+"""Votes: how the BetaVAE and FactorVAE scores sample a dataset.
 
 A vote is a few batches of observations that have one factor in common. Both metrics
 take thousands of them.
@@ -29,20 +29,20 @@ def sample_votes(
     the factors of variation of each batch, then the observations of each batch.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      num_votes: Number of votes.
-      num_batches: Batches per vote.
-      batch_size: Samples per batch.
-      fix: Function of factors (n, num_batches, batch_size, num_factors) and the fixed
-        factor (n,) of each of n votes that changes the factors in place.
-      summarize: Maps codes (n, num_batches, batch_size, num_codes) to an array
-        (n, ...).
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        num_votes: number of votes.
+        num_batches: batches per vote.
+        batch_size: samples per batch.
+        fix: function of factors (n, num_batches, batch_size, num_factors) and the fixed
+            factor (n,) of each of n votes that changes the factors in place.
+        summarize: maps codes (n, num_batches, batch_size, num_codes) to an array (n,
+            ...).
 
     Returns:
-      The fixed factor of each vote, int64 array of shape (num_votes,), and the
-      summaries, array of shape (num_votes, ...).
+        The fixed factor of each vote, int64 array of shape (num_votes,), and the
+        summaries, array of shape (num_votes, ...).
     """
     fixed = np.empty(num_votes, dtype=np.int64)
     summaries = []
@@ -74,17 +74,17 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
     """Trains and tests the majority vote, code -> factor.
 
     Args:
-      draw_votes: Maps a number of votes to the winning code and the factor of each,
-        int arrays of shape (num_votes,), or of shape (0,) if no code can win.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      num_codes: Number of codes.
-      num_factors: Number of factors.
+        draw_votes: maps a number of votes to the winning code and the factor of each,
+            int arrays of shape (num_votes,), or of shape (0,) if no code can win.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        num_codes: number of codes.
+        num_factors: number of factors.
 
     Returns:
-      Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
-      votes_eval (num_codes, num_factors), num_train and num_eval; see
-      `utils.bootstrap`.
+        Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
+        votes_eval (num_codes, num_factors), num_train and num_eval; see
+        `utils.bootstrap`.
     """
 
     def count(*tables):

@@ -31,40 +31,40 @@ def z_max_variance(
     The classifier is the majority vote, d -> argmax_k votes[d, k].
 
     The batches are drawn with replacement from the given samples, so the table must
-    hold samples that differ in one factor only: all of a data set, or nearly all.
+    hold samples that differ in one factor only: all of a dataset, or nearly all.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      prune_threshold: A code is active, and can win votes, if it is not constant and
-        its standard deviation over all samples is at least this.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        batch_size: samples per vote, at least 2.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        prune_threshold: a code is active, and can win votes, if it is not constant and
+            its standard deviation over all samples is at least this.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        train_accuracy: Share of the training votes that are classified correctly, in
-          [0, 1], 1 is best; 0 if no code is active.
-        eval_accuracy: The same for the evaluation votes. (The review reports
-          (eval_accuracy - c) / (1 - c) with chance c = 1 / num_factors.)
-        votes_train, votes_eval: Nested lists (num_codes, num_factors), how often a
-          code won when a factor was varied.
-        global_variances: Variance of each code over all samples, list (num_codes,).
-        num_active_codes, num_train, num_eval, batch_size, num_variance_estimate,
-          prune_threshold: Number of active codes, and the settings;
-          num_variance_estimate samples gave the global variances.
+        Dictionary:
+            train_accuracy: share of the training votes that are classified correctly,
+                in [0, 1], 1 is best; 0 if no code is active.
+            eval_accuracy: the same for the evaluation votes. (The review reports
+                (eval_accuracy - c) / (1 - c) with chance c = 1 / num_factors.)
+            votes_train, votes_eval: nested lists (num_codes, num_factors), how often a
+                code won when a factor was varied.
+            global_variances: variance of each code over all samples, list (num_codes,).
+            num_active_codes, num_train, num_eval, batch_size, num_variance_estimate,
+                prune_threshold: number of active codes, and the settings;
+                num_variance_estimate samples gave the global variances.
 
     Raises:
-      ValueError: If the shapes do not fit, or for some factor no two samples differ in
-        it and agree in all others.
+        ValueError: if the shapes do not fit, or for some factor no two samples differ
+            in it and agree in all others.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
+        1.0
     """
     factors, codes = utils.check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
@@ -102,24 +102,24 @@ def compute_z_max_variance(
     num_variance_estimate=gin.REQUIRED,
     prune_threshold=0.0,
 ):
-    """Z-max variance score on samples of a data set.
+    """Z-max variance score on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      num_variance_estimate: Samples for the global variance of each code.
-      prune_threshold: See `z_max_variance`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_function: maps observations (n, ...) to codes (n, num_codes).
+        random_state: numpy RandomState, source of all draws.
+        artifact_dir: not used.
+        batch_size: samples per vote, at least 2.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        num_variance_estimate: samples for the global variance of each code.
+        prune_threshold: see `z_max_variance`.
 
     Returns:
-      Dictionary, see `z_max_variance`.
+        Dictionary, see `z_max_variance`.
 
     Raises:
-      ValueError: If a number is too small.
+        ValueError: if a number is too small.
     """
     del artifact_dir
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
@@ -157,15 +157,15 @@ def rows_that_vary(factors, factor):
     """Groups of rows that agree in all factors but one, which varies in the group.
 
     Args:
-      factors: Array of shape (n, num_factors).
-      factor: Index of the factor that varies.
+        factors: array of shape (n, num_factors).
+        factor: index of the factor that varies.
 
     Returns:
-      List of groups, arrays of row numbers; and for every row in a group the index of
-      its group.
+        List of groups, arrays of row numbers; and for every row in a group the index of
+        its group.
 
     Raises:
-      ValueError: If there is no group.
+        ValueError: if there is no group.
     """
     _, labels = np.unique(
         np.delete(factors, factor, axis=1), axis=0, return_inverse=True
@@ -179,7 +179,7 @@ def rows_that_vary(factors, factor):
     if not groups:
         raise ValueError(
             "Give samples that differ in one factor and agree in all others: all of a "
-            "data set, or nearly all. The gin configurable draws such samples itself. "
+            "dataset, or nearly all. The gin configurable draws such samples itself. "
             f"Received: none in {len(factors)} samples for factors[:, {factor}]"
         )
     return groups, np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
@@ -195,16 +195,16 @@ def _score(draw_batches, num_train, num_eval, variances, prune_threshold, num_fa
     """Collects the votes and classifies them.
 
     Args:
-      draw_batches: Maps a number of votes to the varied factors (num_votes,) and the
-        codes (num_votes, batch_size, num_codes).
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      variances: Global variance of each code, shape (num_codes,).
-      prune_threshold: Least standard deviation of a code that can win.
-      num_factors: Number of factors.
+        draw_batches: maps a number of votes to the varied factors (num_votes,) and the
+            codes (num_votes, batch_size, num_codes).
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        variances: global variance of each code, shape (num_codes,).
+        prune_threshold: least standard deviation of a code that can win.
+        num_factors: number of factors.
 
     Returns:
-      The scores, votes and number of votes of `z_max_variance`.
+        The scores, votes and number of votes of `z_max_variance`.
     """
     active = np.flatnonzero((variances > 0) & (np.sqrt(variances) >= prune_threshold))
 

@@ -112,7 +112,7 @@ def test_table_agrees_with_data_set():
 
 
 def test_array_core_equals_gin_function_on_the_same_votes(monkeypatch):
-    """Feeds what the data set function encodes to a loop over single votes."""
+    """Feeds what the dataset function encodes to a loop over single votes."""
     chunks = []
 
     def representation(observations):

@@ -101,7 +101,7 @@ def test_table_agrees_with_data_set():
 
 
 def test_gin_function_on_its_votes():
-    """Feeds what the data set function encodes to a loop over single votes."""
+    """Feeds what the dataset function encodes to a loop over single votes."""
     chunks = []
 
     def representation(observations):

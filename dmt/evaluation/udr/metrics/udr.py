@@ -32,42 +32,43 @@ def udr(
     at most 0.01 are set to 0 first.
 
     Args:
-      codes: List of arrays of shape (n, num_codes), one per model; the numbers of
-        codes may differ.
-      kl: List of arrays of shape (num_codes,), each code's KL divergence from its
-        prior, mean over observations, in nats.
-      correlation_matrix: "lasso", weights of the first model's codes in a Lasso
-        (alpha = 0.1) that predicts the codes of the second; or "spearman", rank
-        correlations.
-      filter_low_kl: Whether codes with low KL are left out of the scores.
-      include_raw_correlations: Whether to return the correlations.
-      kl_filter_threshold: KL up to which codes are left out, in nats.
+        codes: list of arrays of shape (n, num_codes), one per model; the numbers of
+            codes may differ.
+        kl: list of arrays of shape (num_codes,), each code's KL divergence from its
+            prior, mean over observations, in nats.
+        correlation_matrix: "lasso", weights of the first model's codes in a Lasso
+            (alpha = 0.1) that predicts the codes of the second; or "spearman", rank
+            correlations.
+        filter_low_kl: whether codes with low KL are left out of the scores.
+        include_raw_correlations: whether to return the correlations.
+        kl_filter_threshold: KL up to which codes are left out, in nats.
 
     Returns:
-      Dictionary:
-        model_scores: List of the models' scores, in [0, 1], 1 is best.
-        pairwise_disentanglement_scores: Nested list (num_models, num_models, 1); a
-          model's pairs are its column. 0 on the diagonal, and for a pair with a model
-          that has no code left.
-        raw_correlations: On request, nested list (num_models, num_models, num_codes of
-          the first, num_codes of the second), absolute values, 0 on the diagonal. The
-          rank correlation of a constant code is nan, and a code that is compared with
-          one counts as 0 in the score: keep `filter_low_kl` with "spearman".
-        mean_kl: `kl` as lists.
-        num_data_points, correlation_matrix: n, and as given.
+        Dictionary:
+            model_scores: list of the models' scores, in [0, 1], 1 is best.
+            pairwise_disentanglement_scores: nested list (num_models, num_models, 1); a
+                model's pairs are its column. 0 on the diagonal, and for a pair with a
+                model that has no code left.
+            raw_correlations: on request, nested list (num_models, num_models, num_codes
+                of the first, num_codes of the second), absolute values, 0 on the
+                diagonal. The rank correlation of a constant code is nan, and a code
+                that is compared with one counts as 0 in the score: keep `filter_low_kl`
+                with "spearman".
+            mean_kl: `kl` as lists.
+            num_data_points, correlation_matrix: n, and as given.
 
     Raises:
-      ValueError: If there are fewer than 2 models, the shapes do not fit, a value is
-        not finite, or the correlation matrix is neither of the two.
+        ValueError: if there are fewer than 2 models, the shapes do not fit, a value is
+            not finite, or the correlation matrix is neither of the two.
 
     Example:
-      >>> import numpy as np
-      >>> codes = np.random.RandomState(0).standard_normal((1000, 3))
-      >>> mixture = codes @ [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
-      >>> models = [codes, -codes[:, ::-1], mixture]
-      >>> scores = udr(models, np.ones((3, 3)), correlation_matrix="spearman")
-      >>> np.round(scores["model_scores"], 1).tolist()
-      [0.7, 0.7, 0.3]
+        >>> import numpy as np
+        >>> codes = np.random.RandomState(0).standard_normal((1000, 3))
+        >>> mixture = codes @ [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
+        >>> models = [codes, -codes[:, ::-1], mixture]
+        >>> scores = udr(models, np.ones((3, 3)), correlation_matrix="spearman")
+        >>> np.round(scores["model_scores"], 1).tolist()
+        [0.7, 0.7, 0.3]
     """
     codes, kl = _check(codes, kl)
     if correlation_matrix not in ("lasso", "spearman"):
@@ -135,27 +136,28 @@ def compute_udr_sklearn(
     include_raw_correlations=True,
     kl_filter_threshold=0.01,
 ):
-    """Unsupervised Disentanglement Ranking on samples of a data set.
+    """Unsupervised Disentanglement Ranking on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_functions: List of functions, one per model, that map observations
-        (n, ...) to codes (n, num_codes) and the mean KL of each code (num_codes,).
-      random_state: numpy RandomState, source of all draws.
-      batch_size: Observations per draw. It decides which are drawn; it does not limit
-        the encoders.
-      num_data_points: Number of observations.
-      correlation_matrix: See `udr`.
-      filter_low_kl: See `udr`.
-      include_raw_correlations: See `udr`.
-      kl_filter_threshold: See `udr`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_functions: list of functions, one per model, that map
+            observations (n, ...) to codes (n, num_codes) and the mean KL of each code
+            (num_codes,).
+        random_state: numpy RandomState, source of all draws.
+        batch_size: observations per draw. It decides which are drawn; it does not limit
+            the encoders.
+        num_data_points: number of observations.
+        correlation_matrix: see `udr`.
+        filter_low_kl: see `udr`.
+        include_raw_correlations: see `udr`.
+        kl_filter_threshold: see `udr`.
 
     Returns:
-      Dictionary, see `udr`, and batch_size.
+        Dictionary, see `udr`, and batch_size.
 
     Raises:
-      ValueError: See `udr`; or if there is one function instead of a list, or fewer
-        than 1 observation.
+        ValueError: see `udr`; or if there is one function instead of a list, or fewer
+            than 1 observation.
     """
     if callable(representation_functions):
         raise ValueError(
@@ -197,10 +199,10 @@ def relative_strength_disentanglement(corr_matrix):
     (Duan et al., 2020). A row or column without correlations, or with nan, counts as 0.
 
     Args:
-      corr_matrix: Array of shape (num_codes, num_other_codes), not negative.
+        corr_matrix: array of shape (num_codes, num_other_codes), not negative.
 
     Returns:
-      Float, in [0, 1] if the correlations are; 0 if there are no codes.
+        Float, in [0, 1] if the correlations are; 0 if there are no codes.
     """
     corr_matrix = np.asarray(corr_matrix)
     if corr_matrix.size == 0:
@@ -217,11 +219,11 @@ def spearman_correlation_conv(vec1, vec2):
     """Absolute rank correlations of all pairs of codes.
 
     Args:
-      vec1: Array of shape (n, num_codes).
-      vec2: Array of shape (n, num_other_codes).
+        vec1: array of shape (n, num_codes).
+        vec2: array of shape (n, num_other_codes).
 
     Returns:
-      Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
+        Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
     """
     return _absolute_products(utils.unit_ranks(vec1), utils.unit_ranks(vec2))
 
@@ -230,12 +232,12 @@ def lasso_correlation_matrix(vec1, vec2, random_state=None):
     """Absolute weights of codes in a Lasso that predicts other codes.
 
     Args:
-      vec1: Array of shape (n, num_codes), what predicts.
-      vec2: Array of shape (n, num_other_codes), what is predicted.
-      random_state: Accepted for code written for disentanglement_lib; not used.
+        vec1: array of shape (n, num_codes), what predicts.
+        vec2: array of shape (n, num_other_codes), what is predicted.
+        random_state: accepted for code written for disentanglement_lib; not used.
 
     Returns:
-      Array of shape (num_codes, num_other_codes).
+        Array of shape (num_codes, num_other_codes).
     """
     del random_state
     samples = _fewer_samples(np.hstack([vec1, vec2]))
