@@ -25,10 +25,12 @@ from tabulate import tabulate
 from dmt import metrics
 from dmt.analysis import configurations
 from dmt.data.ground_truth import named_data
-from dmt.evaluation import score
+from dmt.evaluation import tables
 from dmt.evaluation.codes import IndexedData
+from dmt.evaluation.evaluate import run_metric
 from dmt.evaluation.udr import evaluate as udr
 from dmt.evaluation.udr.metrics.udr import compute_udr_sklearn
+from dmt.evaluation.versions import versions
 from dmt.utils import configuration, results, stages
 from dmt.validation.validate import scores_on_labels
 
@@ -124,7 +126,7 @@ def select(
             "criteria": criteria,
             "num_labels": num_labels if "few_labels" in criteria else None,
             "seed": seed,
-            "versions": score.versions(),
+            "versions": versions(),
             "incomplete": incomplete,
             "datasets": found,
         },
@@ -293,7 +295,7 @@ def _udr(runs, num_labels, seed):
                 _when_called(udr.mean_and_kl_of, run.model_dir, dataset)
                 for run in group
             ]
-            scores = score.run_metric(evaluation_fn, data, functions, seed)
+            scores = run_metric(evaluation_fn, data, functions, seed)
             scores = scores["model_scores"]
         for run, value in zip(group, scores, strict=True):
             run.values["udr"] = value
@@ -424,7 +426,7 @@ def _scores(run_dir):
     paths = glob.glob(os.path.join(glob.escape(root), *pattern), recursive=True)
     for path in sorted(paths):
         label = os.path.dirname(os.path.relpath(path, root)).rsplit(os.sep, 2)[0]
-        name, scores = score.scores_in(results.load_json(path))
+        name, scores = tables.scores_in(results.load_json(path))
         for key, value in metrics.headline(scores, name).items():
             if key != "elapsed_time" and _is_number(value):
                 found[f"{label} {key}"] = value

@@ -189,7 +189,7 @@ def _validate():
 
 def _evaluate_all(evaluate_with_gin, step):
     """Scores with each configuration that the flags name; prints a table."""
-    from dmt.evaluation.score import score_table
+    from dmt.evaluation.tables import score_table
 
     shared_codes = {}
     output_dirs = {}

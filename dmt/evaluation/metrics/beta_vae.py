@@ -5,15 +5,34 @@ Framework, 2017, section 3 (https://openreview.net/forum?id=Sy2fzU9gl).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, votes
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry, votes
+from dmt.evaluation.metrics.information import class_indices
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 
-def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, seed=0):
+@registry.metric(
+    "beta_vae_sklearn",
+    scores=["eval_accuracy"],
+    # The regression is regularised.
+    invariances=registry.EVERYTHING - {"scale codes"},
+    resampling=False,
+)
+def beta_vae(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    batch_size: int = 64,
+    num_train: int = 10000,
+    num_eval: int = 5000,
+    seed: int = 0,
+) -> dict[str, Any]:
     """BetaVAE score of a table of samples.
 
     One point: choose a factor k, draw pairs of samples that share the value of k, and
@@ -51,10 +70,10 @@ def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, s
         >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
         1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
-    values = utils.class_indices(factors.T)
+    values = class_indices(factors)
     # The samples of a value follow each other in `order`, from `start` of the value.
     order = [np.argsort(column, kind="stable") for column in values]
     count = [np.bincount(column) for column in values]
@@ -74,33 +93,11 @@ def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, s
     return _score(draw_points, num_train, num_eval, batch_size, num_factors)
 
 
-@stages.configurable(
-    "beta_vae_sklearn", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("beta_vae_sklearn")
 def compute_beta_vae_sklearn(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    batch_size=gin.REQUIRED,
-    num_train=gin.REQUIRED,
-    num_eval=gin.REQUIRED,
+    sampler, batch_size=gin.REQUIRED, num_train=gin.REQUIRED, num_eval=gin.REQUIRED
 ):
-    """BetaVAE score on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        batch_size: pairs per point.
-        num_train: points that train the classifier.
-        num_eval: points that test it.
-
-    Returns:
-        Dictionary, see `beta_vae`.
-    """
-    del artifact_dir
+    """BetaVAE score on samples of a dataset; see `beta_vae` for the settings."""
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))
@@ -111,20 +108,10 @@ def compute_beta_vae_sklearn(
         return np.abs(codes[:, 0] - codes[:, 1]).mean(axis=1).astype(np.float64)
 
     def draw_points(num_points):
-        return votes.sample_votes(
-            ground_truth_data,
-            representation_function,
-            random_state,
-            num_points,
-            2,
-            batch_size,
-            share,
-            difference,
-        )
+        return votes.sample_votes(sampler, num_points, 2, batch_size, share, difference)
 
-    return _score(
-        draw_points, num_train, num_eval, batch_size, ground_truth_data.num_factors
-    )
+    num_factors = sampler.data.num_factors
+    return _score(draw_points, num_train, num_eval, batch_size, num_factors)
 
 
 def _score(draw_points, num_train, num_eval, batch_size, num_factors):
@@ -144,7 +131,7 @@ def _score(draw_points, num_train, num_eval, batch_size, num_factors):
     import sklearn
 
     tables = [draw_points(num_train), draw_points(num_eval)]
-    return utils.bootstrap(
+    return bootstrap(
         functools.partial(_accuracies, num_factors=num_factors), tables
     ) | {
         "num_train": num_train,
@@ -157,7 +144,7 @@ def _score(draw_points, num_train, num_eval, batch_size, num_factors):
 def _accuracies(train, train_features, evaluation, eval_features, num_factors):
     from sklearn import linear_model
 
-    (model,) = utils.fit(
+    (model,) = predictors.fit(
         linear_model.LogisticRegression, train_features, train[:, None]
     )
     scores = {}

@@ -4,14 +4,31 @@ Maziarka et al.: On the relationship between disentanglement and multi-task lear
 2021 (https://arxiv.org/abs/2110.03498), Table 7.
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import unit_ranks
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 
-def component_retrieval(factors, codes, *, significance=0.05, continuous_factors=False):
+@registry.metric(
+    "component_retrieval",
+    scores=["retrieved_share", "mean_correlation"],
+    # Correlations need the order of values.
+    invariances=registry.EVERYTHING - {"relabel factors"},
+)
+def component_retrieval(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    significance: float = 0.05,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """Matches each code with the factor that it is most correlated with.
 
     Each code is given the factor with the largest absolute Spearman correlation among
@@ -46,48 +63,22 @@ def component_retrieval(factors, codes, *, significance=0.05, continuous_factors
         >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
         1
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    factors, codes = check_samples(factors, codes, continuous_factors)
     return _component_retrieval(factors, codes, significance)
 
 
-@stages.configurable(
-    "component_retrieval", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("component_retrieval")
 def compute_component_retrieval(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-    significance=0.05,
+    sampler, num_train=gin.REQUIRED, batch_size=16, significance=0.05
 ):
-    """Component retrieval on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-        significance: see `component_retrieval`.
-
-    Returns:
-        Dictionary, see `component_retrieval`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.bootstrap(
+    """Component retrieval on samples of a dataset."""
+    return bootstrap(
         lambda factors, codes: _component_retrieval(factors, codes, significance),
-        [(factors.T, codes.T)],
+        [sampler.sample(num_train, batch_size)],
     )
 
 
 def _component_retrieval(factors, codes, significance):
-    # Not needed to import the package.
     from scipy import stats
 
     num_samples, num_codes = codes.shape
@@ -96,7 +87,7 @@ def _component_retrieval(factors, codes, significance):
             "Correlations need 3 samples and a significance in (0, 1). Received: "
             f"num_samples={num_samples}, significance={significance!r}"
         )
-    ranks = np.nan_to_num(utils.unit_ranks(np.concatenate([codes, factors], axis=1)))
+    ranks = np.nan_to_num(unit_ranks(np.concatenate([codes, factors], axis=1)))
     spearman = np.clip(ranks[:, :num_codes].T @ ranks[:, num_codes:], -1, 1)
     strength = np.abs(spearman)
     with np.errstate(divide="ignore"):

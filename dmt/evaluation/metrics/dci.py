@@ -5,23 +5,33 @@ Representations, 2018, section 2 (https://openreview.net/forum?id=By-7dz-AZ).
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
 
 
+@registry.metric(
+    "dci",
+    scores=["disentanglement", "completeness", "informativeness_test"],
+    # Completeness is an entropy to the base of the number of codes.
+    invariances=registry.EVERYTHING - {"add dead code"},
+)
 def dci(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    predictor=None,
-    continuous_factors=False,
-):
+    predictor: Callable[[], Any] | None = None,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """DCI scores from classifiers that predict each factor from all codes.
 
     With R[d, k] the importance of code d to the classifier of factor k:
@@ -42,7 +52,7 @@ def dci(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `utils.train_and_test`.
+            random third of the others is held out, see `train_and_test`.
         predictor: function without arguments that returns an unfitted scikit-learn
             classifier, or regressor for continuous factors. Importances are its
             `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
@@ -73,13 +83,13 @@ def dci(
         >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
         (1.0, 1.0)
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
     if predictor is None and continuous_factors:
         predictor = _regressor
     elif predictor is None:
-        predictor = utils.gradient_boosting_classifier
+        predictor = predictors.gradient_boosting_classifier
     importance, train_accuracy, test_accuracy = compute_importance(
         factors_train, codes_train, factors_test, codes_test, predictor
     )
@@ -95,7 +105,7 @@ def dci(
         "importance_matrix": importance.tolist(),
         "num_train": len(factors_train),
         "num_test": len(factors_test),
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
@@ -105,82 +115,31 @@ def _regressor():
     return ensemble.GradientBoostingRegressor()
 
 
-@stages.configurable("dci", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("dci")
 def compute_dci(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
-    predictor_fn=utils.gradient_boosting_classifier,
+    predictor_fn=predictors.gradient_boosting_classifier,
 ):
-    """DCI scores on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws of samples.
-        artifact_dir: not used.
-        num_train: number of training samples.
-        num_test: number of test samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-        predictor_fn: see `predictor` of `dci`.
-
-    Returns:
-        Dictionary, see `dci`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    return _dci_of_samples(samples, predictor_fn)
+    """DCI scores on samples of a dataset; `predictor_fn` is the predictor of `dci`."""
+    tables = sampler.train_and_test(num_train, num_test, batch_size)
+    return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
 
 
-@stages.configurable(
-    "dci_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
-)
+@on_labels("dci_validation")
 def compute_dci_on_fixed_data(
-    observations,
-    labels,
-    representation_function,
+    factors,
+    codes,
     train_percentage=gin.REQUIRED,
     batch_size=100,
-    predictor_fn=utils.gradient_boosting_classifier,
+    predictor_fn=predictors.gradient_boosting_classifier,
 ):
-    """DCI scores of labelled observations.
-
-    Args:
-        observations: array of shape (n, ...).
-        labels: factors of the observations, array of shape (num_factors, n).
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        train_percentage: fraction of the samples that train, in (0, 1).
-        batch_size: see `utils.obtain_representation`.
-        predictor_fn: see `predictor` of `dci`.
-
-    Returns:
-        Dictionary, see `dci`.
-
-    Raises:
-        ValueError: if no samples are left to train or to test.
-    """
+    """DCI scores of labelled observations, of which the first train; see `split`."""
     del batch_size
-    samples = utils.encode_and_split(
-        observations, labels, representation_function, train_percentage
-    )
-    return _dci_of_samples(samples, predictor_fn)
-
-
-def _dci_of_samples(samples, predictor):
-    return utils.bootstrap(
-        functools.partial(dci, predictor=predictor), [samples[:2], samples[2:]]
-    )
+    tables = split(factors, codes, train_percentage)
+    return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
 
 
 def compute_importance(factors_train, codes_train, factors_test, codes_test, predictor):
@@ -198,13 +157,13 @@ def compute_importance(factors_train, codes_train, factors_test, codes_test, pre
         regressor, on the training samples (num_factors,) and on the test samples
         (num_factors,).
     """
-    models = utils.fit(predictor, codes_train, factors_train)
+    models = predictors.fit(predictor, codes_train, factors_train)
     num_codes = codes_train.shape[1]
     importance = np.stack([_importances(model, num_codes) for model in models], axis=1)
     return (
         importance,
-        utils.scores(models, codes_train, factors_train),
-        utils.scores(models, codes_test, factors_test),
+        predictors.scores(models, codes_train, factors_train),
+        predictors.scores(models, codes_test, factors_test),
     )
 
 

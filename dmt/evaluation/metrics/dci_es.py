@@ -6,25 +6,40 @@ Extended Disentanglement Framework with Connections to Identifiability, 2023
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import dci, utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import dci, predictors, registry
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
 
 
+@registry.metric(
+    "dci_es",
+    scores=[
+        "disentanglement",
+        "completeness",
+        "informativeness_test",
+        "explicitness",
+        "size",
+    ],
+    # Size counts codes; trees grow deeper on repeated samples.
+    invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+)
 def dci_es(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    max_depth=32,
-    num_trees=10,
-    continuous_factors=False,
-    seed=0,
-):
+    max_depth: int = 32,
+    num_trees: int = 10,
+    continuous_factors: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
     """DCI-ES scores from random forests of growing depth.
 
     The capacity of a probe is the depth of its trees, from 1 to max_depth. The
@@ -52,7 +67,7 @@ def dci_es(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors).
         codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `utils.train_and_test`.
+            random third of the others is held out, see `train_and_test`.
         max_depth: largest depth of the trees, at least 2.
         num_trees: number of trees in a forest.
         continuous_factors: whether the factors are numbers, not classes. Scores are
@@ -95,13 +110,13 @@ def dci_es(
         raise ValueError(
             f"A loss-capacity curve needs 2 depths. Received: max_depth={max_depth}"
         )
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
     forest = functools.partial(
         _regressor if continuous_factors else _classifier, max_depth, num_trees, seed
     )
-    models = utils.fit(forest, codes_train, factors_train)
+    models = predictors.fit(forest, codes_train, factors_train)
     scores = np.array(
         [
             _scores_by_depth(model, codes_test, target, max_depth)
@@ -143,12 +158,9 @@ def dci_es(
     }
 
 
-@stages.configurable("dci_es", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("dci_es")
 def compute_dci_es(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
@@ -157,43 +169,15 @@ def compute_dci_es(
     continuous_factors=False,
     seed=0,
 ):
-    """DCI-ES scores on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws of samples.
-        artifact_dir: not used.
-        num_train: number of training samples.
-        num_test: number of test samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-        max_depth: largest depth of the trees, at least 2.
-        num_trees: number of trees in a forest.
-        continuous_factors: whether the factors are numbers, not classes.
-        seed: integer seed of the forests.
-
-    Returns:
-        Dictionary, see `dci_es`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
+    """DCI-ES scores on samples of a dataset; see `dci_es` for the options."""
+    score = functools.partial(
+        dci_es,
+        max_depth=max_depth,
+        num_trees=num_trees,
+        continuous_factors=continuous_factors,
+        seed=seed,
     )
-    return utils.bootstrap(
-        functools.partial(
-            dci_es,
-            max_depth=max_depth,
-            num_trees=num_trees,
-            continuous_factors=continuous_factors,
-            seed=seed,
-        ),
-        [samples[:2], samples[2:]],
-    )
+    return bootstrap(score, sampler.train_and_test(num_train, num_test, batch_size))
 
 
 def _classifier(max_depth, num_trees, seed):

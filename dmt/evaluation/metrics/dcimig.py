@@ -4,14 +4,31 @@ Sepliarskaia, Kiseleva, de Rijke: How to Not Measure Disentanglement, 2019
 (https://arxiv.org/abs/1910.05587).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    entropy,
+    mutual_information,
+    samples_in_bins,
+    score_in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.samples import on_samples
 
 
-def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
+@registry.metric("dcimig", scores=["dcimig"])
+def dcimig(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """DCIMIG of codes, with histogram bins.
 
     DCIMIG = sum_k S_k / sum_k H(v_k). Each code z_d votes for the factor of which it
@@ -47,51 +64,24 @@ def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
         >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
         0.44
     """
-    factors, discretized = utils.samples_in_bins(
-        factors, codes, num_bins, continuous_factors
-    )
-    return _dcimig(factors, discretized, num_bins)
+    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _dcimig(factors, bins, num_bins)
 
 
-@stages.configurable("dcimig", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_dcimig(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """DCIMIG on samples of a dataset.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-        Dictionary, see `dcimig`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_dcimig, factors.T, codes)
+@on_samples("dcimig")
+def compute_dcimig(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """DCIMIG on samples of a dataset, in the bins of `discretizer`."""
+    return score_in_bins(_dcimig, *sampler.sample(num_train, batch_size))
 
 
-def _dcimig(factors, discretized, num_bins):
-    information = utils.discrete_mutual_info(discretized, factors.T)
-    gaps = utils.top_two_gap(information.T, rows="factors")
+def _dcimig(factors, bins, num_bins):
+    information = mutual_information(bins, factors)
+    gaps = top_two_gap(information.T, rows="factors")
     best = np.zeros(factors.shape[1])
     np.maximum.at(best, information.argmax(axis=1), gaps)
-    entropy = utils.discrete_entropy(factors.T).sum()
+    total = entropy(factors).sum()
     return {
-        "dcimig": float(best.sum() / entropy) if entropy else float("nan"),
+        "dcimig": float(best.sum() / total) if total else float("nan"),
         "gap_per_factor": best.tolist(),
         "gap_per_code": gaps.tolist(),
         "mutual_information": information.tolist(),

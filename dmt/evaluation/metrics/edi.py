@@ -4,17 +4,33 @@ Julka, Wang, Granitzer: Towards an Improved Metric for Evaluating Disentangled
 Representations, 2024 (https://arxiv.org/abs/2410.03056).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import class_indices, entropy
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 # In standard deviations: keeps apart the values of a code that are equal.
 TIE_BREAKING_NOISE = 1e-10
 
 
-def edi(factors, codes, *, num_neighbors=3):
+@registry.metric(
+    "edi",
+    scores=["modularity", "compactness", "explicitness"],
+    # Compactness is a mean over codes; repeated samples are near neighbours.
+    invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+    resampling=False,
+)
+def edi(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_neighbors: int = 3,
+) -> dict[str, Any]:
     """EDI scores of codes.
 
     With R[d, k] = I(z_d; v_k) / I(z; v_k), the share of code d in what all codes z
@@ -62,8 +78,8 @@ def edi(factors, codes, *, num_neighbors=3):
         >>> round(scores["explicitness"], 2)
         1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
-    classes = utils.class_indices(factors.T)
+    factors, codes = check_samples(factors, codes)
+    classes = class_indices(factors)
     pairs = np.array(
         [
             [
@@ -83,7 +99,7 @@ def edi(factors, codes, *, num_neighbors=3):
     modularity = np.minimum(1.0, modularity)
     compactness = _exclusivity(shares.T)
     with np.errstate(invalid="ignore"):
-        explicitness = np.minimum(1.0, together / utils.discrete_entropy(factors.T))
+        explicitness = np.minimum(1.0, together / entropy(factors))
     return {
         "modularity": float(modularity.mean()),
         "compactness": float(compactness.mean()),
@@ -98,35 +114,10 @@ def edi(factors, codes, *, num_neighbors=3):
     }
 
 
-@stages.configurable("edi", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_edi(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-    num_neighbors=3,
-):
-    """EDI scores on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-        num_neighbors: number of neighbours, see `edi`.
-
-    Returns:
-        Dictionary, see `edi`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return edi(factors.T, codes.T, num_neighbors=num_neighbors)
+@on_samples("edi")
+def compute_edi(sampler, num_train=gin.REQUIRED, batch_size=16, num_neighbors=3):
+    """EDI scores on samples of a dataset."""
+    return edi(*sampler.sample(num_train, batch_size), num_neighbors=num_neighbors)
 
 
 def nearest_neighbor_information(codes, classes, num_neighbors):

@@ -4,23 +4,35 @@ Kim, Mnih: Disentangling by Factorising, 2018, section 4
 (https://arxiv.org/abs/1802.05983).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, votes
+from dmt.evaluation.metrics import registry, votes
+from dmt.evaluation.metrics.information import class_indices
+from dmt.evaluation.metrics.samples import check_samples, encode_all, on_samples
 from dmt.utils import stages
 
 
+@registry.metric(
+    "factor_vae_score",
+    scores=["eval_accuracy"],
+    # A code that never varies wins all votes, unless it is pruned.
+    invariances=registry.EVERYTHING - {"add dead code"},
+    resampling=False,
+)
 def factor_vae(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    batch_size=64,
-    num_train=10000,
-    num_eval=5000,
-    prune_threshold=0.0,
-    seed=0,
-):
+    batch_size: int = 64,
+    num_train: int = 10000,
+    num_eval: int = 5000,
+    prune_threshold: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
     """FactorVAE score of a table of samples.
 
     One vote: choose a factor k and a value of it, draw a batch of samples that share
@@ -63,10 +75,10 @@ def factor_vae(
         >>> scores["votes_eval"]
         [[21, 0], [0, 29]]
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
-    values = utils.class_indices(factors.T)
+    values = class_indices(factors)
     rows_with_value = [
         np.split(np.argsort(column, kind="stable"), np.cumsum(np.bincount(column))[:-1])
         for column in values
@@ -91,80 +103,62 @@ def factor_vae(
     }
 
 
-@stages.configurable(
-    "factor_vae_score",
-    "evaluation",
-    denylist=utils.SAMPLING_ARGUMENTS,
-)
+@on_samples("factor_vae_score")
 def compute_factor_vae(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     batch_size=gin.REQUIRED,
     num_train=gin.REQUIRED,
     num_eval=gin.REQUIRED,
     num_variance_estimate=gin.REQUIRED,
 ):
-    """FactorVAE score on samples of a dataset.
+    """FactorVAE score on samples of a dataset; see `factor_vae` for the settings.
 
-    The threshold for active codes is the gin parameter `prune_dims.threshold`.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        batch_size: samples per vote, at least 2.
-        num_train: votes that make the classifier.
-        num_eval: votes that test it.
-        num_variance_estimate: samples for the global variance of each code.
-
-    Returns:
-        Dictionary, see `factor_vae`.
+    The threshold for active codes is the gin parameter `prune_dims.threshold`;
+    `num_variance_estimate` samples give the global variance of each code.
 
     Raises:
         ValueError: if a number is too small.
     """
-    del artifact_dir
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
+    threshold = _chosen_threshold()
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))
         factors[rows, 0, :, fixed] = factors[rows, 0, :1, fixed]
 
+    def variance(codes):
+        return codes[:, 0].var(axis=1, ddof=1)
+
     def draw_variances(num_votes):
-        return votes.sample_votes(
-            ground_truth_data,
-            representation_function,
-            random_state,
-            num_votes,
-            1,
-            batch_size,
-            share,
-            lambda codes: codes[:, 0].var(axis=1, ddof=1),
-        )
+        return votes.sample_votes(sampler, num_votes, 1, batch_size, share, variance)
 
     variances = _compute_variances(
-        ground_truth_data, representation_function, num_variance_estimate, random_state
+        sampler.data,
+        sampler.representation,
+        num_variance_estimate,
+        sampler.random_state,
     )
-    active = _prune_dims(variances)
     return _score(
         draw_variances,
         num_train,
         num_eval,
         variances,
-        active,
-        ground_truth_data.num_factors,
+        _prune_dims(variances, threshold),
+        sampler.data.num_factors,
     ) | {
         "batch_size": batch_size,
         "num_variance_estimate": num_variance_estimate,
-        "prune_threshold": gin.get_bindings(_prune_dims).get("threshold", 0.0),
+        "prune_threshold": threshold,
     }
 
 
-@stages.configurable("prune_dims", "evaluation", denylist=["variances"])
-def _prune_dims(variances, threshold=0.0):
+@stages.configurable("prune_dims", "evaluation")
+def _chosen_threshold(threshold=0.0):
+    """The standard deviation that gin asks of an active code."""
+    return threshold
+
+
+def _prune_dims(variances, threshold):
     """Mask (num_codes,) of the codes whose standard deviation reaches the threshold."""
     return np.sqrt(variances) >= threshold
 
@@ -174,7 +168,7 @@ def _compute_variances(
 ):
     """Unbiased variance of each code over a random sample, shape (num_codes,)."""
     observations = ground_truth_data.sample_observations(num_points, random_state)
-    codes = utils.obtain_representation(observations, representation_function).T
+    codes = encode_all(observations, representation_function)
     return codes.var(axis=0, ddof=1)
 
 

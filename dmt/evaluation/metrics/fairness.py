@@ -5,21 +5,29 @@ Representations, 2019, section 3 (https://arxiv.org/abs/1905.13662). The score o
 paper is `mean_fairness:mean_pred:mean_sens`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.information import class_indices
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
 
 
+@registry.metric(
+    "fairness", scores=["mean_fairness:mean_pred:mean_sens"], resampling=False
+)
 def fairness(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    predictor=utils.gradient_boosting_classifier,
-):
+    predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
+) -> dict[str, Any]:
     """Unfairness of predictions on a table of samples.
 
     For predicted factor i and sensitive factor j, compares the predictions of i among
@@ -35,7 +43,7 @@ def fairness(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `utils.train_and_test`.
+            random third of the others is held out, see `train_and_test`.
         predictor: function without arguments that returns an unfitted scikit-learn
             classifier. Gradient boosting breaks ties with numpy's global generator.
 
@@ -59,10 +67,10 @@ def fairness(
         >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
         0.0
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test
     )
-    groups = utils.class_indices(factors_test.T)
+    groups = class_indices(factors_test)
 
     def predict_groups(model, predicted):
         predictions = np.unique(model.predict(codes_test), return_inverse=True)[1]
@@ -73,16 +81,13 @@ def fairness(
     return _scores(factors_train, codes_train, predictor, predict_groups) | {
         "num_train": len(factors_train),
         "num_test": len(factors_test),
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
-@stages.configurable("fairness", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("fairness")
 def compute_fairness(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test_points_per_class=gin.REQUIRED,
     batch_size=16,
@@ -91,45 +96,32 @@ def compute_fairness(
 
     For each pair of factors, test samples are drawn and observed once with each value
     of the sensitive factor, so that dependent factors do no harm here. The classifier
-    is the gin parameter `predictor.predictor_fn`.
+    is the gin parameter `predictor.predictor_fn`. Unlike in disentanglement_lib, a
+    prediction need not be in `range(factors_num_values)`.
 
     Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws of samples.
-        artifact_dir: not used.
+        sampler: see `on_samples`.
         num_train: number of training samples.
-        num_test_points_per_class: number of test samples for each value.
-        batch_size: training samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-        Dictionary, see `fairness`; `num_test_points_per_class` stands for `num_test`. A
-        prediction need not be in `range(factors_num_values)`, which disentanglement_lib
-        demands.
+        num_test_points_per_class: number of test samples for each value; in the results
+            it stands for `num_test`.
+        batch_size: training samples per draw.
     """
-    del artifact_dir
-    predictor = utils.make_predictor_fn()
-    codes_train, factors_train = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    num_factors = ground_truth_data.num_factors
-    sizes = ground_truth_data.factors_num_values
+    predictor = predictors.make_predictor_fn()
+    factors_train, codes_train = sampler.sample(num_train, batch_size)
+    data, random_state = sampler.data, sampler.random_state
+    sizes = data.factors_num_values
 
     def draw_groups(others):
         for sensitive in others:
-            factors = ground_truth_data.sample_factors(
-                num_test_points_per_class, random_state
-            )
+            factors = data.sample_factors(num_test_points_per_class, random_state)
             for value in range(sizes[sensitive]):
                 factors = factors.copy()  # The observations may be the factors.
                 factors[:, sensitive] = value
-                yield ground_truth_data.sample_observations_from_factors(
-                    factors, random_state
-                )
+                yield data.sample_observations_from_factors(factors, random_state)
 
     def predict_groups(model, predicted):
-        others = [factor for factor in range(num_factors) if factor != predicted]
-        codes = utils.encode(draw_groups(others), representation_function)
+        others = [factor for factor in range(data.num_factors) if factor != predicted]
+        codes = sampler.encode(draw_groups(others))
         predictions = np.unique(model.predict(codes), return_inverse=True)[1]
         start = 0
         for sensitive in others:
@@ -138,10 +130,10 @@ def compute_fairness(
             yield sensitive, _count(predictions[start:stop], values)
             start = stop
 
-    return _scores(factors_train.T, codes_train.T, predictor, predict_groups) | {
+    return _scores(factors_train, codes_train, predictor, predict_groups) | {
         "num_train": num_train,
         "num_test_points_per_class": num_test_points_per_class,
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
@@ -172,7 +164,8 @@ def _scores(factors_train, codes_train, predictor, predict_groups):
             f"factors_train.shape={factors_train.shape}"
         )
     mean, worst = np.zeros((2, num_factors, num_factors))
-    for predicted, model in enumerate(utils.fit(predictor, codes_train, factors_train)):
+    models = predictors.fit(predictor, codes_train, factors_train)
+    for predicted, model in enumerate(models):
         for sensitive, counts in predict_groups(model, predicted):
             mean[predicted, sensitive], worst[predicted, sensitive] = (
                 inter_group_fairness(counts)

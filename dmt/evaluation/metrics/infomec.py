@@ -5,26 +5,42 @@ Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 20
 """
 
 import warnings
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    class_indices,
+    entropy,
+    in_bins,
+    mutual_information,
+)
+from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.utils import checks
 
 # A continuous code whose range is a smaller share of the largest range is not active.
 ACTIVE_RANGE = 1 / 20
 
 
+@registry.metric(
+    "infomec",
+    scores=["infom", "infoe", "infoc"],
+    # Codes of a small range are left out; repeated samples are near neighbours.
+    invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+    resampling=False,
+)
 def infomec(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    estimator="neighbors",
-    num_neighbors=10,
-    num_bins=20,
-    continuous_factors=False,
-):
+    estimator: str = "neighbors",
+    num_neighbors: int = 10,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """InfoM, InfoE and InfoC of codes.
 
     With N[d, k] = I(z_d; v_k) / H(v_k), of active codes z_d and K factors:
@@ -83,12 +99,13 @@ def infomec(
     """
     import sklearn
 
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
-    information, entropy, settings = _information(
+    checks.one_of("estimator", estimator, ("neighbors", "bins", "discrete"))
+    factors, codes = check_samples(factors, codes, continuous_factors)
+    information, entropies, settings = _information(
         factors, codes, estimator, num_neighbors, num_bins, continuous_factors
     )
     with np.errstate(invalid="ignore"):
-        shares = information / entropy
+        shares = information / entropies
     ranges = np.ptp(codes, axis=0)
     least = 0.0 if estimator == "discrete" else ranges.max() * ACTIVE_RANGE
     active = ranges > least
@@ -115,12 +132,9 @@ def infomec(
     }
 
 
-@stages.configurable("infomec", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("infomec")
 def compute_infomec(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     batch_size=16,
     estimator="neighbors",
@@ -128,30 +142,9 @@ def compute_infomec(
     num_bins=20,
     continuous_factors=False,
 ):
-    """InfoM, InfoE and InfoC on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-        estimator: see `infomec`.
-        num_neighbors: see `infomec`.
-        num_bins: see `infomec`.
-        continuous_factors: whether the factors are numbers, not classes.
-
-    Returns:
-        Dictionary, see `infomec`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
+    """InfoM, InfoE and InfoC on samples of a dataset; see `infomec` for the options."""
     return infomec(
-        factors.T,
-        codes.T,
+        *sampler.sample(num_train, batch_size),
         estimator=estimator,
         num_neighbors=num_neighbors,
         num_bins=num_bins,
@@ -166,31 +159,25 @@ def _information(factors, codes, estimator, num_neighbors, num_bins, continuous)
 
         # With its own seed for the tiny noise that keeps equal values apart.
         options = {"n_neighbors": num_neighbors, "random_state": 0}
-        columns = np.asarray(factors.T, np.float64) if continuous else factors.T
         if continuous:
+            columns = np.asarray(factors.T, np.float64)
             estimate = feature_selection.mutual_info_regression
-            entropy = [estimate(v[:, None], v, **options)[0] for v in columns]
+            entropies = [estimate(v[:, None], v, **options)[0] for v in columns]
         else:
+            columns = class_indices(factors)
             estimate = feature_selection.mutual_info_classif
-            columns = utils.class_indices(columns)
-            entropy = utils.discrete_entropy(columns)
+            entropies = entropy(factors)
         information = [
             estimate(codes, v, discrete_features=False, **options) for v in columns
         ]
         information = np.stack(information, axis=1)
-        return information, np.array(entropy), {"num_neighbors": num_neighbors}
-    if estimator not in ("bins", "discrete"):
-        raise ValueError(
-            'The estimators of information are "neighbors", "bins" and "discrete". '
-            f"Received: estimator={estimator!r}"
-        )
-    codes, factors = codes.T, factors.T
+        return information, np.array(entropies), {"num_neighbors": num_neighbors}
     if estimator == "bins":
-        codes = utils.histogram_discretize(codes, num_bins)
+        codes = in_bins(codes, num_bins)
     if continuous:
-        factors = utils.histogram_discretize(factors, num_bins)
-    information = utils.discrete_mutual_info(codes, factors)
-    return information, utils.discrete_entropy(factors), {"num_bins": num_bins}
+        factors = in_bins(factors, num_bins)
+    information = mutual_information(codes, factors)
+    return information, entropy(factors), {"num_bins": num_bins}
 
 
 def _ratios(shares):
@@ -224,10 +211,9 @@ def _predictive_information(factors, codes, discrete_codes, continuous_factors):
     if continuous_factors:
         model = linear_model.LinearRegression()
         return np.array([model.fit(inputs, v).score(inputs, v) for v in factors.T])
-    entropy = utils.discrete_entropy(factors.T)
     scores = [
         1 - _cross_entropy(inputs, v) / h if h else np.nan
-        for v, h in zip(utils.class_indices(factors.T), entropy, strict=True)
+        for v, h in zip(class_indices(factors), entropy(factors), strict=True)
     ]
     return np.clip(scores, 0.0, 1.0)
 

@@ -4,14 +4,31 @@ Li, Murkute, Gyawali, Wang: Progressive Learning and Disentanglement of Hierarch
 Representations, 2020 (https://arxiv.org/abs/2002.10549).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    entropy,
+    mutual_information,
+    samples_in_bins,
+    score_in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.samples import on_samples
 
 
-def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
+@registry.metric("mig_sup", scores=["mig_sup"])
+def mig_sup(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """MIG-sup of codes, with histogram bins.
 
     MIG-sup = mean_d (I(z_d; v_first) / H(v_first) - I(z_d; v_second) / H(v_second)),
@@ -50,49 +67,22 @@ def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
         >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
         0.0
     """
-    factors, discretized = utils.samples_in_bins(
-        factors, codes, num_bins, continuous_factors
-    )
-    return _mig_sup(factors, discretized, num_bins)
+    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _mig_sup(factors, bins, num_bins)
 
 
-@stages.configurable("mig_sup", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_mig_sup(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """MIG-sup on samples of a dataset.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-        Dictionary, see `mig_sup`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_mig_sup, factors.T, codes)
+@on_samples("mig_sup")
+def compute_mig_sup(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """MIG-sup on samples of a dataset, in the bins of `discretizer`."""
+    return score_in_bins(_mig_sup, *sampler.sample(num_train, batch_size))
 
 
-def _mig_sup(factors, discretized, num_bins):
-    information = utils.discrete_mutual_info(discretized, factors.T)
+def _mig_sup(factors, bins, num_bins):
+    information = mutual_information(bins, factors)
     with np.errstate(invalid="ignore"):
-        shares = information / utils.discrete_entropy(factors.T)
-    gaps = utils.top_two_gap(shares.T, rows="factors")
-    active = np.any(discretized != discretized[:, :1], axis=1)
+        shares = information / entropy(factors)
+    gaps = top_two_gap(shares.T, rows="factors")
+    active = np.any(bins != bins[:1], axis=0)
     return {
         "mig_sup": float(gaps[active].mean()) if active.any() else 0.0,
         "mig_sup_per_code": gaps.tolist(),

@@ -5,23 +5,33 @@ section 3 (https://arxiv.org/abs/1802.05312).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.information import Discretizer, in_bins, mutual_information
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
 
 
+@registry.metric(
+    "modularity_explicitness",
+    scores=["modularity_score", "explicitness_score_test"],
+    # Modularity is a mean over codes; the regression is regularised.
+    invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+)
 def modularity_explicitness(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    num_bins=20,
-    continuous_factors=False,
-):
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """Modularity and explicitness of codes, with histogram bins for the former.
 
     Modularity = mean_d (1 - sum_{k != best} I(z_d; v_k)^2 / (I(z_d; v_best)^2 (K - 1)))
@@ -34,7 +44,7 @@ def modularity_explicitness(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `utils.train_and_test`.
+            random third of the others is held out, see `train_and_test`.
         num_bins: number of bins of equal width per code, over the range of the training
             sample.
         continuous_factors: whether factors are numbers. Their values are then bins of
@@ -43,11 +53,11 @@ def modularity_explicitness(
     Returns:
         Dictionary:
             modularity_score: mean over codes, in [0, 1], 1 is best.
-            explicitness_score_train, explicitness_score_test: mean over factors, in [0,
-                1], 1 is best, 0.5 is chance. Where disentanglement_lib fails: a
-                constant code is ignored, values that only training or only test samples
-                have are left out, and so is a factor with one value in the training
-                sample.
+            explicitness_score_train, explicitness_score_test: mean over factors, in
+                [0, 1], 1 is best, 0.5 is chance. In three cases disentanglement_lib
+                fails; here a constant code is ignored, a value that only training or
+                only test samples have is left out, and a factor with one value in the
+                training sample is left out.
             modularity_per_code: list (num_codes,).
             explicitness_train_per_factor, explicitness_test_per_factor: lists
                 (num_factors,); nan for a factor that is left out.
@@ -66,13 +76,13 @@ def modularity_explicitness(
         >>> scores["modularity_score"], scores["explicitness_score_test"]
         (1.0, 1.0)
     """
-    samples = utils.train_and_test(
+    samples = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
     if continuous_factors:
         samples = _with_factors_in_bins(*samples, num_bins)
-    discretized = utils.histogram_discretize(samples[1].T, num_bins)
-    return _scores(*samples[:2], discretized.T, *samples[2:], num_bins)
+    bins = in_bins(samples[1], num_bins)
+    return _scores(*samples[:2], bins, *samples[2:], num_bins)
 
 
 def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, num):
@@ -84,64 +94,31 @@ def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, 
     return np.stack(train, axis=1), codes_train, np.stack(test, axis=1), codes_test
 
 
-@stages.configurable(
-    "modularity_explicitness", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("modularity_explicitness")
 def compute_modularity_explicitness(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    num_test=gin.REQUIRED,
-    batch_size=16,
+    sampler, num_train=gin.REQUIRED, num_test=gin.REQUIRED, batch_size=16
 ):
-    """Modularity and explicitness on samples of a dataset.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of training samples.
-        num_test: number of test samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-        Dictionary, see `modularity_explicitness`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    discretized, num_bins = utils.discretize(samples[1].T)
-    return utils.bootstrap(
-        functools.partial(_scores, num_bins=num_bins),
-        [(*samples[:2], discretized.T), samples[2:]],
+    """The scores on samples of a dataset, in the bins of `discretizer`."""
+    discretizer = Discretizer()
+    train, test = sampler.train_and_test(num_train, num_test, batch_size)
+    return bootstrap(
+        functools.partial(_scores, num_bins=discretizer.num_bins),
+        [(*train, discretizer(train[1])), test],
     )
 
 
-def _scores(
-    factors_train, codes_train, discretized, factors_test, codes_test, num_bins
-):
+def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, num_bins):
     import sklearn
 
-    information = utils.discrete_mutual_info(discretized.T, factors_train.T)
+    information = mutual_information(bins_train, factors_train)
     # A constant code becomes 0 in training, which teaches nothing.
     stddev = codes_train.std(axis=0)
     stddev[codes_train.max(axis=0) == codes_train.min(axis=0)] = 1
-    train, mean, stddev = utils.normalize_data(codes_train.T, stddev=stddev)
-    test, _, _ = utils.normalize_data(codes_test.T, mean, stddev)
+    mean = codes_train.mean(axis=0)
+    train, test = (codes_train - mean) / stddev, (codes_test - mean) / stddev
     explicitness = np.array(
         [
-            explicitness_per_factor(train, y_train, test, y_test)
+            _explicitness(y_train, train, y_test, test)
             for y_train, y_test in zip(factors_train.T, factors_test.T, strict=True)
         ]
     )
@@ -161,32 +138,45 @@ def _scores(
     }
 
 
-def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
+def _explicitness(factor_train, codes_train, factor_test, codes_test):
     """How well a logistic regression tells the values of one factor apart.
 
     Args:
-        mus_train: standardised training codes, array of shape (num_codes, n_train).
-        y_train: training values of the factor, array of shape (n_train,).
-        mus_test: standardised test codes, array of shape (num_codes, n_test).
-        y_test: test values of the factor, array of shape (n_test,).
+        factor_train: array of shape (n_train,), training values of the factor.
+        codes_train: array of shape (n_train, num_codes), standardised.
+        factor_test: array of shape (n_test,), test values of the factor.
+        codes_test: array of shape (n_test, num_codes), standardised.
 
     Returns:
-        Mean areas under the ROC curves in the training and in the test sample, in [0,
-        1]. A value counts if some but not all samples have it; nan if none does, or if
-        the training sample has one value.
+        Mean areas under the ROC curves in the training and in the test sample, both in
+        [0, 1]. A value counts if some but not all samples have it; nan if none does, or
+        if the training sample has one value.
     """
     from sklearn import linear_model
 
-    y_train, y_test = np.asarray(y_train), np.asarray(y_test)
-    if np.all(y_train == y_train[0]):
+    if np.all(factor_train == factor_train[0]):
         return np.nan, np.nan
-    mus_train, mus_test = np.transpose(mus_train), np.transpose(mus_test)
-    (model,) = utils.fit(linear_model.LogisticRegression, mus_train, y_train[:, None])
+    (model,) = predictors.fit(
+        linear_model.LogisticRegression, codes_train, factor_train[:, None]
+    )
     return tuple(
         _mean_of_defined(
-            _areas_under_roc(y[:, None] == model.classes_, model.predict_proba(codes))
+            _areas_under_roc(
+                factor[:, None] == model.classes_, model.predict_proba(codes)
+            )
         )
-        for y, codes in ((y_train, mus_train), (y_test, mus_test))
+        for factor, codes in ((factor_train, codes_train), (factor_test, codes_test))
+    )
+
+
+# Only for users of disentanglement_lib, who import this name.
+def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
+    """Explicitness of a factor (n,) for standardised codes (num_codes, n)."""
+    return _explicitness(
+        np.asarray(y_train),
+        np.transpose(mus_train),
+        np.asarray(y_test),
+        np.transpose(mus_test),
     )
 
 

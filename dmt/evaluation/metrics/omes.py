@@ -5,24 +5,28 @@ between Synthetic and Real Images, 2024 (https://arxiv.org/abs/2409.18017).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, z_max_variance
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry, z_max_variance
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 
+@registry.metric("omes", scores=["omes"], resampling=False)
 def omes(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    alpha=0.5,
-    pooling="avg",
-    num_train=10000,
-    prune_threshold=0.0,
-    seed=0,
-):
+    alpha: float = 0.5,
+    pooling: str = "avg",
+    num_train: int = 10000,
+    prune_threshold: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Overlap and Multiple Encoding Scores of a table of samples.
 
     From pairs (x, y) of samples that differ in factor k only, the association of code d
@@ -78,7 +82,7 @@ def omes(
         >>> round(scores["omes"], 1)
         0.8
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     pairs = []
     for factor, column in enumerate(factors.T):
@@ -103,55 +107,32 @@ def omes(
     ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
 
 
-@stages.configurable("omes", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("omes")
 def compute_omes(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     batch_size=16,
     alpha=0.5,
     pooling="avg",
     prune_threshold=0.0,
 ):
-    """Overlap and Multiple Encoding Scores on samples of a dataset.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of pairs for each factor.
-        batch_size: observations per draw; it does not limit the encoder.
-        alpha: see `omes`.
-        pooling: see `omes`.
-        prune_threshold: see `omes`.
-
-    Returns:
-        Dictionary, see `omes`.
-
-    Raises:
-        ValueError: if pooling is neither "avg" nor "max", or a factor has one value.
-    """
-    del artifact_dir
+    """The scores of `num_train` pairs of samples for each factor, see `omes`."""
     pairs = []
-    for factor in range(ground_truth_data.num_factors):
-        ends = _draw_pairs(ground_truth_data, factor, num_train, random_state)
+    for factor in range(sampler.data.num_factors):
+        ends = _draw_pairs(sampler.data, factor, num_train, sampler.random_state)
         observations = (
-            ground_truth_data.sample_observations_from_factors(
-                ends[start : start + batch_size], random_state
+            sampler.data.sample_observations_from_factors(
+                ends[start : start + batch_size], sampler.random_state
             )
             for start in range(0, len(ends), batch_size)
         )
-        codes = utils.encode(observations, representation_function)
-        pairs.append(tuple(np.split(codes, 2)))
-    return utils.bootstrap(
-        functools.partial(
-            _omes, alpha=alpha, pooling=pooling, prune_threshold=prune_threshold
-        ),
-        pairs,
-    ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
+        pairs.append(tuple(np.split(sampler.encode(observations), 2)))
+    settings = {
+        "alpha": alpha,
+        "pooling": pooling,
+        "prune_threshold": prune_threshold,
+    }
+    return bootstrap(functools.partial(_omes, **settings), pairs) | settings
 
 
 def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):

@@ -4,31 +4,29 @@ Maziarka et al.: On the relationship between disentanglement and multi-task lear
 2021 (https://arxiv.org/abs/2110.03498), Table 1.
 """
 
+from typing import Any
+
 import gin
-import keras
 import numpy as np
-from keras import ops
+from numpy.typing import ArrayLike
 
 from dmt.data import tasks as task_data
-from dmt.data.pipeline import batch_indices
-from dmt.evaluation.metrics import utils
-from dmt.methods.multitask.heads import make_heads, task_losses
-from dmt.utils import stages
-from dmt.utils.compilation import compiled
+from dmt.evaluation.metrics.samples import on_samples
+from dmt.utils import checks
 
 
 def task_heads(
-    targets,
-    codes,
-    targets_test,
-    codes_test,
+    targets: ArrayLike,
+    codes: ArrayLike,
+    targets_test: ArrayLike,
+    codes_test: ArrayLike,
     *,
-    num_classes=None,
-    training_steps=10000,
-    batch_size=64,
-    learning_rate=1e-4,
-    seed=0,
-):
+    num_classes: list[int] | None = None,
+    training_steps: int = 10000,
+    batch_size: int = 64,
+    learning_rate: float = 1e-4,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Trains a head for each task on frozen codes.
 
     Args:
@@ -51,29 +49,21 @@ def task_heads(
             train_losses: the same of the training samples.
             num_train, num_test: numbers of samples.
     """
+    # Keras is not needed for the other metrics.
+    from dmt.evaluation import frozen_heads
+
+    checks.integer("task_heads.training_steps", training_steps, low=1)
     targets, targets_test = np.float32(targets), np.float32(targets_test)
     codes, codes_test = np.float32(codes), np.float32(codes_test)
-    num_classes = num_classes or [0] * targets.shape[1]
-    if training_steps < 1:
-        raise ValueError(
-            "task_heads.training_steps must be at least 1. "
-            f"Received: training_steps={training_steps}"
-        )
-    keras.utils.set_random_seed(seed)
-    model = TaskHeads(codes.shape[1], num_classes)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), jit_compile="auto")
-
-    def batches():
-        for step in range(training_steps):
-            rows = batch_indices(seed, step, batch_size, len(codes))
-            yield codes[rows], targets[rows]
-
-    model.fit(batches(), steps_per_epoch=training_steps, shuffle=False, verbose=0)
-    predict = compiled(model.heads, 4096)
-
-    def losses(targets, codes):
-        return ops.convert_to_numpy(task_losses(targets, predict(codes), num_classes))
-
+    losses = frozen_heads.fit(
+        codes,
+        targets,
+        num_classes or [0] * targets.shape[1],
+        training_steps=training_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
     test_losses = losses(targets_test, codes_test)
     return {
         "mean_test_loss": float(test_losses.mean()),
@@ -84,32 +74,9 @@ def task_heads(
     }
 
 
-class TaskHeads(keras.Model):
-    """Heads on codes, trained on the sum of the losses of all tasks."""
-
-    def __init__(self, num_codes, num_classes):
-        super().__init__()
-        self.heads = make_heads(num_codes, len(num_classes), max([1, *num_classes]))
-        self.num_classes = num_classes
-
-    def call(self, codes):
-        """Predictions (batch, num_tasks, num_outputs) of codes (batch, num_codes)."""
-        return self.heads(codes)
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """Sum of the mean losses of the tasks."""
-        del x, sample_weight, training
-        return ops.sum(task_losses(y, y_pred, self.num_classes))
-
-
-@stages.configurable("task_heads", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("task_heads")
 def compute_task_heads(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     tasks=gin.REQUIRED,
     training_steps=gin.REQUIRED,
     num_train=None,
@@ -123,10 +90,8 @@ def compute_task_heads(
     """Trains a head for each task on the codes of a dataset.
 
     Args:
-        ground_truth_data: indexable GroundTruthData.
-        representation_function: maps indices of images (n,) to codes (n, num_codes).
-        random_state: numpy RandomState, its first draw is the seed of the heads.
-        artifact_dir: not used.
+        sampler: see `on_samples`, of an indexable dataset; the first draw of its random
+            state is the seed of the heads.
         tasks: tasks of `dmt.data.tasks`, for example `random_tasks()`.
         training_steps: see `task_heads`.
         num_train: number of training images, None for all of the training part.
@@ -145,28 +110,26 @@ def compute_task_heads(
     Raises:
         ValueError: if the dataset has no indices.
     """
-    del artifact_dir
-    targets = tasks.targets(ground_truth_data)
+    data = sampler.data
+    targets = tasks.targets(data)
 
     def codes_of(rows):
         if on_factors:
-            factors = ground_truth_data.factors_at(rows)
-            return task_data.unit_factors(factors, ground_truth_data.factors_num_values)
-        return representation_function(rows)
+            factors = data.factors_at(rows)
+            return task_data.unit_factors(factors, data.factors_num_values)
+        return sampler.representation(rows)
 
-    parts = task_data.train_and_test_rows(
-        ground_truth_data.size, test_share, split_seed
-    )
+    parts = task_data.train_and_test_rows(data.size, test_share, split_seed)
     rows, rows_test = parts[0][:num_train], parts[1][:num_test]
     scores = task_heads(
         targets[rows],
         codes_of(rows),
         targets[rows_test],
         codes_of(rows_test),
-        num_classes=tasks.num_classes(ground_truth_data),
+        num_classes=tasks.num_classes(data),
         training_steps=training_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        seed=int(random_state.randint(2**31)),
+        seed=int(sampler.random_state.randint(2**31)),
     )
-    return {**scores, "task_names": tasks.names(ground_truth_data)}
+    return {**scores, "task_names": tasks.names(data)}

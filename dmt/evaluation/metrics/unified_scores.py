@@ -8,35 +8,54 @@ Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
 """
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import (
     dci,
     modularity_explicitness,
     reduced_downstream_task,
+    registry,
     sap_score,
-    utils,
 )
+from dmt.evaluation.metrics.information import (
+    Discretizer,
+    class_indices,
+    entropy,
+    in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
 from dmt.utils import stages
 
-_MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
 
-
+@registry.metric(
+    "unified_scores",
+    scores=[
+        "mutual_information_matrix.mig",
+        "importance_gbt_matrix.dci",
+        "accuracy_svm_matrix.sap",
+    ],
+    invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+)
 def unified_scores(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    matrices=(
+    matrices: Sequence[str] = (
         "importance_gbt_matrix",
         "mutual_information_matrix",
         "accuracy_svm_matrix",
     ),
-    num_bins=20,
-):
+    num_bins: int = 20,
+) -> dict[str, Any]:
     """All aggregations of the relations between codes and factors.
 
     Args:
@@ -44,7 +63,7 @@ def unified_scores(
         codes: array-like of shape (n_train, num_codes), two codes at least.
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `utils.train_and_test`.
+            random third of the others is held out, see `train_and_test`.
         matrices: names of the relations, functions of this module:
             importance_gbt_matrix breaks ties with numpy's global generator.
         num_bins: number of bins of equal width per code, for mutual information.
@@ -75,14 +94,14 @@ def unified_scores(
         >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
         2
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test
     )
     functions = {
         "importance_gbt_matrix": importance_gbt_matrix,
         "accuracy_svm_matrix": accuracy_svm_matrix,
         "mutual_information_matrix": lambda mus, ys, mus_test, ys_test: (
-            _mutual_information(utils.histogram_discretize(mus, num_bins), ys)
+            _mutual_information(in_bins(mus.T, num_bins), ys.T)
         ),
     }
     unknown = set(matrices) - functions.keys()
@@ -96,12 +115,9 @@ def unified_scores(
     )
 
 
-@stages.configurable("unified_scores", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("unified_scores")
 def compute_unified_scores(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     matrix_fns=gin.REQUIRED,
@@ -109,80 +125,38 @@ def compute_unified_scores(
 ):
     """Unified scores on samples of a dataset.
 
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws of samples.
-        artifact_dir: folder for plots of each matrix; None for no plots. There are none
-            either if matplotlib is not installed.
-        num_train: number of training samples.
-        num_test: number of test samples.
-        matrix_fns: list of functions such as `importance_gbt_matrix`, known by their
-            names.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-        Dictionary, see `unified_scores`.
+    `matrix_fns` is a list of functions such as `importance_gbt_matrix`, known by their
+    names. With an `artifact_dir`, and if matplotlib is installed, each matrix is
+    plotted there.
     """
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    scores = _scores_of_samples(samples, matrix_fns)
-    if artifact_dir is not None:
-        names = getattr(ground_truth_data, "factor_names", None) or [
-            f"Factor {index}" for index in range(ground_truth_data.num_factors)
+    tables = sampler.train_and_test(num_train, num_test, batch_size)
+    scores = _scores_of_tables(tables, matrix_fns)
+    if sampler.artifact_dir is not None:
+        names = getattr(sampler.data, "factor_names", None) or [
+            f"Factor {index}" for index in range(sampler.data.num_factors)
         ]
         for function in matrix_fns:
             name = function.__name__
-            _plot(np.array(scores[f"{name}.matrix"]), artifact_dir, name, names)
+            _plot(np.array(scores[f"{name}.matrix"]), sampler.artifact_dir, name, names)
     return scores
 
 
-@stages.configurable(
-    "unified_score_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
-)
+@on_labels("unified_score_validation")
 def compute_unified_score_on_fixed_data(
-    observations,
-    labels,
-    representation_function,
+    factors,
+    codes,
     train_percentage=gin.REQUIRED,
     matrix_fns=gin.REQUIRED,
     batch_size=100,
 ):
-    """Unified scores of labelled observations.
-
-    Args:
-        observations: array of shape (n, ...).
-        labels: factors of the observations, array of shape (num_factors, n).
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        train_percentage: fraction of the samples that train, in (0, 1).
-        matrix_fns: list of functions such as `importance_gbt_matrix`, known by their
-            names.
-        batch_size: see `utils.obtain_representation`.
-
-    Returns:
-        Dictionary, see `unified_scores`.
-
-    Raises:
-        ValueError: if no samples are left to train or to test.
-    """
+    """Unified scores of labelled observations; the first train, see `split`."""
     del batch_size
-    samples = utils.encode_and_split(
-        observations, labels, representation_function, train_percentage
-    )
-    return _scores_of_samples(samples, matrix_fns)
+    return _scores_of_tables(split(factors, codes, train_percentage), matrix_fns)
 
 
-def _scores_of_samples(samples, matrix_fns):
+def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return utils.bootstrap(
-        lambda *samples: _scores(samples, named), [samples[:2], samples[2:]]
-    )
+    return bootstrap(lambda *samples: _scores(samples, named), tables)
 
 
 def _scores(samples, matrix_fns):
@@ -204,19 +178,18 @@ def _scores(samples, matrix_fns):
     }
 
 
+# What relates codes to factors has the arguments of disentanglement_lib, one variable
+# per row: codes (num_codes, n_train), factors (num_factors, n_train), and those to test
+# on. It returns an array (num_codes, num_factors).
+_MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
+
+
 @stages.configurable("importance_gbt_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS)
 def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
 
-    Args:
-        mus_train: training codes, array of shape (num_codes, n_train).
-        ys_train: training factors, array of shape (num_factors, n_train).
-        mus_test: test codes, array of shape (num_codes, n_test).
-        ys_test: test factors, array of shape (num_factors, n_test).
-
-    Returns:
-        Array of shape (num_codes, num_factors), at least 0; columns sum to 1, or to 0
-        for a factor with one value in the training sample.
+    Entries are at least 0. Columns sum to 1, or to 0 for a factor with one value in the
+    training sample.
     """
     return reduced_downstream_task.compute_factorwise_dci(
         mus_train, ys_train, mus_test, ys_test
@@ -227,48 +200,27 @@ def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     "mutual_information_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS
 )
 def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
-    """Mutual information of codes, discretised as gin says, with factors.
-
-    Args:
-        mus_train: training codes, array of shape (num_codes, n_train).
-        ys_train: training factors, array of shape (num_factors, n_train).
-        mus_test: not used.
-        ys_test: not used.
-
-    Returns:
-        Array of shape (num_codes, num_factors), at least 0, in nats.
-    """
+    """Mutual information of training codes, in the bins of `discretizer`, in nats."""
     del mus_test, ys_test
-    return _mutual_information(utils.make_discretizer(mus_train), ys_train)
+    bins = Discretizer()(np.transpose(mus_train))
+    return _mutual_information(bins, np.transpose(ys_train))
 
 
-def _mutual_information(discretized, ys):
-    """The same as `utils.discrete_mutual_info`, down to scikit-learn's last digit.
+def _mutual_information(codes, factors):
+    """The same as `information.mutual_information`, to scikit-learn's last digit.
 
     Codes that determine a factor tie, up to rounding, and the number of groups depends
     on which of them has the larger last digit.
     """
     from sklearn import metrics
 
-    discretized, ys = utils.class_indices(discretized), utils.class_indices(ys)
-    return np.array(
-        [[metrics.mutual_info_score(y, mu) for y in ys] for mu in discretized]
-    )
+    codes, factors = class_indices(codes), class_indices(factors)
+    return np.array([[metrics.mutual_info_score(v, z) for v in factors] for z in codes])
 
 
 @stages.configurable("accuracy_svm_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS)
 def accuracy_svm_matrix(mus_train, ys_train, mus_test, ys_test):
-    """Test accuracy of a linear classifier of each factor on each code alone.
-
-    Args:
-        mus_train: training codes, array of shape (num_codes, n_train).
-        ys_train: training factors, array of shape (num_factors, n_train).
-        mus_test: test codes, array of shape (num_codes, n_test).
-        ys_test: test factors, array of shape (num_factors, n_test).
-
-    Returns:
-        Array of shape (num_codes, num_factors), values in [0, 1].
-    """
+    """Test accuracy of a linear classifier of each factor on each code alone."""
     return sap_score.compute_score_matrix(
         mus_train, ys_train, mus_test, ys_test, continuous_factors=False
     )
@@ -385,7 +337,7 @@ def aggregation_mig(m, ys_train):
     Returns:
         Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
     """
-    gaps = utils.top_two_gap(np.asarray(m)) / utils.discrete_entropy(ys_train)
+    gaps = top_two_gap(np.asarray(m)) / entropy(np.transpose(ys_train))
     return {"mig": float(gaps.mean()), **_numbered("mig.factor", gaps)}
 
 
@@ -400,7 +352,7 @@ def aggregation_sap(matrix, ys):
         Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
     """
     del ys
-    gaps = utils.top_two_gap(np.asarray(matrix))
+    gaps = top_two_gap(np.asarray(matrix))
     return {"sap": float(gaps.mean()), **_numbered("sap.factor", gaps)}
 
 

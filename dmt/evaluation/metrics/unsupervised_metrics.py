@@ -4,14 +4,35 @@ Locatello et al.: Challenging Common Assumptions in the Unsupervised Learning of
 Disentangled Representations, 2019, section 5.2 (https://arxiv.org/abs/1811.12359).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    in_bins,
+    mutual_information,
+    score_in_bins,
+)
+from dmt.evaluation.metrics.samples import as_codes, on_samples
 
 
-def unsupervised_scores(codes, *, num_bins=20):
+@registry.metric(
+    "unsupervised_metrics",
+    scores=[
+        "gaussian_total_correlation",
+        "gaussian_wasserstein_correlation_norm",
+        "mutual_info_score",
+    ],
+    invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
+)
+def unsupervised_scores(
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+) -> dict[str, Any]:
     """Dependence of codes: of a Gaussian fitted to them, and of pairs in bins.
 
     Args:
@@ -43,52 +64,26 @@ def unsupervised_scores(codes, *, num_bins=20):
         >>> round(unsupervised_scores(codes)["gaussian_total_correlation"], 9)
         0.0
     """
-    codes = utils.as_codes(codes)
+    codes = as_codes(codes)
     if codes.ndim != 2 or len(codes) < 2 or not np.isfinite(codes).all():
         raise ValueError(
             "Give finite codes (n, num_codes) of at least 2 samples. Received: "
             f"codes.shape={codes.shape}"
         )
-    return _scores(codes, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    return _scores(codes, in_bins(codes, num_bins), num_bins)
 
 
-@stages.configurable(
-    "unsupervised_metrics", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
-def unsupervised_metrics(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """Dependence of the codes of a dataset's samples.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        num_train: number of samples.
-        batch_size: samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-        Dictionary, see `unsupervised_scores`.
-    """
-    del artifact_dir
-    codes, _ = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_scores, codes.T, codes)
+@on_samples("unsupervised_metrics")
+def unsupervised_metrics(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """Dependence of the codes of a dataset's samples, in the bins of `discretizer`."""
+    _, codes = sampler.sample(num_train, batch_size)
+    return score_in_bins(_scores, codes, codes)
 
 
-def _scores(codes, discretized, num_bins):
+def _scores(codes, bins, num_bins):
     covariance = np.atleast_2d(np.cov(codes.T))
     wasserstein = gaussian_wasserstein_correlation(covariance)
-    information = utils.discrete_mutual_info(discretized, discretized)
+    information = mutual_information(bins, bins)
     pairs = information[~np.eye(len(information), dtype=bool)]
     with np.errstate(invalid="ignore"):
         normalized = np.float64(wasserstein) / np.trace(covariance)

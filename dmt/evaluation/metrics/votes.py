@@ -6,32 +6,22 @@ take thousands of them.
 
 import numpy as np
 
-from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics import samples
+from dmt.evaluation.metrics.resampling import bootstrap
 
 # Few enough that the codes of so many votes stay in the processor's cache, many enough
 # that encoders work on thousands of images.
 VOTES_AT_ONCE = 1024
 
 
-def sample_votes(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    num_votes,
-    num_batches,
-    batch_size,
-    fix,
-    summarize,
-):
+def sample_votes(sampler, num_votes, num_batches, batch_size, fix, summarize):
     """Samples votes and summarises the codes of each.
 
     The draws of a vote are those of disentanglement_lib: which factor is fixed, then
     the factors of variation of each batch, then the observations of each batch.
 
     Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
+        sampler: `samples.Sampler`.
         num_votes: number of votes.
         num_batches: batches per vote.
         batch_size: samples per batch.
@@ -46,14 +36,14 @@ def sample_votes(
     """
     fixed = np.empty(num_votes, dtype=np.int64)
     summaries = []
-    at_once = getattr(ground_truth_data, "has_grid_draws", False)
+    at_once = getattr(sampler.data, "has_grid_draws", False)
     draw = _draw_at_once if at_once else _draw_one_by_one
     for start in range(0, num_votes, VOTES_AT_ONCE):
         some = fixed[start : start + VOTES_AT_ONCE]
         observations = draw(
-            ground_truth_data, random_state, some, num_batches, batch_size, fix
+            sampler.data, sampler.random_state, some, num_batches, batch_size, fix
         )
-        codes = utils.encode(observations, representation_function)
+        codes = sampler.encode(observations)
         summaries.append(
             summarize(codes.reshape(len(some), num_batches, batch_size, -1))
         )
@@ -84,7 +74,7 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
     Returns:
         Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
         votes_eval (num_codes, num_factors), num_train and num_eval; see
-        `utils.bootstrap`.
+        `bootstrap`.
     """
 
     def count(*tables):
@@ -102,7 +92,7 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
             "votes_eval": evaluation.tolist(),
         }
 
-    scores = utils.bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
+    scores = bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
     return scores | {"num_train": num_train, "num_eval": num_eval}
 
 
@@ -132,7 +122,8 @@ def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
     fix(factors, fixed)
     factors = factors.reshape(-1, data.num_factors)
     # Images of float32 in memory, unless the data's observations are mere indices.
-    size = max(1, utils.CHUNK_BYTES // 4 // (4 * int(np.prod(data.observation_shape))))
+    image_bytes = 4 * int(np.prod(data.observation_shape))
+    size = max(1, samples.CHUNK_BYTES // 4 // image_bytes)
     for start in range(0, len(factors), size):
         some = factors[start : start + size]
         yield data.sample_observations_from_factors(some, random_state)

@@ -7,23 +7,27 @@ Boilard, Gagnon: Measuring Disentanglement: A Review of Metrics, 2020
 FactorVAE score, `factor_vae`.
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, votes
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry, votes
+from dmt.evaluation.metrics.samples import check_samples, encode_all, on_samples
 
 
+@registry.metric("z_max_variance", scores=["eval_accuracy"], resampling=False)
 def z_max_variance(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    batch_size=200,
-    num_train=800,
-    num_eval=800,
-    prune_threshold=0.0,
-    seed=0,
-):
+    batch_size: int = 200,
+    num_train: int = 800,
+    num_eval: int = 800,
+    prune_threshold: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Z-max variance score of a table of samples.
 
     One vote: choose a factor k, draw a batch of samples that share the values of all
@@ -66,7 +70,7 @@ def z_max_variance(
         >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
         1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
     varying = [rows_that_vary(factors, factor) for factor in range(num_factors)]
@@ -90,66 +94,47 @@ def z_max_variance(
     ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
 
 
-@stages.configurable("z_max_variance", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("z_max_variance")
 def compute_z_max_variance(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     batch_size=gin.REQUIRED,
     num_train=gin.REQUIRED,
     num_eval=gin.REQUIRED,
     num_variance_estimate=gin.REQUIRED,
     prune_threshold=0.0,
 ):
-    """Z-max variance score on samples of a dataset.
+    """Z-max variance score on samples of a dataset; see `z_max_variance`.
 
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_function: maps observations (n, ...) to codes (n, num_codes).
-        random_state: numpy RandomState, source of all draws.
-        artifact_dir: not used.
-        batch_size: samples per vote, at least 2.
-        num_train: votes that make the classifier.
-        num_eval: votes that test it.
-        num_variance_estimate: samples for the global variance of each code.
-        prune_threshold: see `z_max_variance`.
-
-    Returns:
-        Dictionary, see `z_max_variance`.
+    `num_variance_estimate` samples give the global variance of each code.
 
     Raises:
         ValueError: if a number is too small.
     """
-    del artifact_dir
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
+    data, random_state = sampler.data, sampler.random_state
 
     def draw_batches(num_votes):
-        varied = random_state.randint(ground_truth_data.num_factors, size=num_votes)
+        varied = random_state.randint(data.num_factors, size=num_votes)
 
         def draw_observations():
             for factor in varied:
-                sample = ground_truth_data.sample_factors(batch_size, random_state)
+                sample = data.sample_factors(batch_size, random_state)
                 factors = np.repeat(sample[:1], batch_size, axis=0)
                 factors[:, factor] = sample[:, factor]
-                yield ground_truth_data.sample_observations_from_factors(
-                    factors, random_state
-                )
+                yield data.sample_observations_from_factors(factors, random_state)
 
-        codes = utils.encode(draw_observations(), representation_function)
+        codes = sampler.encode(draw_observations())
         return varied, codes.reshape(num_votes, batch_size, -1)
 
-    observations = ground_truth_data.sample_observations(
-        num_variance_estimate, random_state
-    )
-    codes = utils.obtain_representation(observations, representation_function)
+    observations = data.sample_observations(num_variance_estimate, random_state)
+    codes = encode_all(observations, sampler.representation)
     return _score(
         draw_batches,
         num_train,
         num_eval,
-        _variances(codes.T),
+        _variances(codes),
         prune_threshold,
-        ground_truth_data.num_factors,
+        data.num_factors,
     ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
 
 

@@ -7,24 +7,29 @@ codes, but for order and sign, only where they disentangle: so a model is scored
 likeness to the others, and no factors are needed.
 """
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dmt.evaluation.metrics.information import unit_ranks
+from dmt.evaluation.metrics.samples import chunks
+from dmt.utils import checks, stages
 
 # Below this KL a code is taken for noise, and correlates with nothing.
 NOISE_KL = 0.01
 
 
 def udr(
-    codes,
-    kl,
+    codes: Sequence[ArrayLike],
+    kl: Sequence[ArrayLike],
     *,
-    correlation_matrix="lasso",
-    filter_low_kl=True,
-    include_raw_correlations=True,
-    kl_filter_threshold=0.01,
-):
+    correlation_matrix: str = "lasso",
+    filter_low_kl: bool = True,
+    include_raw_correlations: bool = True,
+    kl_filter_threshold: float = 0.01,
+) -> dict[str, Any]:
     """Unsupervised Disentanglement Ranking of models that encode the same observations.
 
     The score of a pair is the `relative_strength_disentanglement` of the correlations
@@ -71,11 +76,7 @@ def udr(
         [0.7, 0.7, 0.3]
     """
     codes, kl = _check(codes, kl)
-    if correlation_matrix not in ("lasso", "spearman"):
-        raise ValueError(
-            'The correlation matrices of UDR are "lasso" and "spearman". Received: '
-            f"correlation_matrix={correlation_matrix!r}"
-        )
+    checks.one_of("correlation_matrix", correlation_matrix, ("lasso", "spearman"))
     from sklearn import preprocessing
 
     stacked = np.hstack(
@@ -92,7 +93,7 @@ def udr(
         samples = _fewer_samples(stacked)
         correlations = np.vstack([_lasso(samples[:, b], samples) for b in blocks])
     else:
-        ranks = utils.unit_ranks(stacked)
+        ranks = unit_ranks(stacked)
         correlations = _absolute_products(ranks, ranks)
     raw = [[correlations[rows, columns] for columns in blocks] for rows in blocks]
     used = [(model_kl > kl_filter_threshold) | (not filter_low_kl) for model_kl in kl]
@@ -164,10 +165,7 @@ def compute_udr_sklearn(
             "udr_sklearn compares the codes of several models, and there is one: give "
             "the directories of the trained models to dmt_udr."
         )
-    if num_data_points < 1:
-        raise ValueError(
-            f"Sample at least 1 point. Received: num_data_points={num_data_points}"
-        )
+    checks.integer("num_data_points", num_data_points, low=1)
     batches = (
         ground_truth_data.sample_observations(
             min(batch_size, num_data_points - start), random_state
@@ -176,7 +174,7 @@ def compute_udr_sklearn(
     )
     codes = [[] for _ in representation_functions]
     kl = [0.0] * len(codes)
-    for observations in utils.chunks(batches):
+    for observations in chunks(batches):
         for model, function in enumerate(representation_functions):
             chunk_codes, chunk_kl = function(observations)
             codes[model].append(np.asarray(chunk_codes))
@@ -215,6 +213,7 @@ def relative_strength_disentanglement(corr_matrix):
     return float(np.mean([strength.mean() for strength in strengths]))
 
 
+# The next two only for users of disentanglement_lib, who import these names.
 def spearman_correlation_conv(vec1, vec2):
     """Absolute rank correlations of all pairs of codes.
 
@@ -225,7 +224,7 @@ def spearman_correlation_conv(vec1, vec2):
     Returns:
         Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
     """
-    return _absolute_products(utils.unit_ranks(vec1), utils.unit_ranks(vec2))
+    return _absolute_products(unit_ranks(vec1), unit_ranks(vec2))
 
 
 def lasso_correlation_matrix(vec1, vec2, random_state=None):
