@@ -59,7 +59,7 @@ def dcimig(
     Example:
         >>> import numpy as np
         >>> factors = np.indices([3, 4]).reshape(2, -1).T
-        >>> dcimig(factors, -2.0 * factors)["dcimig"]
+        >>> round(dcimig(factors, -2.0 * factors)["dcimig"], 6)
         1.0
         >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
         0.44

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import utils, z_max_variance
+from dmt.evaluation.metrics import samples, z_max_variance
 from tests.golden import recipes
 
 GRID = np.indices([3, 4, 5]).reshape(3, -1).T.astype(float)
@@ -139,5 +139,5 @@ def test_large_samples_are_encoded_in_chunks(monkeypatch):
         )
 
     expected = score()
-    monkeypatch.setattr(utils, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(samples, "CHUNK_BYTES", 1000)
     assert score() == expected
