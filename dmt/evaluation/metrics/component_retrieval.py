@@ -14,6 +14,7 @@ from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import unit_ranks
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.utils import checks
 
 
 @registry.metric(
@@ -82,11 +83,8 @@ def _component_retrieval(factors, codes, significance):
     from scipy import stats
 
     num_samples, num_codes = codes.shape
-    if num_samples < 3 or not 0 < significance < 1:
-        raise ValueError(
-            "Correlations need 3 samples and a significance in (0, 1). Received: "
-            f"num_samples={num_samples}, significance={significance!r}"
-        )
+    checks.number("significance", significance, above=0, below=1)
+    checks.integer("num_samples", num_samples, low=3)
     ranks = np.nan_to_num(unit_ranks(np.concatenate([codes, factors], axis=1)))
     spearman = np.clip(ranks[:, :num_codes].T @ ranks[:, num_codes:], -1, 1)
     strength = np.abs(spearman)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from dmt.evaluation.metrics import dci, predictors, registry
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.utils import checks
 
 
 @registry.metric(
@@ -106,10 +107,7 @@ def dci_es(
     """
     import sklearn
 
-    if max_depth < 2:
-        raise ValueError(
-            f"A loss-capacity curve needs 2 depths. Received: max_depth={max_depth}"
-        )
+    checks.integer("max_depth", max_depth, low=2)
     factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )

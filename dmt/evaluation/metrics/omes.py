@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from dmt.evaluation.metrics import registry, z_max_variance
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.utils import checks
 
 
 @registry.metric("omes", scores=["omes"], resampling=False)
@@ -169,8 +170,7 @@ def _omes(*ends, alpha, pooling, prune_threshold):
     Raises:
         ValueError: if pooling is neither "avg" nor "max".
     """
-    if pooling not in ("avg", "max"):
-        raise ValueError(f'Pool by "avg" or "max". Received: pooling={pooling!r}')
+    checks.one_of("pooling", pooling, ("avg", "max"))
     firsts, seconds = ends[::2], ends[1::2]
     # All first members together are a random sample of the data.
     sample = np.concatenate(firsts)

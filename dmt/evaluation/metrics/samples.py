@@ -111,7 +111,9 @@ def train_and_test(
         test, train = np.split(order, [len(factors) // 3])
         return factors[train], codes[train], factors[test], codes[test]
     # Whether values are discrete shows in the larger sample.
-    factors_test, codes_test = check_samples(factors_test, codes_test, True)
+    factors_test, codes_test = check_samples(
+        np.asarray(factors_test), np.asarray(codes_test), True
+    )
     if (
         factors.shape[1] != factors_test.shape[1]
         or codes.shape[1] != codes_test.shape[1]

@@ -53,8 +53,10 @@ def task_heads(
     from dmt.evaluation import frozen_heads
 
     checks.integer("task_heads.training_steps", training_steps, low=1)
-    targets, targets_test = np.float32(targets), np.float32(targets_test)
-    codes, codes_test = np.float32(codes), np.float32(codes_test)
+    targets, codes, targets_test, codes_test = (
+        np.asarray(array, np.float32)
+        for array in (targets, codes, targets_test, codes_test)
+    )
     losses = frozen_heads.fit(
         codes,
         targets,

@@ -8,6 +8,7 @@ import numpy as np
 
 from dmt.evaluation.metrics import samples
 from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.utils import checks
 
 # Few enough that the codes of so many votes stay in the processor's cache, many enough
 # that encoders work on thousands of images.
@@ -51,13 +52,11 @@ def sample_votes(sampler, num_votes, num_batches, batch_size, fix, summarize):
 
 
 def check_sizes(batch_size, num_variance_estimate, num_train, num_eval):
-    """Raises a ValueError if variances, or accuracies, have nothing to be made from."""
-    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
-        raise ValueError(
-            "Variances need 2 samples and accuracies a vote. Received: "
-            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
-            f"num_train={num_train}, num_eval={num_eval}"
-        )
+    """Raises a ValueError if a number is too small for variances or accuracies."""
+    checks.integer("batch_size", batch_size, low=2)
+    checks.integer("num_variance_estimate", num_variance_estimate, low=2)
+    checks.integer("num_train", num_train, low=1)
+    checks.integer("num_eval", num_eval, low=1)
 
 
 def classify(draw_votes, num_train, num_eval, num_codes, num_factors):

@@ -75,19 +75,20 @@ def udr(
         >>> np.round(scores["model_scores"], 1).tolist()
         [0.7, 0.7, 0.3]
     """
-    codes, kl = _check(codes, kl)
     checks.one_of("correlation_matrix", correlation_matrix, ("lasso", "spearman"))
+    models, divergences = _check(codes, kl)
     from sklearn import preprocessing
 
     stacked = np.hstack(
         [
             preprocessing.StandardScaler().fit_transform(model) * (model_kl > NOISE_KL)
-            for model, model_kl in zip(codes, kl, strict=True)
+            for model, model_kl in zip(models, divergences, strict=True)
         ]
     )
-    ends = np.cumsum([len(model_kl) for model_kl in kl])
+    ends = np.cumsum([len(model_kl) for model_kl in divergences])
     blocks = [
-        slice(end - len(model_kl), end) for end, model_kl in zip(ends, kl, strict=True)
+        slice(end - len(model_kl), end)
+        for end, model_kl in zip(ends, divergences, strict=True)
     ]
     if correlation_matrix == "lasso":
         samples = _fewer_samples(stacked)
@@ -96,8 +97,11 @@ def udr(
         ranks = unit_ranks(stacked)
         correlations = _absolute_products(ranks, ranks)
     raw = [[correlations[rows, columns] for columns in blocks] for rows in blocks]
-    used = [(model_kl > kl_filter_threshold) | (not filter_low_kl) for model_kl in kl]
-    num_models = len(codes)
+    used = [
+        (model_kl > kl_filter_threshold) | (not filter_low_kl)
+        for model_kl in divergences
+    ]
+    num_models = len(models)
     pairwise = np.zeros((num_models, num_models))
     for i in range(num_models):
         raw[i][i] = np.zeros_like(raw[i][i])
@@ -106,13 +110,13 @@ def udr(
                 raw[i][j][used[i]][:, used[j]]
             )
     others = ~np.eye(num_models, dtype=bool)
-    results = {
+    results: dict[str, Any] = {
         "pairwise_disentanglement_scores": pairwise[:, :, None].tolist(),
         "model_scores": [
             float(np.median(column[other]))
             for column, other in zip(pairwise.T, others, strict=True)
         ],
-        "mean_kl": [model_kl.tolist() for model_kl in kl],
+        "mean_kl": [model_kl.tolist() for model_kl in divergences],
         "num_data_points": len(stacked),
         "correlation_matrix": correlation_matrix,
     }
