@@ -13,6 +13,7 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import named_data
+from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import codes_of
 from dmt.evaluation.metrics import registry
@@ -103,7 +104,7 @@ evaluate_with_gin = configuration.with_gin(evaluate)
 
 def run_metric(
     evaluation_fn: Callable[..., dict[str, Any]],
-    data: Any,
+    data: GroundTruthData,
     codes: Any,
     random_seed: int,
     artifact_dir: str | None = None,
@@ -113,8 +114,8 @@ def run_metric(
     Args:
         evaluation_fn: see `Settings`.
         data: a `GroundTruthData`.
-        codes: function from its observations to codes (n, num_codes), or what else the
-            metric takes as its second argument.
+        codes: function from its observations to codes (n, num_codes); for a metric of
+            several models a list of functions.
         random_seed: see `Settings`.
         artifact_dir: directory for pictures, None for no pictures.
     """

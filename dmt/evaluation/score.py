@@ -84,8 +84,8 @@ def check_bindings():
 def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
     """Scores of an evaluation's gin configuration, with the arrays as dataset.
 
-    If the arrays hold every combination of factor values once, samples are the same as
-    from a dataset of these factors, and the scores those of `dmt_evaluate`.
+    If the arrays hold every combination of factor values once, the samples are the same
+    as from a dataset of these factors, and the scores are those of `dmt_evaluate`.
 
     Args:
         gin_config_files: paths of gin files, as for `dmt_evaluate`.

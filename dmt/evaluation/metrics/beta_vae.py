@@ -53,9 +53,9 @@ def beta_vae(
     Returns:
         Dictionary:
             train_accuracy, eval_accuracy: shares of the points that are classified
-                correctly, in [0, 1], 1 is best. If one factor only is ever chosen, as
-                when there is one, the answer is always that factor. (scikit-learn, and
-                with it disentanglement_lib, refuses a single class.)
+                correctly, in [0, 1], 1 is best. If only one factor is ever chosen, the
+                answer is always that factor. (disentanglement_lib fails there, because
+                scikit-learn refuses a single class.)
             train_accuracy_per_factor, eval_accuracy_per_factor: the same for the points
                 of one factor, lists (num_factors,); nan where there is no point.
             num_train, num_eval, batch_size, scikit_learn: the settings, and the version
@@ -74,7 +74,7 @@ def beta_vae(
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
     values = class_indices(factors)
-    # The samples of a value follow each other in `order`, from `start` of the value.
+    # In `order`, samples with the same value are neighbours, from `start` on.
     order = [np.argsort(column, kind="stable") for column in values]
     count = [np.bincount(column) for column in values]
     start = [np.cumsum(counts) - counts for counts in count]

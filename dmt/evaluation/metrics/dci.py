@@ -136,7 +136,7 @@ def compute_dci_on_fixed_data(
     batch_size=100,
     predictor_fn=predictors.gradient_boosting_classifier,
 ):
-    """DCI scores of labelled observations, of which the first train; see `split`."""
+    """DCI scores of labelled observations; the first ones train, see `split`."""
     del batch_size
     tables = split(factors, codes, train_percentage)
     return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)

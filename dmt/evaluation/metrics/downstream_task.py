@@ -27,7 +27,7 @@ def downstream_task(
     """Accuracy of classifiers that predict each factor from all codes.
 
     A factor with one value in the training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.

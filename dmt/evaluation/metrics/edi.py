@@ -44,9 +44,9 @@ def edi(
     Mutual information is estimated from the k nearest neighbours of the codes, see
     `nearest_neighbor_information`. The authors estimate I(z; v_k) of four codes and
     more with a neural network instead. The exclusivity is that of a program by one of
-    them, other programs may give other values. Of a factor about which the codes know
-    next to nothing, the shares are those of noise: read modularity and compactness
-    together with explicitness.
+    them; other programs may give other values. If the codes know of a factor
+    next to nothing, the shares are noise, so read modularity and compactness together
+    with explicitness.
 
     Args:
         factors: array-like of shape (n, num_factors), discrete values.
@@ -63,7 +63,7 @@ def edi(
                 lists (num_factors,).
             exclusivity_per_code: E(R[d, :]), list (num_codes,).
             share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a
-                factor of which the codes know nothing.
+                factor that the codes do not know.
             num_train, num_neighbors: number of samples and of neighbours.
 
     Raises:
@@ -90,7 +90,7 @@ def edi(
         ]
     )
     together = [nearest_neighbor_information(codes, v, num_neighbors) for v in classes]
-    # All codes know no less than one of them, though the estimate may.
+    # All codes together know at least what one of them knows; estimates may differ.
     together = np.maximum(together, pairs.max(axis=0))
     shares = np.divide(pairs, together, out=np.zeros_like(pairs), where=together > 0)
     exclusivity = _exclusivity(shares)

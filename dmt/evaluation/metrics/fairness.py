@@ -36,7 +36,7 @@ def fairness(
     samples of a value, a perfect prediction is unfair too.
 
     A factor with one value in the training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -203,8 +203,8 @@ def compute_scores_dict(metric, prefix):
     """Names the scores of pairs of factors and their aggregates.
 
     Args:
-        metric: array of shape (num_factors predicted, num_factors sensitive), of which
-            the diagonal is ignored.
+        metric: array of shape (num_factors predicted, num_factors sensitive); its
+            diagonal is ignored.
         prefix: first part of all keys.
 
     Returns:

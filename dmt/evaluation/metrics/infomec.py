@@ -46,16 +46,16 @@ def infomec(
     With N[d, k] = I(z_d; v_k) / H(v_k), of active codes z_d and K factors:
     InfoM = (mean_d max_k N[d, k] / sum_k N[d, k] - 1 / K) / (1 - 1 / K) and
     InfoC = (mean_k max_d N[d, k] / sum_d N[d, k] - 1 / D) / (1 - 1 / D), for D active
-    codes. A code, or factor, whose information is 0 counts as indifferent, with a ratio
-    of 1 / K, or 1 / D; with one factor, or one active code, the score is 1.
+    codes. The ratio of a code without information is 1 / K, that of a factor without
+    information 1 / D. InfoM is 1 if there is one factor, InfoC if one code is active.
 
     InfoE = mean_k (H_V(v_k) - H_V(v_k | z)) / H_V(v_k), the predictive information of
     linear models V: H_V is the cross-entropy of logistic regression without penalty,
     from no code or from all active codes, on the samples that trained it. For
     continuous factors this is the R^2 of linear regression.
 
-    Logistic regression stops after 100 iterations, as that of the authors, and does not
-    weight classes by their frequency, which theirs does.
+    Logistic regression stops after 100 iterations, as in the authors' program. It does
+    not weight classes by their frequency, as theirs does.
 
     Args:
         factors: array-like of shape (n, num_factors).
@@ -76,15 +76,15 @@ def infomec(
             infom, infoe, infoc: in [0, 1], 1 is best. Nan if a factor has one value in
                 the sample, as its entropy is 0; infom and infoc are 0 if no code is
                 active.
-            infom_per_code: ratio max_k N[d, k] / sum_k N[d, k] of each code, from 1 /
-                num_factors to 1, nan for a code that is not active.
+            infom_per_code: ratio max_k N[d, k] / sum_k N[d, k] of each code, from
+                1 / num_factors to 1, nan for a code that is not active.
             infoc_per_factor: ratio max_d N[d, k] / sum_d N[d, k] of each factor.
             infoe_per_factor: in [0, 1].
             normalized_mutual_information: N, nested list (num_codes, num_factors).
             num_active_codes: number of codes that are not constant, and unless discrete
                 have at least 1 / 20 of the largest range of a code.
-            num_train, estimator, num_neighbors or num_bins, continuous_factors:
-                Settings.
+            num_train, estimator, num_neighbors or num_bins, continuous_factors: the
+                settings.
             scikit_learn: version of the library.
 
     Raises:

@@ -41,8 +41,8 @@ def irs(
         factors: array-like of shape (n, num_factors).
         codes: array-like of shape (n, num_codes).
         diff_quantile: quantile of the distances, in [0, 1]; 1 is the maximum.
-        num_bins: number of bins of equal width per factor, of which discrete values
-            give their ranks.
+        num_bins: number of bins of equal width per factor. Discrete values are first
+            replaced by their ranks.
         continuous_factors: whether factors are numbers that need not repeat.
 
     Returns:
@@ -50,7 +50,8 @@ def irs(
             IRS: in [0, 1], 1 is best; 0 if no code varies.
             num_active_dims: number of codes that vary. (disentanglement_lib reports the
                 sum of their values.)
-            active_codes: indices of the codes that vary, to which the next four belong.
+            active_codes: indices of the codes that vary; the next four results are
+                about these codes.
             disentanglement_scores: robustness of each code, in [0, 1].
             parents: index of the factor that gives each code its robustness.
             IRS_matrix: 1 - q(d, k) / m(d), nested list (num_active_dims, num_factors).

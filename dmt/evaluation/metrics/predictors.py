@@ -9,8 +9,9 @@ import numpy as np
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, stages
 
-# Samples times classes up to which scikit-learn's own trees take about a second. With
-# so few, many splits are equally good, and in scikit-learn rounding chooses.
+# Up to this number of samples times classes, scikit-learn's own trees take about a
+# second. They are used there because with few samples many splits are equally good, and
+# then rounding in scikit-learn decides which one is taken.
 FEW_SAMPLES_TIMES_CLASSES = 2500
 
 
@@ -43,8 +44,8 @@ def gradient_boosting_classifier(engine="compiled"):
 
     Args:
         engine: "compiled" for `boosting.classifier`, which has scikit-learn's
-            scores in a small part of its time (very few samples are still left to
-            scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`), or "scikit-learn".
+            scores in a fraction of its time (very few samples are still left to
+            scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`); or "scikit-learn".
 
     Raises:
         ValueError: if the engine is neither.
@@ -70,8 +71,8 @@ def fit(predictor, codes, factors):
         factors: array of shape (n, num_factors).
 
     Returns:
-        List of fitted classifiers, one per factor. Where a factor has one value, which
-        classifiers of scikit-learn refuse and small samples can have, it is one that
+        List of fitted classifiers, one per factor. The classifier of a factor with only
+        one value, which can happen in small samples and which scikit-learn refuses,
         always answers this value.
     """
     from sklearn import dummy
@@ -101,8 +102,8 @@ def fit(predictor, codes, factors):
 def _one_blas_thread():
     """Context in which BLAS has one thread.
 
-    The solvers of scikit-learn multiply matrices with few columns thousands of times.
-    Threads that wait for each other there cost several times what they save.
+    The solvers of scikit-learn multiply small matrices thousands of times. Threads
+    would mostly wait for each other there, which takes longer than one thread alone.
     """
     return _thread_pools().limit(limits=1, user_api="blas")
 

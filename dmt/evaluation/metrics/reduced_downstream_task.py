@@ -60,7 +60,7 @@ def reduced_downstream_task(
     """Accuracy of classifiers on codes without those that know one factor best.
 
     A factor with one value in the training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.

@@ -7,11 +7,11 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.utils import checks, stages
 
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
@@ -138,7 +138,7 @@ class Sampler:
         artifact_dir: folder for pictures, None for no pictures.
     """
 
-    data: Any
+    data: GroundTruthData
     representation: Callable
     random_state: np.random.RandomState
     artifact_dir: str | None = None

@@ -108,7 +108,7 @@ def compute_sap_on_fixed_data(
     continuous_factors=gin.REQUIRED,
     batch_size=100,
 ):
-    """SAP score of labelled observations, of which the first train; see `split`."""
+    """SAP score of labelled observations; the first ones train, see `split`."""
     del batch_size
     return bootstrap(
         functools.partial(sap_score, continuous_factors=continuous_factors),

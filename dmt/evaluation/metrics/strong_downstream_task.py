@@ -39,7 +39,7 @@ def strong_downstream_task(
     table must hold many samples for each value.
 
     A factor with one value in a training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.

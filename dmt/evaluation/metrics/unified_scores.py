@@ -149,7 +149,7 @@ def compute_unified_score_on_fixed_data(
     matrix_fns=gin.REQUIRED,
     batch_size=100,
 ):
-    """Unified scores of labelled observations; the first train, see `split`."""
+    """Unified scores of labelled observations; the first ones train, see `split`."""
     del batch_size
     return _scores_of_tables(split(factors, codes, train_percentage), matrix_fns)
 
@@ -313,7 +313,7 @@ def aggregation_dci(matrix, ys):
     Returns:
         Dictionary: dci_disentanglement, dci_completeness, dci (which is the former),
         all in [0, 1], 1 is best; dci_disentanglement.code_<i> of code i;
-        dci_completeness.code_<j> of factor j, the name notwithstanding.
+        dci_completeness.code_<j>, which in spite of its name belongs to factor j.
     """
     del ys
     matrix = np.asarray(matrix)

@@ -41,10 +41,10 @@ def unsupervised_scores(
 
     Returns:
         Dictionary:
-            gaussian_total_correlation: see the function of this name, in nats. It is
-                without meaning, and may be infinite, where the covariance is singular:
-                with more codes than factors, for example, if they depend on them
-                linearly.
+            gaussian_total_correlation: see the function of this name, in nats. It has
+                no meaning, and may be infinite, if the covariance is singular. This
+                happens, for example, if there are more codes than factors and the codes
+                are linear in the factors.
             gaussian_wasserstein_correlation: see the function of this name.
             gaussian_wasserstein_correlation_norm: the same over the total variance; nan
                 if all codes are constant.

@@ -10,8 +10,8 @@ from dmt.evaluation.metrics import samples
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks
 
-# Few enough that the codes of so many votes stay in the processor's cache, many enough
-# that encoders work on thousands of images.
+# Few enough for the codes to stay in the processor's cache, many enough for the encoder
+# to work on thousands of images at once.
 VOTES_AT_ONCE = 1024
 
 
@@ -26,10 +26,10 @@ def sample_votes(sampler, num_votes, num_batches, batch_size, fix, summarize):
         num_votes: number of votes.
         num_batches: batches per vote.
         batch_size: samples per batch.
-        fix: function of factors (n, num_batches, batch_size, num_factors) and the fixed
-            factor (n,) of each of n votes that changes the factors in place.
-        summarize: maps codes (n, num_batches, batch_size, num_codes) to an array (n,
-            ...).
+        fix: function of factors (n, num_batches, batch_size, num_factors) and of the
+            fixed factor (n,) of each vote; it changes the factors in place.
+        summarize: function from codes (n, num_batches, batch_size, num_codes) to an
+            array (n, ...).
 
     Returns:
         The fixed factor of each vote, int64 array of shape (num_votes,), and the
@@ -72,8 +72,7 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
 
     Returns:
         Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
-        votes_eval (num_codes, num_factors), num_train and num_eval; see
-        `bootstrap`.
+        votes_eval (num_codes, num_factors), num_train and num_eval; see `bootstrap`.
     """
 
     def count(*tables):
@@ -96,7 +95,7 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
 
 
 def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
-    """Yields the observations of each batch, fills in the fixed factors."""
+    """Yields the observations of each batch; sets `fixed` to the fixed factors."""
     for vote in range(len(fixed)):
         fixed[vote] = random_state.randint(data.num_factors)
         factors = [

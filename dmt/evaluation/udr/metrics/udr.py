@@ -2,9 +2,9 @@
 
 Duan, Matthey, Saraiva, Watters, Burgess, Lerchner, Higgins: Unsupervised Model
 Selection for Variational Disentangled Representation Learning, 2020
-(https://arxiv.org/abs/1905.12614). Models trained with other seeds learn the same
-codes, but for order and sign, only where they disentangle: so a model is scored by its
-likeness to the others, and no factors are needed.
+(https://arxiv.org/abs/1905.12614). Models that were trained with different seeds learn
+the same codes, up to order and sign, only if they disentangle. So a model is scored by
+its similarity to the others, and no factors are needed.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from dmt.evaluation.metrics.information import unit_ranks
 from dmt.evaluation.metrics.samples import chunks
 from dmt.utils import checks, stages
 
-# Below this KL a code is taken for noise, and correlates with nothing.
+# A code whose KL is not larger is noise, which correlates with nothing.
 NOISE_KL = 0.01
 
 
@@ -56,9 +56,9 @@ def udr(
                 model that has no code left.
             raw_correlations: on request, nested list (num_models, num_models, num_codes
                 of the first, num_codes of the second), absolute values, 0 on the
-                diagonal. The rank correlation of a constant code is nan, and a code
-                that is compared with one counts as 0 in the score: keep `filter_low_kl`
-                with "spearman".
+                diagonal. The rank correlation of a constant code is nan. A code
+                that is compared with it counts as 0 in the score, so keep
+                `filter_low_kl` with "spearman".
             mean_kl: `kl` as lists.
             num_data_points, correlation_matrix: n, and as given.
 
@@ -281,10 +281,10 @@ def _absolute_products(ranks, other_ranks):
 
 
 def _fewer_samples(vectors):
-    """No more rows than columns, for which Lasso has the weights of all n rows.
+    """Samples, not more than columns, for which Lasso has the same weights.
 
-    Lasso sees the data in inner products only, which those of R in vectors = QR equal.
-    It divides them by the number of rows, hence the factor.
+    Lasso depends only on inner products of columns, and vectors = QR and R have the
+    same. It divides them by the number of rows, hence the factor.
     """
     rows = np.linalg.qr(vectors - np.mean(vectors, axis=0), mode="r")
     return np.asfortranarray(rows * np.sqrt(len(rows) / len(vectors)))
