@@ -5,12 +5,12 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.methods.shared.layers import (
     as_images,
     convolutions_as,
@@ -37,8 +37,8 @@ def kl_per_code(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
 class IndexedData:
     """A dataset whose observations are the indices of its images.
 
-    Metrics sample from it as from the dataset itself, with the same random numbers.
-    They hand the observations to `Codes`, so that only images without a code are made.
+    Metrics sample from it as from the dataset itself, with the same random numbers, and
+    hand the observations to a `MomentTable`, so that no image is made that has a code.
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -76,14 +76,10 @@ class MomentTable:
             them, of one architecture.
     """
 
-    def __init__(
-        self, dataset: GroundTruthData, encoders: keras.Model | list[keras.Model]
-    ):
+    def __init__(self, dataset: Any, encoders: keras.Model | list[keras.Model]):
         if isinstance(encoders, list):
-            shape: tuple[int, ...] = (
-                len(encoders),
-                2 * encoders[0].outputs[0].shape[-1],
-            )
+            width = 2 * encoders[0].outputs[0].shape[-1]
+            shape: tuple[int, ...] = (len(encoders), width)
             self._encode = _stacked_moments(encoders)
         else:
             shape = (2 * encoders.outputs[0].shape[-1],)
@@ -107,7 +103,7 @@ class MomentTable:
         return lambda indices: self(indices)[:, k]
 
 
-def moments_file(dataset: GroundTruthData) -> str:
+def moments_file(dataset: Any) -> str:
     """Name of the file of all moments of a dataset; other images give another name.
 
     Args:
@@ -122,7 +118,7 @@ def moments_file(dataset: GroundTruthData) -> str:
 
 
 def write_moments(
-    dataset: GroundTruthData, encoders: list[keras.Model], folders: list[str]
+    dataset: Any, encoders: list[keras.Model], folders: list[str]
 ) -> None:
     """Encodes all images by all encoders at once, for `codes_of` in other processes.
 
@@ -214,8 +210,8 @@ def _stacked_moments(encoders):
 
 
 def codes_of(
-    dataset: GroundTruthData, representation: Representation, folder: str | None = None
-) -> tuple[GroundTruthData | IndexedData, Codes]:
+    dataset: Any, representation: Representation, folder: str | None = None
+) -> tuple[Any, Codes]:
     """What a metric needs: a dataset to sample from and a representation function.
 
     Args:

@@ -13,7 +13,6 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import codes_of
 from dmt.evaluation.metrics import registry
@@ -104,7 +103,7 @@ evaluate_with_gin = configuration.with_gin(evaluate)
 
 def run_metric(
     evaluation_fn: Callable[..., dict[str, Any]],
-    data: GroundTruthData,
+    data: Any,
     codes: Any,
     random_seed: int,
     artifact_dir: str | None = None,

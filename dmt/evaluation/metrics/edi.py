@@ -44,9 +44,9 @@ def edi(
     Mutual information is estimated from the k nearest neighbours of the codes, see
     `nearest_neighbor_information`. The authors estimate I(z; v_k) of four codes and
     more with a neural network instead. The exclusivity is that of a program by one of
-    them; other programs may give other values. If the codes know of a factor
-    next to nothing, the shares are noise, so read modularity and compactness together
-    with explicitness.
+    them; other programs may give other values. The shares of a factor that the codes
+    hardly know are noise, so read modularity and compactness together with
+    explicitness.
 
     Args:
         factors: array-like of shape (n, num_factors), discrete values.

@@ -82,7 +82,7 @@ def reduced_downstream_task(
                 removed, mean over factors; low if no other code knows it.
             mean_train_accuracy_other_factors: mean over the other factors; high if the
                 removed codes know nothing else. nan if there is one factor.
-            reduced_factor_<f>:mean_train_accuracy_factor_<i>: Accuracy on factor i
+            reduced_factor_<f>:mean_train_accuracy_factor_<i>: accuracy on factor i
                 without the best codes of factor f.
             reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.
             reduced_factor_<f>:mean_train_accuracy_non_reduced_factor: Mean over the i

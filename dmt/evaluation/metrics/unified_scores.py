@@ -73,10 +73,10 @@ def unified_scores(
             area_precision, max_precision: see `pr_curves_values`.
             merge_<a>_<b>: see `merge_points`. (disentanglement_lib reports them only
                 where it plots, and in no fixed order of a and b.)
-            dci, dci_disentanglement, dci_completeness and .code_<i>: See
+            dci, dci_disentanglement, dci_completeness and .code_<i>: see
                 `aggregation_dci`.
-            mig, sap and .factor_<j>: See `aggregation_mig`, `aggregation_sap`.
-            modularity and .code_<i>: See `aggregation_modularity`.
+            mig, sap and .factor_<j>: see `aggregation_mig`, `aggregation_sap`.
+            modularity and .code_<i>: see `aggregation_modularity`.
             matrix: the relation, nested list (num_codes, num_factors).
         and num_train, num_test, scikit_learn: Numbers of samples, library version.
 
