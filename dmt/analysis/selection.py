@@ -17,7 +17,8 @@ from tabulate import tabulate
 from dmt import metrics
 from dmt.analysis import configurations
 from dmt.analysis.criteria import CRITERIA, Candidate, check_losses, some
-from dmt.evaluation import score as evaluation
+from dmt.evaluation import tables
+from dmt.evaluation.versions import versions
 from dmt.utils import checks, configuration, results, stages
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def select(
             "criteria": criteria,
             "num_labels": num_labels if "few_labels" in criteria else None,
             "seed": seed,
-            "versions": evaluation.versions(),
+            "versions": versions(),
             "incomplete": incomplete,
             "datasets": sections,
         },
@@ -238,7 +239,7 @@ def _scores(run_dir):
     paths = glob.glob(os.path.join(glob.escape(root), *pattern), recursive=True)
     for path in sorted(paths):
         label = os.path.dirname(os.path.relpath(path, root)).rsplit(os.sep, 2)[0]
-        name, scores = evaluation.scores_in(results.load_json(path))
+        name, scores = tables.scores_in(results.load_json(path))
         for key, value in metrics.headline(scores, name).items():
             if key != "elapsed_time" and checks.is_number(value):
                 found[f"{label} {key}"] = value

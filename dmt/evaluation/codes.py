@@ -4,6 +4,8 @@ import contextlib
 import functools
 import hashlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,11 +16,12 @@ from dmt.methods.shared.layers import (
     convolutions_as,
     population_convolutions,
 )
+from dmt.postprocessing.representation import Representation
 from dmt.utils import files
 from dmt.utils.compilation import BATCH_SIZE, compiled
 
 
-def kl_per_code(means, logvars):
+def kl_per_code(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
     """Mean KL divergence of each code from the standard normal prior.
 
     Args:
@@ -64,8 +67,8 @@ class IndexedData:
 class MomentTable:
     """The encoder's outputs for a dataset's images, each image encoded at most once.
 
-    Called with indices (n,), returns means and log-variances (n, 2 * num_latent); of
-    several encoders (n, number of encoders, 2 * num_latent).
+    Called with indices (n,), it returns means and log-variances (n, 2 * num_latent), or
+    with several encoders (n, number of encoders, 2 * num_latent).
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -73,17 +76,20 @@ class MomentTable:
             them, of one architecture.
     """
 
-    def __init__(self, dataset, encoders):
-        several = isinstance(encoders, list)
-        width = 2 * (encoders[0] if several else encoders).outputs[0].shape[-1]
-        shape = (len(encoders), width) if several else (width,)
+    def __init__(self, dataset: Any, encoders: keras.Model | list[keras.Model]):
+        if isinstance(encoders, list):
+            width = 2 * encoders[0].outputs[0].shape[-1]
+            shape: tuple[int, ...] = (len(encoders), width)
+            self._encode = _stacked_moments(encoders)
+        else:
+            shape = (2 * encoders.outputs[0].shape[-1],)
+            self._encode = _moments(encoders)
         self._dataset = dataset
-        self._encode = _stacked_moments(encoders) if several else _moments(encoders)
-        # Memory that is never written to is never taken.
+        # The operating system gives memory to pages only when they are written.
         self._moments = np.zeros((dataset.size, *shape), dtype="float32")
         self._known = np.zeros(dataset.size, dtype=bool)
 
-    def __call__(self, indices):
+    def __call__(self, indices: np.ndarray) -> np.ndarray:
         """Moments of the images at `indices` (n,)."""
         missing = np.unique(indices[~self._known[indices]])
         for start in range(0, len(missing), 16 * BATCH_SIZE):
@@ -92,18 +98,18 @@ class MomentTable:
         self._known[missing] = True
         return self._moments.take(indices, axis=0)
 
-    def of(self, k):
-        """The table of encoder `k` of several: a function of indices."""
+    def of(self, k: int) -> Callable[[np.ndarray], np.ndarray]:
+        """The table of encoder `k` of several, as a function of indices."""
         return lambda indices: self(indices)[:, k]
 
 
-def moments_file(dataset):
-    """Name of the file of the moments of all images, which identifies the dataset.
+def moments_file(dataset: Any) -> str:
+    """Name of the file of all moments of a dataset; other images give another name.
 
     Args:
         dataset: an indexable `GroundTruthData`.
     """
-    # Bindings of the data set would not show what defaults and modules add to them.
+    # A digest of images also notices changes that no binding of the dataset shows.
     rows = np.linspace(0, dataset.size - 1, 16).astype(int)
     images = np.ascontiguousarray(dataset.images_at(rows))
     facts = f"{dataset.size} {images.shape} {images.dtype}".encode()
@@ -111,13 +117,15 @@ def moments_file(dataset):
     return f"moments_{digest[:16]}.npy"
 
 
-def write_moments(dataset, encoders, folders):
+def write_moments(
+    dataset: Any, encoders: list[keras.Model], folders: list[str]
+) -> None:
     """Encodes all images by all encoders at once, for `codes_of` in other processes.
 
     Args:
         dataset: an indexable `GroundTruthData`.
         encoders: list of `keras.Model` of one architecture.
-        folders: of their files; as many.
+        folders: list of folders, one per encoder, for the files of their outputs.
     """
     encode, name = _stacked_moments(encoders), moments_file(dataset)
     with contextlib.ExitStack() as stack:
@@ -150,18 +158,20 @@ class Codes:
         transform: keras.Model from [means, log-variances] to codes.
     """
 
-    def __init__(self, moments, transform):
+    def __init__(
+        self, moments: Callable[[np.ndarray], np.ndarray], transform: keras.Model
+    ):
         self._moments = moments
         self._transform = transform
         self._start = [keras.ops.convert_to_numpy(v) for v in transform.variables]
 
-    def __call__(self, observations):
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
         """Codes (n, num_codes) of observations (n, ...)."""
         mean, logvar = np.split(self._moments(observations), 2, axis=1)
         # Not compiled: its noise generator must move on from call to call.
         return keras.ops.convert_to_numpy(self._transform([mean, logvar]))
 
-    def restart(self):
+    def restart(self) -> None:
         """Puts the noise back to its start: codes are then as after loading."""
         for variable, value in zip(self._transform.variables, self._start, strict=True):
             variable.assign(value)
@@ -195,21 +205,23 @@ def _stacked_moments(encoders):
         with convolutions_as(population_convolutions()):
             return ops.transpose(ops.vectorized_map(encode_by, stacked), (1, 0, 2))
 
-    # As much at once as of one encoder, or of a few.
+    # Many encoders together get smaller batches, so that memory suffices.
     return compiled(encode, max(1, min(BATCH_SIZE, 16 * BATCH_SIZE // len(encoders))))
 
 
-def codes_of(dataset, representation, folder=None):
+def codes_of(
+    dataset: Any, representation: Representation, folder: str | None = None
+) -> tuple[Any, Codes]:
     """What a metric needs: a dataset to sample from and a representation function.
 
     Args:
         dataset: a `GroundTruthData`.
         representation: a `Representation`.
-        folder: where `write_moments` may have kept what its encoder makes of them.
+        folder: folder in which `write_moments` may have kept the moments of all images.
 
     Returns:
-        (data, codes): the dataset itself, or if its observations do not contain random
-        pixels `IndexedData`, whose images are encoded once; and `Codes` of its
+        (data, codes): an `IndexedData`, whose images are encoded once, or the dataset
+        itself if its observations contain random pixels; and the `Codes` of its
         observations.
     """
     if dataset.size is None:
@@ -221,7 +233,7 @@ def codes_of(dataset, representation, folder=None):
     path = folder and os.path.join(folder, moments_file(dataset))
     if path and os.path.exists(path):
         known = np.load(path, mmap_mode="r")
-        moments = functools.partial(known.take, axis=0)
+        moments: Callable = functools.partial(known.take, axis=0)
     else:
         moments = MomentTable(dataset, representation.encoder)
     return IndexedData(dataset), Codes(moments, representation.transform)

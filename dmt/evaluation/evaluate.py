@@ -1,121 +1,145 @@
 """From a representation to scores."""
 
+import dataclasses
 import functools
+import inspect
 import logging
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 import gin
+import numpy as np
 
 from dmt.data.ground_truth import named_data
+from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import codes_of
-from dmt.evaluation.metrics import task_heads  # noqa: F401 (registers it)
-from dmt.evaluation.score import run_metric, versions
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.versions import versions
 from dmt.postprocessing.representation import load_representation
-from dmt.utils import configuration, files, results, stages
+from dmt.utils import checks, configuration, files, results, stages
 
 logger = logging.getLogger(__name__)
 
-
-def evaluate_with_gin(
-    model_dir,
-    output_dir,
-    overwrite=False,
-    gin_config_files=(),
-    gin_bindings=(),
-    **flags,
-):
-    """Runs `evaluate` under a gin configuration; see there."""
-    with configuration.gin_configuration(gin_config_files, gin_bindings):
-        evaluate(model_dir, output_dir, overwrite, **flags)
+# Gin files can then bind every metric.
+registry.all_metrics()
 
 
-@stages.configurable(
-    "evaluation",
-    "evaluation",
-    denylist=[
-        "model_dir",
-        "output_dir",
-        "overwrite",
-        "resume",
-        "shared_codes",
-        "moments_dir",
-    ],
-)
+@stages.configurable("evaluation", "evaluation")
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What gin chooses of an evaluation: `evaluation.evaluation_fn = @mig`.
+
+    Attributes:
+        evaluation_fn: the metric, a function `(ground_truth_data,
+            representation_function, random_state, artifact_dir) -> dict`; it may leave
+            out the last argument.
+        random_seed: integer in [0, 2**32), seed of the metric.
+        name: label, recorded in the results.
+        dtype_policy: Keras dtype policy of the encoder, for example "mixed_bfloat16",
+            where speed matters more than the last digits; as saved if None.
+    """
+
+    evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED
+    random_seed: int = gin.REQUIRED
+    name: str = ""
+    dtype_policy: str | None = None
+
+    def __post_init__(self):
+        if not callable(self.evaluation_fn):
+            raise ValueError(
+                "evaluation.evaluation_fn is a metric, for example @mig. Received: "
+                f"{self.evaluation_fn!r}"
+            )
+        checks.seed("evaluation.random_seed", self.random_seed)
+
+
 def evaluate(
-    model_dir,
-    output_dir,
-    overwrite=False,
-    evaluation_fn=gin.REQUIRED,
-    random_seed=gin.REQUIRED,
-    name="",
-    resume=False,
-    shared_codes=None,
-    moments_dir=None,
-    dtype_policy=None,
-):
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    resume: bool = False,
+    shared_codes: dict | None = None,
+    moments_dir: str | None = None,
+    **settings: Any,
+) -> None:
     """Scores a representation with one metric.
 
     Writes `results/` to `output_dir`, whole or not at all.
 
     Args:
-        model_dir: directory that `postprocess` wrote. A list of directories that
-            `train` wrote is left to `dmt.evaluation.udr.evaluate`.
+        model_dir: directory that `postprocess` wrote.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
-        evaluation_fn: the metric, a function `(ground_truth_data,
-            representation_function, random_state, artifact_dir) -> dict`; it may leave
-            out the last argument.
-        random_seed: integer, seed of the metric.
-        name: label, recorded in the results.
         resume: whether to do nothing if the step is complete.
-        shared_codes: dictionary, empty at first, in which evaluations of one process
-            keep the codes that the next one needs too. The results are the same
-            without.
-        moments_dir: folder in which `representation.write_moments` kept what the
-            encoder makes of all images.
-        dtype_policy: Keras dtype policy of the encoder, for example "mixed_bfloat16",
-            where speed matters more than the last digits; as saved if None.
+        shared_codes: dictionary, empty at first, in which the evaluations of one
+            process keep the codes for each other. The results are the same without it.
+        moments_dir: folder in which `codes.write_moments` kept what the encoder makes
+            of all images.
+        **settings: those of `Settings`, which gin supplies if they are not given.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
         ValueError: if `output_dir` exists and may not be replaced.
     """
-    if isinstance(model_dir, list):
-        from dmt.evaluation.udr.evaluate import evaluate_models
-
-        if dtype_policy is not None:
-            raise ValueError(
-                "Several models are encoded as they were saved. Received: "
-                f"evaluation.dtype_policy={dtype_policy!r}"
-            )
-        evaluate_models(
-            model_dir, output_dir, overwrite, evaluation_fn, random_seed, name, resume
-        )
-        return
+    chosen = Settings(**settings)
     if configuration.is_done(
         output_dir, "evaluation", overwrite, resume, inputs=[model_dir]
     ):
         return
     start = time.time()
     dataset, data, codes = encoded_data(
-        model_dir, shared_codes, moments_dir, dtype_policy
+        model_dir, shared_codes, moments_dir, chosen.dtype_policy
     )
-    run = functools.partial(run_metric, evaluation_fn, data, codes, random_seed)
-    write_evaluation(run, model_dir, output_dir, name, dataset, start)
+    run = functools.partial(
+        run_metric, chosen.evaluation_fn, data, codes, chosen.random_seed
+    )
+    write_evaluation(run, model_dir, output_dir, chosen.name, dataset, start)
+
+
+evaluate_with_gin = configuration.with_gin(evaluate)
+
+
+def run_metric(
+    evaluation_fn: Callable[..., dict[str, Any]],
+    data: Any,
+    codes: Any,
+    random_seed: int,
+    artifact_dir: str | None = None,
+) -> dict[str, Any]:
+    """Scores of a metric with this seed.
+
+    Args:
+        evaluation_fn: see `Settings`.
+        data: a `GroundTruthData`.
+        codes: function from its observations to codes (n, num_codes); for a metric of
+            several models a list of functions.
+        random_seed: see `Settings`.
+        artifact_dir: directory for pictures, None for no pictures.
+    """
+    # scikit-learn breaks ties between splits with NumPy's global generator.
+    np.random.seed(random_seed)
+    arguments = {}
+    parameters = inspect.signature(evaluation_fn).parameters.values()
+    if any(p.name == "artifact_dir" or p.kind == p.VAR_KEYWORD for p in parameters):
+        arguments["artifact_dir"] = artifact_dir
+    return evaluation_fn(
+        data, codes, random_state=np.random.RandomState(random_seed), **arguments
+    )
 
 
 def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=None):
-    """The data set of the gin configuration, and the codes of a representation.
+    """The dataset of the gin configuration, and the codes of a representation.
 
     Args:
         model_dir: see `evaluate`.
         shared_codes: see `evaluate`.
         moments_dir: see `evaluate`.
-        dtype_policy: see `evaluate`.
+        dtype_policy: see `Settings`.
 
     Returns:
-        The `GroundTruthData`; and the two of `representation.codes_of` it.
+        (dataset, data, codes): a `GroundTruthData`, and what `codes_of` returns for it.
     """
     configuration.resolve_auto_dataset(
         os.path.join(model_dir, "results", "gin", "postprocess.gin")
@@ -139,13 +163,13 @@ def write_evaluation(
     """Runs a metric and writes its results, whole or not at all.
 
     Args:
-        run: function from the directory for what the metric draws to its scores.
+        run: called with the directory for the metric's pictures, returns the scores.
         input_dir: directory of the step before, whose results are carried forward.
         output_dir: directory to write or to replace.
         name: label of the evaluation.
         dataset: the `GroundTruthData`.
         start: `time.time()` when the evaluation began.
-        step: of the names of the result files.
+        step: name of the step, which the names of the result files begin with.
         **facts: more to record.
     """
     with files.replacing(output_dir) as directory:
@@ -168,7 +192,7 @@ def write_evaluation(
 
 
 def _data_bindings():
-    """The bindings that data may depend on: all but those of evaluation's functions."""
+    """The bindings that data may depend on: all but those marked as evaluation."""
     return tuple(
         (name, value)
         for name, value in sorted(results.parse_bindings(gin.config_str()).items())

@@ -2,17 +2,15 @@
 
 import functools
 import inspect
-import math
-import os
-from importlib import metadata
 
 import gin
 import numpy as np
 
-import dmt
-from dmt import metrics
 from dmt.data.ground_truth.table_data import TableData
-from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, train_and_test
+from dmt.evaluation.versions import versions
 from dmt.utils import configuration, results
 
 
@@ -28,7 +26,7 @@ def score_arrays(
     """Scores of a metric's function of arrays.
 
     Args:
-        name: name in `metrics.METRICS`.
+        name: name in `registry.METRICS`.
         factors: array (n, num_factors).
         codes: array (n, num_codes).
         factors_test: array (n_test, num_factors), or None.
@@ -43,12 +41,11 @@ def score_arrays(
         ValueError: if the name is unknown, or the metric refuses the arrays, or
             continuous factors at all.
     """
-    if name not in metrics.METRICS:
-        raise ValueError(
-            f"The metrics are {', '.join(metrics.METRICS)}. Received: {name}"
-        )
+    metrics = registry.all_metrics()
+    if name not in metrics:
+        raise ValueError(f"The metrics are {', '.join(metrics)}. Received: {name}")
     np.random.seed(seed)
-    entry = metrics.METRICS[name]
+    entry = metrics[name]
     function, parameters = entry.function, inspect.signature(entry.function).parameters
     if continuous_factors and "factors" in parameters:
         if "continuous_factors" not in parameters:
@@ -57,14 +54,14 @@ def score_arrays(
     if "seed" in parameters:
         function = functools.partial(function, seed=seed)
     if "factors_test" in parameters:
-        samples = utils.train_and_test(
+        samples = train_and_test(
             factors, codes, factors_test, codes_test, continuous_factors, seed
         )
         tables = [samples[:2], samples[2:]]
     else:
         tables = [(factors, codes) if "factors" in parameters else (codes,)]
     if entry.resampling:
-        return utils.bootstrap(function, tables)
+        return bootstrap(function, tables)
     return function(*(array for table in tables for array in table))
 
 
@@ -85,10 +82,10 @@ def check_bindings():
 
 
 def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
-    """Scores of an evaluation's gin configuration, with the arrays as data set.
+    """Scores of an evaluation's gin configuration, with the arrays as dataset.
 
-    If the arrays hold every combination of factor values once, samples are the same as
-    from a data set of these factors, and the scores those of `dmt_evaluate`.
+    If the arrays hold every combination of factor values once, the samples are the same
+    as from a dataset of these factors, and the scores are those of `dmt_evaluate`.
 
     Args:
         gin_config_files: paths of gin files, as for `dmt_evaluate`.
@@ -103,68 +100,21 @@ def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
     Raises:
         ValueError: if the metric asks for a combination that the arrays do not have.
     """
-    import dmt.evaluation.evaluate  # noqa: F401 (registers what the files bind)
+    # Keras is not needed for `score_arrays`.
+    from dmt.evaluation import evaluate
 
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     with configuration.gin_configuration(gin_config_files, gin_bindings):
-        settings = gin.get_bindings("evaluation")
-        for setting in ("evaluation_fn", "random_seed"):
-            if setting not in settings:
-                raise ValueError(
-                    f"Required gin bindings are missing: evaluation.{setting}."
-                )
-        metric = settings["evaluation_fn"]
-        if not callable(metric):
-            raise ValueError(
-                "evaluation.evaluation_fn is a metric, for example @mig. Received: "
-                f"{metric!r}"
-            )
-        gin_name = next(
-            (m.gin_name for m in metrics.METRICS.values() if _is_bound_to(metric, m)),
-            metric.__name__,
-        )
-        scores = run_metric(
+        settings = evaluate.Settings()
+        metric = settings.evaluation_fn
+        scores = evaluate.run_metric(
             metric,
             TableData(factors),
             lambda rows: codes[rows],
-            settings["random_seed"],
+            settings.random_seed,
         )
+    gin_name = getattr(metric, "gin_name", metric.__name__)
     return name or gin_name, gin_name, scores
-
-
-def _is_bound_to(function, metric):
-    bound = gin.get_configurable(metric.gin_name)
-    return inspect.unwrap(function) is inspect.unwrap(bound)
-
-
-def run_metric(evaluation_fn, data, codes, random_seed, artifact_dir=None):
-    """Scores of a metric with this seed.
-
-    Args:
-        evaluation_fn: see `evaluate`.
-        data: a `GroundTruthData`.
-        codes: function from its observations to codes (n, num_codes).
-        random_seed: integer.
-        artifact_dir: directory for what the metric draws, None for nothing.
-    """
-    # scikit-learn breaks ties between splits with NumPy's global generator.
-    np.random.seed(random_seed)
-    arguments = {}
-    parameters = inspect.signature(evaluation_fn).parameters.values()
-    if any(p.name == "artifact_dir" or p.kind == p.VAR_KEYWORD for p in parameters):
-        arguments["artifact_dir"] = artifact_dir
-    return evaluation_fn(
-        data, codes, random_state=np.random.RandomState(random_seed), **arguments
-    )
-
-
-def versions():
-    """What computed the scores, as {"package": "version"}."""
-    packages = ("keras", "numba", "numpy", "scikit-learn", "scipy")
-    return {
-        "dmt": dmt.__version__,
-        **{package: metadata.version(package) for package in packages},
-    }
 
 
 def write_scores(scores, path, seed):
@@ -176,39 +126,3 @@ def write_scores(scores, path, seed):
         seed: the seed of `score_arrays`, for the record.
     """
     results.save_dict({**scores, "seed": seed, "versions": versions()}, path)
-
-
-def scores_in(aggregate, step="evaluation"):
-    """The metric and the results in `aggregate/<step>.json`.
-
-    Args:
-        aggregate: the file's dictionary.
-        step: "evaluation" or "validation".
-
-    Returns:
-        Gin name of the metric, "" if unknown, and its results; nan where JSON has null.
-    """
-    config = f"{step}_config."
-    name = aggregate.get(f"{config}{step}.{step}_fn", "")
-    if name.startswith("%"):
-        name = aggregate.get(f"{config}{name[1:]}", name)
-    prefix = f"{step}_results."
-    return name.lstrip("@").rpartition("/")[2], {
-        key.removeprefix(prefix): math.nan if value is None else value
-        for key, value in aggregate.items()
-        if key.startswith(prefix)
-    }
-
-
-def score_table(output_dirs, step="evaluation"):
-    """The scores of several evaluations as lines of text.
-
-    Args:
-        output_dirs: directories that `evaluate` or `validate` wrote, by their labels.
-        step: "evaluation" or "validation".
-    """
-    rows = []
-    for label, output_dir in output_dirs.items():
-        path = os.path.join(output_dir, "results", "aggregate", f"{step}.json")
-        rows.append((label, *scores_in(results.load_json(path), step)))
-    return metrics.table(rows)

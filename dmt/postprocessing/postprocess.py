@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 
 import gin
 import keras
@@ -14,31 +15,18 @@ from dmt.postprocessing.representation import REPRESENTATION_FILE, Representatio
 from dmt.utils import configuration, files, results
 
 
-def postprocess_with_gin(
-    model_dir,
-    output_dir,
-    overwrite=False,
-    gin_config_files=(),
-    gin_bindings=(),
-    **flags,
-):
-    """Runs `postprocess` under a gin configuration; see there."""
-    with configuration.gin_configuration(gin_config_files, gin_bindings):
-        postprocess(model_dir, output_dir, overwrite, **flags)
-
-
 @gin.configurable(
     "postprocess", denylist=["model_dir", "output_dir", "overwrite", "resume"]
 )
 def postprocess(
-    model_dir,
-    output_dir,
-    overwrite=False,
-    postprocess_fn=gin.REQUIRED,
-    random_seed=gin.REQUIRED,
-    name="",
-    resume=False,
-):
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    postprocess_fn: Callable = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    name: str = "",
+    resume: bool = False,
+) -> None:
     """Extracts the representation of a trained model.
 
     Writes `tfhub/` (SavedModel, signature `representation`: images -> default),
@@ -91,6 +79,9 @@ def postprocess(
             {"elapsed_time": time.time() - start},
             os.path.join(model_dir, "results"),
         )
+
+
+postprocess_with_gin = configuration.with_gin(postprocess)
 
 
 def _as_model(transform_fn, model):

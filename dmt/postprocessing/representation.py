@@ -1,4 +1,4 @@
-"""What postprocessing makes of a model: images -> codes."""
+"""Representations: functions from images to codes, which postprocessing writes."""
 
 import os
 
@@ -68,9 +68,9 @@ def load_representation(directory, dtype_policy=None):
 
 
 def _with_policy(network, dtype_policy):
-    """A copy of a functional network that computes in another dtype up to its outputs.
+    """A copy of a functional network whose hidden layers compute in another dtype.
 
-    The layers that give the outputs stay as they are: rounded codes would tie.
+    The layers that give the outputs keep their dtype, so that codes are not rounded.
     """
     last = {tensor._keras_history.operation.name for tensor in network.outputs}
 

@@ -1,11 +1,13 @@
-"""From a representation to scores that a few labelled images give.
+"""From a representation to its scores on a few labelled images.
 
-Such scores choose among models where the factors of most images are not known
-(Locatello et al., 2020, https://arxiv.org/abs/1905.01258, Section 3.2). The labels are
-those of the gin configurable `labeller`.
+Such scores choose among models if the factors of most images are not known
+(Locatello et al., 2020, https://arxiv.org/abs/1905.01258, Section 3.2). The gin
+configurable `labeller` makes the labels.
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import gin
 import numpy as np
@@ -15,35 +17,22 @@ from dmt.evaluation.evaluate import encoded_data, write_evaluation
 from dmt.utils import configuration, stages
 
 
-def validate_with_gin(
-    model_dir,
-    output_dir,
-    overwrite=False,
-    gin_config_files=(),
-    gin_bindings=(),
-    **flags,
-):
-    """Runs `validate` under a gin configuration; see there."""
-    with configuration.gin_configuration(gin_config_files, gin_bindings):
-        validate(model_dir, output_dir, overwrite, **flags)
-
-
 @stages.configurable(
     "validation",
     "evaluation",
     denylist=["model_dir", "output_dir", "overwrite", "resume", "shared_codes"],
 )
 def validate(
-    model_dir,
-    output_dir,
-    overwrite=False,
-    validation_fn=gin.REQUIRED,
-    random_seed=gin.REQUIRED,
-    num_labelled_samples=gin.REQUIRED,
-    name="",
-    resume=False,
-    shared_codes=None,
-):
+    model_dir: str,
+    output_dir: str,
+    overwrite: bool = False,
+    validation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    num_labelled_samples: int = gin.REQUIRED,
+    name: str = "",
+    resume: bool = False,
+    shared_codes: dict | None = None,
+) -> None:
     """Scores a representation with one metric on labelled images.
 
     Writes `results/` to `output_dir`, whole or not at all.
@@ -81,6 +70,9 @@ def validate(
     write_evaluation(
         run, model_dir, output_dir, name, dataset, start, step="validation"
     )
+
+
+validate_with_gin = configuration.with_gin(validate)
 
 
 def scores_on_labels(data, codes, validation_fn, random_seed, num_labelled_samples):

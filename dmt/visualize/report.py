@@ -12,7 +12,7 @@ import numpy as np
 
 from dmt import metrics
 from dmt.data.ground_truth import named_data
-from dmt.evaluation import score
+from dmt.evaluation import tables
 from dmt.utils import results
 from dmt.visualize import pages
 
@@ -108,7 +108,7 @@ def score_table(run_dir):
         run_dir: directory of the run, see `write_report`.
     """
     paths = (path.split(os.sep) for path in _aggregates(run_dir))
-    return score.score_table(
+    return tables.score_table(
         {"/".join(parts[-5:-3]): os.sep.join(parts[:-3]) for parts in paths}
     )
 
@@ -163,7 +163,7 @@ def _aggregates(run_dir):
 
 def _metric(path, names):
     aggregate = results.load_json(path)
-    gin_name, found = score.scores_in(aggregate)
+    gin_name, found = tables.scores_in(aggregate)
     representation, name = path.split(os.sep)[-5:-3]
     metric = {
         "representation": representation,

@@ -1,7 +1,5 @@
 """Evaluations in one call, provenance, confidence intervals, other precisions."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -10,69 +8,13 @@ from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import codes_of
 from dmt.evaluation.evaluate import evaluate_with_gin
-from dmt.methods.train import train_with_gin
-from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
-from tests.helpers.runs import TINY, bindings, call
-
-MIG = """
-evaluation.evaluation_fn = @mig
-mig.num_train = 300
-discretizer.num_bins = 20
-discretizer.discretizer_fn = @histogram_discretizer
-"""
-FACTOR_VAE = """
-evaluation.evaluation_fn = @factor_vae_score
-factor_vae_score.num_variance_estimate = 200
-factor_vae_score.num_train = 100
-factor_vae_score.num_eval = 50
-factor_vae_score.batch_size = 8
-"""
-DCI = """
-evaluation.evaluation_fn = @dci
-dci.num_train = 300
-dci.num_test = 100
-"""
-ALWAYS = 'dataset.name = "auto"\nevaluation.random_seed = 3\n'
-
-
-@pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    lines = bindings(TINY, encoder__encoder_fn="@conv_encoder")
-    train_with_gin(str(root / "model"), gin_bindings=lines)
-    for name in ("mean", "sampled"):
-        postprocess_with_gin(
-            str(root / "model"),
-            str(root / name),
-            gin_bindings=[
-                "dataset.name = 'auto'",
-                f"postprocess.postprocess_fn = @{name}_representation",
-                "postprocess.random_seed = 0",
-            ],
-        )
-    configs = root / "configs"
-    configs.mkdir()
-    for name, text in (("mig", MIG), ("factor_vae", FACTOR_VAE), ("dci", DCI)):
-        (configs / f"{name}.gin").write_text(ALWAYS + text)
-    return root
-
-
-def results(directory):
-    found = {}
-    for name in ("results", "config"):
-        path = directory / "results" / "json" / f"evaluation_{name}.json"
-        found |= json.loads(path.read_text())
-    return {
-        key: value
-        for key, value in found.items()
-        if key not in ("uuid", "elapsed_time", "evaluation.name")
-    }
+from tests.helpers.runs import call
 
 
 @pytest.mark.parametrize("representation", ["mean", "sampled"])
 def test_several_evaluations_in_one_call_are_as_one_call_each(
-    run_dir, representation, tmp_path
+    run_dir, results, representation, tmp_path
 ):
     process = call(
         "dmt_evaluate",
@@ -106,7 +48,7 @@ def test_codes_are_shared_between_evaluations(run_dir, tmp_path):
         if name == "mig":
             (first,) = shared_codes.values()
     assert list(shared_codes.values()) == [first]
-    # Another data set must not get these codes.
+    # Another dataset must not get these codes.
     evaluate_with_gin(
         str(run_dir / "mean"),
         str(tmp_path / "other"),
@@ -117,7 +59,7 @@ def test_codes_are_shared_between_evaluations(run_dir, tmp_path):
     assert first not in shared_codes.values()
 
 
-def test_results_name_versions_and_settings(run_dir, tmp_path):
+def test_results_name_versions_and_settings(run_dir, results, tmp_path):
     evaluate_with_gin(
         str(run_dir / "mean"),
         str(tmp_path / "dci"),
@@ -132,7 +74,7 @@ def test_results_name_versions_and_settings(run_dir, tmp_path):
     assert found["evaluation.random_seed"] == "3"
 
 
-def test_confidence_intervals_on_request(run_dir, tmp_path):
+def test_confidence_intervals_on_request(run_dir, results, tmp_path):
     for name in ("mig", "factor_vae", "dci"):
         evaluate_with_gin(
             str(run_dir / "mean"),

@@ -14,7 +14,6 @@ from dmt.evaluation.score import score_arrays, score_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils.arrays import load_tables
 from dmt.utils.compilation import compiled
-from tests.evaluation.test_evaluate import results, run_dir  # noqa: F401 (a fixture)
 from tests.golden import recipes
 from tests.helpers.runs import call, check_mistake
 
@@ -48,7 +47,7 @@ predictor.predictor_fn = @gradient_boosting_classifier
 }
 
 
-def test_arrays_of_another_program_score_as_the_pipeline(run_dir, tmp_path):  # noqa: F811
+def test_arrays_of_another_program_score_as_the_pipeline(run_dir, results, tmp_path):
     dataset = named_data.get_named_ground_truth_data("dsprites_rendered_small")
     everything = np.arange(dataset.size)
     encode = compiled(load_representation(run_dir / "mean"))

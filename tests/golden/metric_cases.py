@@ -1,6 +1,6 @@
 """Runs metrics on the golden cases and compares the scores.
 
-A case has a data set, a representation, a seed and parameters, and one of
+A case has a dataset, a representation, a seed and parameters, and one of
   output: the scores;
   spread: [minimum, maximum, standard deviation] of each score over several seeds of
     numpy's global generator, which breaks ties and draws interventions;
@@ -115,7 +115,7 @@ def check(case, function=None):
 
     Args:
         case: a golden case.
-        function: maps samples of the data set to scores, for the array functions: takes
+        function: maps samples of the dataset to scores, for the array functions: takes
             factors and codes, twice where there is a test sample. The gin configurable
             if None.
     """

@@ -1,4 +1,4 @@
-"""Inputs of the golden numbers: small data sets and representations made by numpy.
+"""Inputs of the golden numbers: small datasets and representations made by numpy.
 
 A specification in the golden files is a dictionary with a `kind`. Linear maps add one
 input after the other, without BLAS, and tanh is rounded, so that the same bits come

@@ -8,12 +8,11 @@ import pytest
 from dmt.data import labellers
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.metrics import dci, mig
-from dmt.methods.train import train_with_gin
-from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils import configuration
 from dmt.validation.validate import validate_with_gin
-from tests.helpers.runs import TINY, bindings
+from tests.helpers import representations
+from tests.helpers.runs import bindings
 
 LINES = {
     "dataset.name": "'auto'",
@@ -40,17 +39,7 @@ METRICS = {
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
-    train_with_gin(str(root / "model"), gin_bindings=bindings(TINY))
-    postprocess_with_gin(
-        str(root / "model"),
-        str(root / "mean"),
-        gin_bindings=[
-            "dataset.name = 'auto'",
-            "postprocess.postprocess_fn = @mean_representation",
-            "postprocess.random_seed = 0",
-        ],
-    )
-    return root
+    return representations.make(root)
 
 
 def lines(metric, **changes):

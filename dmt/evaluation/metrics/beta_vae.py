@@ -5,15 +5,34 @@ Framework, 2017, section 3 (https://openreview.net/forum?id=Sy2fzU9gl).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, votes
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry, votes
+from dmt.evaluation.metrics.information import class_indices
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 
-def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, seed=0):
+@registry.metric(
+    "beta_vae_sklearn",
+    scores=["eval_accuracy"],
+    # The regression is regularised.
+    invariances=registry.EVERYTHING - {"scale codes"},
+    resampling=False,
+)
+def beta_vae(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    batch_size: int = 64,
+    num_train: int = 10000,
+    num_eval: int = 5000,
+    seed: int = 0,
+) -> dict[str, Any]:
     """BetaVAE score of a table of samples.
 
     One point: choose a factor k, draw pairs of samples that share the value of k, and
@@ -21,41 +40,41 @@ def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, s
     the average.
 
     The pairs are drawn with replacement from the given samples, so the table must hold
-    several samples for each value: all of a data set, or many random ones.
+    several samples for each value: all of a dataset, or many random ones.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      batch_size: Pairs per point.
-      num_train: Points that train the classifier.
-      num_eval: Points that test it.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        batch_size: pairs per point.
+        num_train: points that train the classifier.
+        num_eval: points that test it.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        train_accuracy, eval_accuracy: Shares of the points that are classified
-          correctly, in [0, 1], 1 is best. If one factor only is ever chosen, as when
-          there is one, the answer is always that factor. (scikit-learn, and with it
-          disentanglement_lib, refuses a single class.)
-        train_accuracy_per_factor, eval_accuracy_per_factor: The same for the points
-          of one factor, lists (num_factors,); nan where there is no point.
-        num_train, num_eval, batch_size, scikit_learn: The settings, and the version
-          of the classifier's library.
+        Dictionary:
+            train_accuracy, eval_accuracy: shares of the points that are classified
+                correctly, in [0, 1], 1 is best. If only one factor is ever chosen, the
+                answer is always that factor. (disentanglement_lib fails there, because
+                scikit-learn refuses a single class.)
+            train_accuracy_per_factor, eval_accuracy_per_factor: the same for the points
+                of one factor, lists (num_factors,); nan where there is no point.
+            num_train, num_eval, batch_size, scikit_learn: the settings, and the version
+                of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
+        1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
-    values = utils.class_indices(factors.T)
-    # The samples of a value follow each other in `order`, from `start` of the value.
+    values = class_indices(factors)
+    # In `order`, samples with the same value are neighbours, from `start` on.
     order = [np.argsort(column, kind="stable") for column in values]
     count = [np.bincount(column) for column in values]
     start = [np.cumsum(counts) - counts for counts in count]
@@ -74,33 +93,11 @@ def beta_vae(factors, codes, *, batch_size=64, num_train=10000, num_eval=5000, s
     return _score(draw_points, num_train, num_eval, batch_size, num_factors)
 
 
-@stages.configurable(
-    "beta_vae_sklearn", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("beta_vae_sklearn")
 def compute_beta_vae_sklearn(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    batch_size=gin.REQUIRED,
-    num_train=gin.REQUIRED,
-    num_eval=gin.REQUIRED,
+    sampler, batch_size=gin.REQUIRED, num_train=gin.REQUIRED, num_eval=gin.REQUIRED
 ):
-    """BetaVAE score on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      batch_size: Pairs per point.
-      num_train: Points that train the classifier.
-      num_eval: Points that test it.
-
-    Returns:
-      Dictionary, see `beta_vae`.
-    """
-    del artifact_dir
+    """BetaVAE score on samples of a dataset; see `beta_vae` for the settings."""
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))
@@ -111,40 +108,30 @@ def compute_beta_vae_sklearn(
         return np.abs(codes[:, 0] - codes[:, 1]).mean(axis=1).astype(np.float64)
 
     def draw_points(num_points):
-        return votes.sample_votes(
-            ground_truth_data,
-            representation_function,
-            random_state,
-            num_points,
-            2,
-            batch_size,
-            share,
-            difference,
-        )
+        return votes.sample_votes(sampler, num_points, 2, batch_size, share, difference)
 
-    return _score(
-        draw_points, num_train, num_eval, batch_size, ground_truth_data.num_factors
-    )
+    num_factors = sampler.data.num_factors
+    return _score(draw_points, num_train, num_eval, batch_size, num_factors)
 
 
 def _score(draw_points, num_train, num_eval, batch_size, num_factors):
     """Trains and tests the classifier.
 
     Args:
-      draw_points: Maps a number of points to the fixed factors (num_points,) and the
-        mean differences (num_points, num_codes).
-      num_train: Points that train the classifier.
-      num_eval: Points that test it.
-      batch_size: Pairs per point, for the record.
-      num_factors: Number of factors.
+        draw_points: maps a number of points to the fixed factors (num_points,) and the
+            mean differences (num_points, num_codes).
+        num_train: points that train the classifier.
+        num_eval: points that test it.
+        batch_size: pairs per point, for the record.
+        num_factors: number of factors.
 
     Returns:
-      Dictionary, see `beta_vae`.
+        Dictionary, see `beta_vae`.
     """
     import sklearn
 
     tables = [draw_points(num_train), draw_points(num_eval)]
-    return utils.bootstrap(
+    return bootstrap(
         functools.partial(_accuracies, num_factors=num_factors), tables
     ) | {
         "num_train": num_train,
@@ -157,7 +144,7 @@ def _score(draw_points, num_train, num_eval, batch_size, num_factors):
 def _accuracies(train, train_features, evaluation, eval_features, num_factors):
     from sklearn import linear_model
 
-    (model,) = utils.fit(
+    (model,) = predictors.fit(
         linear_model.LogisticRegression, train_features, train[:, None]
     )
     scores = {}

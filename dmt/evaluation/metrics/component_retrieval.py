@@ -4,14 +4,32 @@ Maziarka et al.: On the relationship between disentanglement and multi-task lear
 2021 (https://arxiv.org/abs/2110.03498), Table 7.
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import unit_ranks
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.utils import checks
 
 
-def component_retrieval(factors, codes, *, significance=0.05, continuous_factors=False):
+@registry.metric(
+    "component_retrieval",
+    scores=["retrieved_share", "mean_correlation"],
+    # Correlations need the order of values.
+    invariances=registry.EVERYTHING - {"relabel factors"},
+)
+def component_retrieval(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    significance: float = 0.05,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """Matches each code with the factor that it is most correlated with.
 
     Each code is given the factor with the largest absolute Spearman correlation among
@@ -19,84 +37,55 @@ def component_retrieval(factors, codes, *, significance=0.05, continuous_factors
     Factors and codes that do not vary have correlation 0.
 
     Args:
-      factors: Array-like of shape (n, num_factors), numbers or discrete values in a
-        meaningful order.
-      codes: Array-like of shape (n, num_codes).
-      continuous_factors: Whether factors are numbers that need not repeat.
-      significance: Largest p-value of a correlation that counts, in (0, 1), of the
-        two-sided test by Student's t distribution.
+        factors: array-like of shape (n, num_factors), numbers or discrete values in a
+            meaningful order.
+        codes: array-like of shape (n, num_codes).
+        continuous_factors: whether factors are numbers that need not repeat.
+        significance: largest p-value of a correlation that counts, in (0, 1), of the
+            two-sided test by Student's t distribution.
 
     Returns:
-      Dictionary:
-        retrieved_share: Share of the factors that are retrieved, in [0, 1].
-        num_retrieved: Their number.
-        mean_correlation, std_correlation, min_correlation, max_correlation: Over the
-          matched codes, of the absolute correlation; 0 if there are none.
-        factor_of_code: List (num_codes,), number of the factor, -1 for none.
-        spearman: Nested list (num_codes, num_factors), correlations in [-1, 1].
-        num_train: Number of samples.
+        Dictionary:
+            retrieved_share: share of the factors that are retrieved, in [0, 1].
+            num_retrieved: their number.
+            mean_correlation, std_correlation, min_correlation, max_correlation: over
+                the matched codes, of the absolute correlation; 0 if there are none.
+            factor_of_code: list (num_codes,), number of the factor, -1 for none.
+            spearman: nested list (num_codes, num_factors), correlations in [-1, 1].
+            num_train: number of samples.
 
     Raises:
-      ValueError: If the shapes do not fit, there are fewer than 3 samples, or the
-        significance is out of range.
+        ValueError: if the shapes do not fit, there are fewer than 3 samples, or the
+            significance is out of range.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(4) for size in range(4)])
-      >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
-      1
+        >>> import numpy as np
+        >>> factors = np.indices([4, 4]).reshape(2, -1).T
+        >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
+        1
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    factors, codes = check_samples(factors, codes, continuous_factors)
     return _component_retrieval(factors, codes, significance)
 
 
-@stages.configurable(
-    "component_retrieval", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("component_retrieval")
 def compute_component_retrieval(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-    significance=0.05,
+    sampler, num_train=gin.REQUIRED, batch_size=16, significance=0.05
 ):
-    """Component retrieval on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      significance: See `component_retrieval`.
-
-    Returns:
-      Dictionary, see `component_retrieval`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.bootstrap(
+    """Component retrieval on samples of a dataset."""
+    return bootstrap(
         lambda factors, codes: _component_retrieval(factors, codes, significance),
-        [(factors.T, codes.T)],
+        [sampler.sample(num_train, batch_size)],
     )
 
 
 def _component_retrieval(factors, codes, significance):
-    # Not needed to import the package.
     from scipy import stats
 
     num_samples, num_codes = codes.shape
-    if num_samples < 3 or not 0 < significance < 1:
-        raise ValueError(
-            "Correlations need 3 samples and a significance in (0, 1). Received: "
-            f"num_samples={num_samples}, significance={significance!r}"
-        )
-    ranks = np.nan_to_num(utils.unit_ranks(np.concatenate([codes, factors], axis=1)))
+    checks.number("significance", significance, above=0, below=1)
+    checks.integer("num_samples", num_samples, low=3)
+    ranks = np.nan_to_num(unit_ranks(np.concatenate([codes, factors], axis=1)))
     spearman = np.clip(ranks[:, :num_codes].T @ ranks[:, num_codes:], -1, 1)
     strength = np.abs(spearman)
     with np.errstate(divide="ignore"):

@@ -5,23 +5,33 @@ Representations, 2018, section 2 (https://openreview.net/forum?id=By-7dz-AZ).
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
 
 
+@registry.metric(
+    "dci",
+    scores=["disentanglement", "completeness", "informativeness_test"],
+    # Completeness is an entropy to the base of the number of codes.
+    invariances=registry.EVERYTHING - {"add dead code"},
+)
 def dci(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    predictor=None,
-    continuous_factors=False,
-):
+    predictor: Callable[[], Any] | None = None,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """DCI scores from classifiers that predict each factor from all codes.
 
     With R[d, k] the importance of code d to the classifier of factor k:
@@ -38,48 +48,48 @@ def dci(
     call `numpy.random.seed` first for results that repeat.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier, or regressor for continuous factors. Importances are its
-        `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
-        boosted trees if None.
-      continuous_factors: Whether the factors are numbers, not classes. Informativeness
-        is then R^2, at most 1.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier, or regressor for continuous factors. Importances are its
+            `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
+            boosted trees if None.
+        continuous_factors: whether the factors are numbers, not classes.
+            Informativeness is then R^2, at most 1.
 
     Returns:
-      Dictionary:
-        informativeness_train, informativeness_test: Mean accuracy over factors, in
-          [0, 1], 1 is best.
-        disentanglement, completeness: In [0, 1], 1 is best; nan if there is one factor,
-          or one code.
-        informativeness_train_per_factor, informativeness_test_per_factor,
-          completeness_per_factor: Lists (num_factors,).
-        disentanglement_per_code: List (num_codes,).
-        importance_matrix: Nested list (num_codes, num_factors), at least 0.
-        num_train, num_test: Number of samples.
-        predictor, scikit_learn: Name of the classifier, version of its library.
+        Dictionary:
+            informativeness_train, informativeness_test: mean accuracy over factors, in
+                [0, 1], 1 is best.
+            disentanglement, completeness: in [0, 1], 1 is best; nan if there is one
+                factor, or one code.
+            informativeness_train_per_factor, informativeness_test_per_factor,
+                completeness_per_factor: lists (num_factors,).
+            disentanglement_per_code: list (num_codes,).
+            importance_matrix: nested list (num_codes, num_factors), at least 0.
+            num_train, num_test: number of samples.
+            predictor, scikit_learn: name of the classifier, version of its library.
 
     Raises:
-      ValueError: If the shapes do not fit, or the classifier has no importances.
+        ValueError: if the shapes do not fit, or the classifier has no importances.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> scores = dci(factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
-      (1.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> scores = dci(factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
+        (1.0, 1.0)
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
     if predictor is None and continuous_factors:
         predictor = _regressor
     elif predictor is None:
-        predictor = utils.gradient_boosting_classifier
+        predictor = predictors.gradient_boosting_classifier
     importance, train_accuracy, test_accuracy = compute_importance(
         factors_train, codes_train, factors_test, codes_test, predictor
     )
@@ -95,7 +105,7 @@ def dci(
         "importance_matrix": importance.tolist(),
         "num_train": len(factors_train),
         "num_test": len(factors_test),
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
@@ -105,105 +115,55 @@ def _regressor():
     return ensemble.GradientBoostingRegressor()
 
 
-@stages.configurable("dci", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("dci")
 def compute_dci(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
-    predictor_fn=utils.gradient_boosting_classifier,
+    predictor_fn=predictors.gradient_boosting_classifier,
 ):
-    """DCI scores on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      predictor_fn: See `predictor` of `dci`.
-
-    Returns:
-      Dictionary, see `dci`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    return _dci_of_samples(samples, predictor_fn)
+    """DCI scores on samples of a dataset; `predictor_fn` is the predictor of `dci`."""
+    tables = sampler.train_and_test(num_train, num_test, batch_size)
+    return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
 
 
-@stages.configurable(
-    "dci_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
-)
+@on_labels("dci_validation")
 def compute_dci_on_fixed_data(
-    observations,
-    labels,
-    representation_function,
+    factors,
+    codes,
     train_percentage=gin.REQUIRED,
     batch_size=100,
-    predictor_fn=utils.gradient_boosting_classifier,
+    predictor_fn=predictors.gradient_boosting_classifier,
 ):
-    """DCI scores of labelled observations.
-
-    Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
-      batch_size: See `utils.obtain_representation`.
-      predictor_fn: See `predictor` of `dci`.
-
-    Returns:
-      Dictionary, see `dci`.
-
-    Raises:
-      ValueError: If no samples are left to train or to test.
-    """
+    """DCI scores of labelled observations; the first ones train, see `split`."""
     del batch_size
-    samples = utils.encode_and_split(
-        observations, labels, representation_function, train_percentage
-    )
-    return _dci_of_samples(samples, predictor_fn)
-
-
-def _dci_of_samples(samples, predictor):
-    return utils.bootstrap(
-        functools.partial(dci, predictor=predictor), [samples[:2], samples[2:]]
-    )
+    tables = split(factors, codes, train_percentage)
+    return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
 
 
 def compute_importance(factors_train, codes_train, factors_test, codes_test, predictor):
     """Importance of every code to a classifier of every factor, and its accuracy.
 
     Args:
-      factors_train: Array of shape (n_train, num_factors), discrete values.
-      codes_train: Array of shape (n_train, num_codes).
-      factors_test: Array of shape (n_test, num_factors), discrete values.
-      codes_test: Array of shape (n_test, num_codes).
-      predictor: Function without arguments that returns an unfitted classifier.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        factors_test: array of shape (n_test, num_factors), discrete values.
+        codes_test: array of shape (n_test, num_codes).
+        predictor: function without arguments that returns an unfitted classifier.
 
     Returns:
-      Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a regressor,
-      on the training samples (num_factors,) and on the test samples (num_factors,).
+        Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a
+        regressor, on the training samples (num_factors,) and on the test samples
+        (num_factors,).
     """
-    models = utils.fit(predictor, codes_train, factors_train)
+    models = predictors.fit(predictor, codes_train, factors_train)
     num_codes = codes_train.shape[1]
     importance = np.stack([_importances(model, num_codes) for model in models], axis=1)
     return (
         importance,
-        utils.scores(models, codes_train, factors_train),
-        utils.scores(models, codes_test, factors_test),
+        predictors.scores(models, codes_train, factors_train),
+        predictors.scores(models, codes_test, factors_test),
     )
 
 
@@ -224,10 +184,10 @@ def disentanglement_per_code(importance_matrix):
     """1 - entropy of the shares of the factors in each code's importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
+        Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
     """
     # The offset keeps rows of zeros defined: they are uniform.
     shares = importance_matrix + 1e-11
@@ -240,10 +200,10 @@ def disentanglement(importance_matrix):
     """Mean of `disentanglement_per_code`, weighted by the codes' importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
+        Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
     """
     weights = importance_matrix.sum(axis=1)
     if not weights.any():
@@ -257,10 +217,10 @@ def completeness_per_factor(importance_matrix):
     """1 - entropy of the shares of the codes in each factor's importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
+        Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
     """
     return disentanglement_per_code(importance_matrix.T)
 
@@ -269,9 +229,9 @@ def completeness(importance_matrix):
     """Mean of `completeness_per_factor`, weighted by the factors' importances.
 
     Args:
-      importance_matrix: Array of shape (num_codes, num_factors), at least 0.
+        importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
+        Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
     """
     return disentanglement(importance_matrix.T)

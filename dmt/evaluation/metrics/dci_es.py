@@ -6,25 +6,41 @@ Extended Disentanglement Framework with Connections to Identifiability, 2023
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import dci, utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import dci, predictors, registry
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.utils import checks
 
 
+@registry.metric(
+    "dci_es",
+    scores=[
+        "disentanglement",
+        "completeness",
+        "informativeness_test",
+        "explicitness",
+        "size",
+    ],
+    # Size counts codes; trees grow deeper on repeated samples.
+    invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+)
 def dci_es(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    max_depth=32,
-    num_trees=10,
-    continuous_factors=False,
-    seed=0,
-):
+    max_depth: int = 32,
+    num_trees: int = 10,
+    continuous_factors: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
     """DCI-ES scores from random forests of growing depth.
 
     The capacity of a probe is the depth of its trees, from 1 to max_depth. The
@@ -48,60 +64,57 @@ def dci_es(
     from 1 to 32, and splits that choose among some codes, drawn at random.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors).
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors).
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      max_depth: Largest depth of the trees, at least 2.
-      num_trees: Number of trees in a forest.
-      continuous_factors: Whether the factors are numbers, not classes. Scores are then
-        R^2 in place of accuracy, and the loss of guessing is 1.
-      seed: Integer seed of the forests.
+        factors: array-like of shape (n_train, num_factors).
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors).
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        max_depth: largest depth of the trees, at least 2.
+        num_trees: number of trees in a forest.
+        continuous_factors: whether the factors are numbers, not classes. Scores are
+            then R^2 in place of accuracy, and the loss of guessing is 1.
+        seed: integer seed of the forests.
 
     Returns:
-      Dictionary:
-        disentanglement, completeness: In [0, 1], 1 is best. The former is nan with one
-          factor, the latter with one code, as neither has a choice.
-        informativeness_test: Mean test accuracy over factors, in [0, 1], 1 is best; or
-          R^2, at most 1.
-        explicitness: Mean over factors, at most 1, which is best; about -1 if the loss
-          falls at the largest depth only.
-        size: Greater than 0; 1 if there are as many codes as factors, less if more.
-        informativeness_test_per_factor, completeness_per_factor,
-          explicitness_per_factor: Lists (num_factors,). A factor with one value in the
-          training sample has explicitness 1, as there is nothing to learn.
-        disentanglement_per_code: List (num_codes,).
-        importance_matrix: Nested list (num_codes, num_factors), at least 0.
-        loss_capacity_curves: Nested list (num_factors, max_depth), the curves l_k.
-        best_depth: Depth with the best mean test score.
-        num_train, num_test, max_depth, num_trees: The settings.
-        scikit_learn: Version of the library of the forests.
+        Dictionary:
+            disentanglement, completeness: in [0, 1], 1 is best. The former is nan with
+                one factor, the latter with one code, as neither has a choice.
+            informativeness_test: mean test accuracy over factors, in [0, 1], 1 is best;
+                or R^2, at most 1.
+            explicitness: mean over factors, at most 1, which is best; about -1 if the
+                loss falls at the largest depth only.
+            size: greater than 0; 1 if there are as many codes as factors, less if more.
+            informativeness_test_per_factor, completeness_per_factor,
+                explicitness_per_factor: lists (num_factors,). A factor with one value
+                in the training sample has explicitness 1, as there is nothing to learn.
+            disentanglement_per_code: list (num_codes,).
+            importance_matrix: nested list (num_codes, num_factors), at least 0.
+            loss_capacity_curves: nested list (num_factors, max_depth), the curves l_k.
+            best_depth: depth with the best mean test score.
+            num_train, num_test, max_depth, num_trees: the settings.
+            scikit_learn: version of the library of the forests.
 
     Raises:
-      ValueError: If the shapes do not fit, or max_depth is less than 2.
+        ValueError: if the shapes do not fit, or max_depth is less than 2.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(2) for size in range(2)])
-      >>> factors = np.tile(factors, (50, 1))
-      >>> scores = dci_es(factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores["explicitness"], scores["informativeness_test"], scores["size"]
-      (1.0, 1.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([2, 2]).reshape(2, -1).T
+        >>> factors = np.tile(factors, (50, 1))
+        >>> scores = dci_es(factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores["explicitness"], scores["informativeness_test"], scores["size"]
+        (1.0, 1.0, 1.0)
     """
     import sklearn
 
-    if max_depth < 2:
-        raise ValueError(
-            f"A loss-capacity curve needs 2 depths. Received: max_depth={max_depth}"
-        )
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    checks.integer("max_depth", max_depth, low=2)
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
     forest = functools.partial(
         _regressor if continuous_factors else _classifier, max_depth, num_trees, seed
     )
-    models = utils.fit(forest, codes_train, factors_train)
+    models = predictors.fit(forest, codes_train, factors_train)
     scores = np.array(
         [
             _scores_by_depth(model, codes_test, target, max_depth)
@@ -143,12 +156,9 @@ def dci_es(
     }
 
 
-@stages.configurable("dci_es", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("dci_es")
 def compute_dci_es(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
@@ -157,43 +167,15 @@ def compute_dci_es(
     continuous_factors=False,
     seed=0,
 ):
-    """DCI-ES scores on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      max_depth: Largest depth of the trees, at least 2.
-      num_trees: Number of trees in a forest.
-      continuous_factors: Whether the factors are numbers, not classes.
-      seed: Integer seed of the forests.
-
-    Returns:
-      Dictionary, see `dci_es`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
+    """DCI-ES scores on samples of a dataset; see `dci_es` for the options."""
+    score = functools.partial(
+        dci_es,
+        max_depth=max_depth,
+        num_trees=num_trees,
+        continuous_factors=continuous_factors,
+        seed=seed,
     )
-    return utils.bootstrap(
-        functools.partial(
-            dci_es,
-            max_depth=max_depth,
-            num_trees=num_trees,
-            continuous_factors=continuous_factors,
-            seed=seed,
-        ),
-        [samples[:2], samples[2:]],
-    )
+    return bootstrap(score, sampler.train_and_test(num_train, num_test, batch_size))
 
 
 def _classifier(max_depth, num_trees, seed):
@@ -216,13 +198,13 @@ def _scores_by_depth(forest, codes, target, max_depth):
     """Test accuracy, or R^2, (max_depth,) of the forest cut at depth 1, 2, ...
 
     Args:
-      forest: Fitted random forest, or classifier that always answers the same.
-      codes: Array of shape (n_test, num_codes).
-      target: Array of shape (n_test,).
-      max_depth: Number of depths.
+        forest: fitted random forest, or classifier that always answers the same.
+        codes: array of shape (n_test, num_codes).
+        target: array of shape (n_test,).
+        max_depth: number of depths.
 
     Returns:
-      Array of shape (max_depth,).
+        Array of shape (max_depth,).
     """
     if not hasattr(forest, "estimators_"):
         return np.full(max_depth, np.mean(forest.predict(codes) == target))

@@ -4,14 +4,31 @@ Sepliarskaia, Kiseleva, de Rijke: How to Not Measure Disentanglement, 2019
 (https://arxiv.org/abs/1910.05587).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    entropy,
+    mutual_information,
+    samples_in_bins,
+    score_in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.samples import on_samples
 
 
-def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
+@registry.metric("dcimig", scores=["dcimig"])
+def dcimig(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """DCIMIG of codes, with histogram bins.
 
     DCIMIG = sum_k S_k / sum_k H(v_k). Each code z_d votes for the factor of which it
@@ -21,76 +38,50 @@ def dcimig(factors, codes, *, num_bins=20, continuous_factors=False):
     Disentanglement: A Review of Metrics, 2020 (https://arxiv.org/abs/2012.09276).
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values, two factors at
-        least.
-      codes: Array-like of shape (n, num_codes).
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values, two factors at
+            least.
+        codes: array-like of shape (n, num_codes).
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        dcimig: In [0, 1], 1 is best; nan if no factor varies in the sample.
-        gap_per_factor: S_k, from 0 to H(v_k), in nats, list (num_factors,).
-        gap_per_code: R_d, at least 0, in nats, list (num_codes,).
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            dcimig: in [0, 1], 1 is best; nan if no factor varies in the sample.
+            gap_per_factor: S_k, from 0 to H(v_k), in nats, list (num_factors,).
+            gap_per_code: R_d, at least 0, in nats, list (num_codes,).
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or there is only one factor.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> dcimig(factors, -2.0 * factors)["dcimig"]
-      1.0
-      >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
-      0.44
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> round(dcimig(factors, -2.0 * factors)["dcimig"], 6)
+        1.0
+        >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
+        0.44
     """
-    factors, discretized = utils.samples_in_bins(
-        factors, codes, num_bins, continuous_factors
-    )
-    return _dcimig(factors, discretized, num_bins)
+    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _dcimig(factors, bins, num_bins)
 
 
-@stages.configurable("dcimig", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_dcimig(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """DCIMIG on samples of a data set.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `dcimig`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_dcimig, factors.T, codes)
+@on_samples("dcimig")
+def compute_dcimig(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """DCIMIG on samples of a dataset, in the bins of `discretizer`."""
+    return score_in_bins(_dcimig, *sampler.sample(num_train, batch_size))
 
 
-def _dcimig(factors, discretized, num_bins):
-    information = utils.discrete_mutual_info(discretized, factors.T)
-    gaps = utils.top_two_gap(information.T, rows="factors")
+def _dcimig(factors, bins, num_bins):
+    information = mutual_information(bins, factors)
+    gaps = top_two_gap(information.T, rows="factors")
     best = np.zeros(factors.shape[1])
     np.maximum.at(best, information.argmax(axis=1), gaps)
-    entropy = utils.discrete_entropy(factors.T).sum()
+    total = entropy(factors).sum()
     return {
-        "dcimig": float(best.sum() / entropy) if entropy else float("nan"),
+        "dcimig": float(best.sum() / total) if total else float("nan"),
         "gap_per_factor": best.tolist(),
         "gap_per_code": gaps.tolist(),
         "mutual_information": information.tolist(),

@@ -4,17 +4,33 @@ Julka, Wang, Granitzer: Towards an Improved Metric for Evaluating Disentangled
 Representations, 2024 (https://arxiv.org/abs/2410.03056).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import class_indices, entropy
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 # In standard deviations: keeps apart the values of a code that are equal.
 TIE_BREAKING_NOISE = 1e-10
 
 
-def edi(factors, codes, *, num_neighbors=3):
+@registry.metric(
+    "edi",
+    scores=["modularity", "compactness", "explicitness"],
+    # Compactness is a mean over codes; repeated samples are near neighbours.
+    invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+    resampling=False,
+)
+def edi(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_neighbors: int = 3,
+) -> dict[str, Any]:
     """EDI scores of codes.
 
     With R[d, k] = I(z_d; v_k) / I(z; v_k), the share of code d in what all codes z
@@ -28,42 +44,42 @@ def edi(factors, codes, *, num_neighbors=3):
     Mutual information is estimated from the k nearest neighbours of the codes, see
     `nearest_neighbor_information`. The authors estimate I(z; v_k) of four codes and
     more with a neural network instead. The exclusivity is that of a program by one of
-    them, other programs may give other values. Of a factor about which the codes know
-    next to nothing, the shares are those of noise: read modularity and compactness
-    together with explicitness.
+    them; other programs may give other values. The shares of a factor that the codes
+    hardly know are noise, so read modularity and compactness together with
+    explicitness.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      num_neighbors: Number of neighbours k.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        num_neighbors: number of neighbours k.
 
     Returns:
-      Dictionary:
-        modularity: In [0, 1], 1 is best.
-        compactness: In [0, 1], 1 is best.
-        explicitness: In [0, 1], 1 is best; nan if a factor has one value in the sample,
-          as its entropy is 0.
-        modularity_per_factor, compactness_per_factor, explicitness_per_factor: Lists
-          (num_factors,).
-        exclusivity_per_code: E(R[d, :]), list (num_codes,).
-        share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a factor
-          of which the codes know nothing.
-        num_train, num_neighbors: Number of samples and of neighbours.
+        Dictionary:
+            modularity: in [0, 1], 1 is best.
+            compactness: in [0, 1], 1 is best.
+            explicitness: in [0, 1], 1 is best; nan if a factor has one value in the
+                sample, as its entropy is 0.
+            modularity_per_factor, compactness_per_factor, explicitness_per_factor:
+                lists (num_factors,).
+            exclusivity_per_code: E(R[d, :]), list (num_codes,).
+            share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a
+                factor that the codes do not know.
+            num_train, num_neighbors: number of samples and of neighbours.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.tile(np.indices([3, 4]).reshape(2, 12), 20).T
-      >>> scores = edi(factors, -2.0 * factors)
-      >>> [round(scores[key], 2) for key in ("modularity", "compactness")]
-      [1.0, 1.0]
-      >>> round(scores["explicitness"], 2)
-      1.0
+        >>> import numpy as np
+        >>> factors = np.tile(np.indices([3, 4]).reshape(2, 12), 20).T
+        >>> scores = edi(factors, -2.0 * factors)
+        >>> [round(scores[key], 2) for key in ("modularity", "compactness")]
+        [1.0, 1.0]
+        >>> round(scores["explicitness"], 2)
+        1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
-    classes = utils.class_indices(factors.T)
+    factors, codes = check_samples(factors, codes)
+    classes = class_indices(factors)
     pairs = np.array(
         [
             [
@@ -74,7 +90,7 @@ def edi(factors, codes, *, num_neighbors=3):
         ]
     )
     together = [nearest_neighbor_information(codes, v, num_neighbors) for v in classes]
-    # All codes know no less than one of them, though the estimate may.
+    # All codes together know at least what one of them knows; estimates may differ.
     together = np.maximum(together, pairs.max(axis=0))
     shares = np.divide(pairs, together, out=np.zeros_like(pairs), where=together > 0)
     exclusivity = _exclusivity(shares)
@@ -83,7 +99,7 @@ def edi(factors, codes, *, num_neighbors=3):
     modularity = np.minimum(1.0, modularity)
     compactness = _exclusivity(shares.T)
     with np.errstate(invalid="ignore"):
-        explicitness = np.minimum(1.0, together / utils.discrete_entropy(factors.T))
+        explicitness = np.minimum(1.0, together / entropy(factors))
     return {
         "modularity": float(modularity.mean()),
         "compactness": float(compactness.mean()),
@@ -98,35 +114,10 @@ def edi(factors, codes, *, num_neighbors=3):
     }
 
 
-@stages.configurable("edi", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_edi(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-    num_neighbors=3,
-):
-    """EDI scores on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      num_neighbors: Number of neighbours, see `edi`.
-
-    Returns:
-      Dictionary, see `edi`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return edi(factors.T, codes.T, num_neighbors=num_neighbors)
+@on_samples("edi")
+def compute_edi(sampler, num_train=gin.REQUIRED, batch_size=16, num_neighbors=3):
+    """EDI scores on samples of a dataset."""
+    return edi(*sampler.sample(num_train, batch_size), num_neighbors=num_neighbors)
 
 
 def nearest_neighbor_information(codes, classes, num_neighbors):
@@ -141,13 +132,13 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
     (https://doi.org/10.1371/journal.pone.0087357).
 
     Args:
-      codes: Array of shape (n, num_codes).
-      classes: Array of shape (n,), class of each sample. Classes of one sample are left
-        out.
-      num_neighbors: Number of neighbours k, less in a class of k samples or fewer.
+        codes: array of shape (n, num_codes).
+        classes: array of shape (n,), class of each sample. Classes of one sample are
+            left out.
+        num_neighbors: number of neighbours k, less in a class of k samples or fewer.
 
     Returns:
-      Float, at least 0, in nats.
+        Float, at least 0, in nats.
     """
     from scipy import spatial, special
 

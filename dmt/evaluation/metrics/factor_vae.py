@@ -4,23 +4,35 @@ Kim, Mnih: Disentangling by Factorising, 2018, section 4
 (https://arxiv.org/abs/1802.05983).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, votes
+from dmt.evaluation.metrics import registry, votes
+from dmt.evaluation.metrics.information import class_indices
+from dmt.evaluation.metrics.samples import check_samples, encode_all, on_samples
 from dmt.utils import stages
 
 
+@registry.metric(
+    "factor_vae_score",
+    scores=["eval_accuracy"],
+    # A code that never varies wins all votes, unless it is pruned.
+    invariances=registry.EVERYTHING - {"add dead code"},
+    resampling=False,
+)
 def factor_vae(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    batch_size=64,
-    num_train=10000,
-    num_eval=5000,
-    prune_threshold=0.0,
-    seed=0,
-):
+    batch_size: int = 64,
+    num_train: int = 10000,
+    num_eval: int = 5000,
+    prune_threshold: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
     """FactorVAE score of a table of samples.
 
     One vote: choose a factor k and a value of it, draw a batch of samples that share
@@ -28,44 +40,45 @@ def factor_vae(
     classifier is the majority vote, d -> argmax_k votes[d, k].
 
     The batches are drawn with replacement from the given samples, so the table must
-    hold several samples for each value: all of a data set, or many random ones.
+    hold several samples for each value: all of a dataset, or many random ones.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      prune_threshold: A code is active, and can win votes, if its standard deviation
-        over all samples is at least this. At 0 a constant code wins every vote.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        batch_size: samples per vote, at least 2.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        prune_threshold: a code is active, and can win votes, if its standard deviation
+            over all samples is at least this. At 0 a constant code wins every vote.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        train_accuracy: Share of the training votes that are classified correctly, in
-          [0, 1], 1 is best; 0 if no code is active.
-        eval_accuracy: The same for the evaluation votes.
-        num_active_dims: Number of active codes. (disentanglement_lib reports the
-          number of all codes, or 0 if none is active.)
-        votes_train, votes_eval: Nested lists (num_codes, num_factors), how often a
-          code won when a factor was fixed.
-        global_variances: Variance of each code over all samples, list (num_codes,).
-        num_train, num_eval, batch_size, num_variance_estimate, prune_threshold: The
-          settings; num_variance_estimate samples gave the global variances.
+        Dictionary:
+            train_accuracy: share of the training votes that are classified correctly,
+                in [0, 1], 1 is best; 0 if no code is active.
+            eval_accuracy: the same for the evaluation votes.
+            num_active_dims: number of active codes. (disentanglement_lib reports the
+                number of all codes, or 0 if none is active.)
+            votes_train, votes_eval: nested lists (num_codes, num_factors), how often a
+                code won when a factor was fixed.
+            global_variances: variance of each code over all samples, list (num_codes,).
+            num_train, num_eval, batch_size, num_variance_estimate, prune_threshold: the
+                settings; num_variance_estimate samples gave the global variances.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> factor_vae(factors, -2.0 * factors, num_train=100, num_eval=50)["votes_eval"]
-      [[21, 0], [0, 29]]
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> scores = factor_vae(factors, -2.0 * factors, num_train=100, num_eval=50)
+        >>> scores["votes_eval"]
+        [[21, 0], [0, 29]]
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
-    values = utils.class_indices(factors.T)
+    values = class_indices(factors)
     rows_with_value = [
         np.split(np.argsort(column, kind="stable"), np.cumsum(np.bincount(column))[:-1])
         for column in values
@@ -90,80 +103,62 @@ def factor_vae(
     }
 
 
-@stages.configurable(
-    "factor_vae_score",
-    "evaluation",
-    denylist=utils.SAMPLING_ARGUMENTS,
-)
+@on_samples("factor_vae_score")
 def compute_factor_vae(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     batch_size=gin.REQUIRED,
     num_train=gin.REQUIRED,
     num_eval=gin.REQUIRED,
     num_variance_estimate=gin.REQUIRED,
 ):
-    """FactorVAE score on samples of a data set.
+    """FactorVAE score on samples of a dataset; see `factor_vae` for the settings.
 
-    The threshold for active codes is the gin parameter `prune_dims.threshold`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      num_variance_estimate: Samples for the global variance of each code.
-
-    Returns:
-      Dictionary, see `factor_vae`.
+    The threshold for active codes is the gin parameter `prune_dims.threshold`;
+    `num_variance_estimate` samples give the global variance of each code.
 
     Raises:
-      ValueError: If a number is too small.
+        ValueError: if a number is too small.
     """
-    del artifact_dir
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
+    threshold = _chosen_threshold()
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))
         factors[rows, 0, :, fixed] = factors[rows, 0, :1, fixed]
 
+    def variance(codes):
+        return codes[:, 0].var(axis=1, ddof=1)
+
     def draw_variances(num_votes):
-        return votes.sample_votes(
-            ground_truth_data,
-            representation_function,
-            random_state,
-            num_votes,
-            1,
-            batch_size,
-            share,
-            lambda codes: codes[:, 0].var(axis=1, ddof=1),
-        )
+        return votes.sample_votes(sampler, num_votes, 1, batch_size, share, variance)
 
     variances = _compute_variances(
-        ground_truth_data, representation_function, num_variance_estimate, random_state
+        sampler.data,
+        sampler.representation,
+        num_variance_estimate,
+        sampler.random_state,
     )
-    active = _prune_dims(variances)
     return _score(
         draw_variances,
         num_train,
         num_eval,
         variances,
-        active,
-        ground_truth_data.num_factors,
+        _prune_dims(variances, threshold),
+        sampler.data.num_factors,
     ) | {
         "batch_size": batch_size,
         "num_variance_estimate": num_variance_estimate,
-        "prune_threshold": gin.get_bindings(_prune_dims).get("threshold", 0.0),
+        "prune_threshold": threshold,
     }
 
 
-@stages.configurable("prune_dims", "evaluation", denylist=["variances"])
-def _prune_dims(variances, threshold=0.0):
+@stages.configurable("prune_dims", "evaluation")
+def _chosen_threshold(threshold=0.0):
+    """The standard deviation that gin asks of an active code."""
+    return threshold
+
+
+def _prune_dims(variances, threshold):
     """Mask (num_codes,) of the codes whose standard deviation reaches the threshold."""
     return np.sqrt(variances) >= threshold
 
@@ -173,7 +168,7 @@ def _compute_variances(
 ):
     """Unbiased variance of each code over a random sample, shape (num_codes,)."""
     observations = ground_truth_data.sample_observations(num_points, random_state)
-    codes = utils.obtain_representation(observations, representation_function).T
+    codes = encode_all(observations, representation_function)
     return codes.var(axis=0, ddof=1)
 
 
@@ -181,16 +176,16 @@ def _score(draw_variances, num_train, num_eval, variances, active, num_factors):
     """Collects the votes and classifies them.
 
     Args:
-      draw_variances: Maps a number of votes to the fixed factors (num_votes,) and the
-        variances of the codes in each batch (num_votes, num_codes).
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      variances: Global variance of each code, shape (num_codes,).
-      active: Mask of the codes that can win, shape (num_codes,).
-      num_factors: Number of factors.
+        draw_variances: maps a number of votes to the fixed factors (num_votes,) and the
+            variances of the codes in each batch (num_votes, num_codes).
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        variances: global variance of each code, shape (num_codes,).
+        active: mask of the codes that can win, shape (num_codes,).
+        num_factors: number of factors.
 
     Returns:
-      The scores, votes and number of votes of `factor_vae`.
+        The scores, votes and number of votes of `factor_vae`.
     """
 
     def draw_votes(num_votes):

@@ -5,21 +5,29 @@ Representations, 2019, section 3 (https://arxiv.org/abs/1905.13662). The score o
 paper is `mean_fairness:mean_pred:mean_sens`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.information import class_indices
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
 
 
+@registry.metric(
+    "fairness", scores=["mean_fairness:mean_pred:mean_sens"], resampling=False
+)
 def fairness(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    predictor=utils.gradient_boosting_classifier,
-):
+    predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
+) -> dict[str, Any]:
     """Unfairness of predictions on a table of samples.
 
     For predicted factor i and sensitive factor j, compares the predictions of i among
@@ -28,41 +36,41 @@ def fairness(
     samples of a value, a perfect prediction is unfair too.
 
     A factor with one value in the training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Gradient boosting breaks ties with numpy's global generator.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier. Gradient boosting breaks ties with numpy's global generator.
 
     Returns:
-      Dictionary, all scores in [0, 1], 0 is fairest:
-        mean_fairness:<name>: Of the means of TV_c over the values c, see
-          `compute_scores_dict` for the names.
-        max_fairness:<name>: Of the maxima of TV_c.
-        mean_fairness_matrix, max_fairness_matrix: Nested lists (num_factors predicted,
-          num_factors sensitive), 0 on the diagonal.
-        num_train, num_test, predictor, scikit_learn: Numbers of samples, name of the
-          classifier, version of its library.
+        Dictionary, all scores in [0, 1], 0 is fairest:
+            mean_fairness:<name>: of the means of TV_c over the values c, see
+                `compute_scores_dict` for the names.
+            max_fairness:<name>: of the maxima of TV_c.
+            mean_fairness_matrix, max_fairness_matrix: nested lists (num_factors
+                predicted, num_factors sensitive), 0 on the diagonal.
+            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
+                the classifier, version of its library.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or there is only one factor.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
-      0.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
+        0.0
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test
     )
-    groups = utils.class_indices(factors_test.T)
+    groups = class_indices(factors_test)
 
     def predict_groups(model, predicted):
         predictions = np.unique(model.predict(codes_test), return_inverse=True)[1]
@@ -73,16 +81,13 @@ def fairness(
     return _scores(factors_train, codes_train, predictor, predict_groups) | {
         "num_train": len(factors_train),
         "num_test": len(factors_test),
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
-@stages.configurable("fairness", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("fairness")
 def compute_fairness(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test_points_per_class=gin.REQUIRED,
     batch_size=16,
@@ -91,45 +96,32 @@ def compute_fairness(
 
     For each pair of factors, test samples are drawn and observed once with each value
     of the sensitive factor, so that dependent factors do no harm here. The classifier
-    is the gin parameter `predictor.predictor_fn`.
+    is the gin parameter `predictor.predictor_fn`. Unlike in disentanglement_lib, a
+    prediction need not be in `range(factors_num_values)`.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test_points_per_class: Number of test samples for each value.
-      batch_size: Training samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `fairness`; `num_test_points_per_class` stands for `num_test`. A
-      prediction need not be in `range(factors_num_values)`, which disentanglement_lib
-      demands.
+        sampler: see `on_samples`.
+        num_train: number of training samples.
+        num_test_points_per_class: number of test samples for each value; in the results
+            it stands for `num_test`.
+        batch_size: training samples per draw.
     """
-    del artifact_dir
-    predictor = utils.make_predictor_fn()
-    codes_train, factors_train = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    num_factors = ground_truth_data.num_factors
-    sizes = ground_truth_data.factors_num_values
+    predictor = predictors.make_predictor_fn()
+    factors_train, codes_train = sampler.sample(num_train, batch_size)
+    data, random_state = sampler.data, sampler.random_state
+    sizes = data.factors_num_values
 
     def draw_groups(others):
         for sensitive in others:
-            factors = ground_truth_data.sample_factors(
-                num_test_points_per_class, random_state
-            )
+            factors = data.sample_factors(num_test_points_per_class, random_state)
             for value in range(sizes[sensitive]):
                 factors = factors.copy()  # The observations may be the factors.
                 factors[:, sensitive] = value
-                yield ground_truth_data.sample_observations_from_factors(
-                    factors, random_state
-                )
+                yield data.sample_observations_from_factors(factors, random_state)
 
     def predict_groups(model, predicted):
-        others = [factor for factor in range(num_factors) if factor != predicted]
-        codes = utils.encode(draw_groups(others), representation_function)
+        others = [factor for factor in range(data.num_factors) if factor != predicted]
+        codes = sampler.encode(draw_groups(others))
         predictions = np.unique(model.predict(codes), return_inverse=True)[1]
         start = 0
         for sensitive in others:
@@ -138,10 +130,10 @@ def compute_fairness(
             yield sensitive, _count(predictions[start:stop], values)
             start = stop
 
-    return _scores(factors_train.T, codes_train.T, predictor, predict_groups) | {
+    return _scores(factors_train, codes_train, predictor, predict_groups) | {
         "num_train": num_train,
         "num_test_points_per_class": num_test_points_per_class,
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
@@ -156,14 +148,14 @@ def _scores(factors_train, codes_train, predictor, predict_groups):
     """Trains a classifier for each factor and scores its predictions.
 
     Args:
-      factors_train: Array of shape (n_train, num_factors), discrete values.
-      codes_train: Array of shape (n_train, num_codes).
-      predictor: Function without arguments that returns an unfitted classifier.
-      predict_groups: Maps a fitted classifier and the index of its factor to pairs of
-        the other factors' indices and the counts of `inter_group_fairness`.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        predictor: function without arguments that returns an unfitted classifier.
+        predict_groups: maps a fitted classifier and the index of its factor to pairs of
+            the other factors' indices and the counts of `inter_group_fairness`.
 
     Returns:
-      The scores and matrices of `fairness`.
+        The scores and matrices of `fairness`.
     """
     num_factors = factors_train.shape[1]
     if num_factors < 2:
@@ -172,7 +164,8 @@ def _scores(factors_train, codes_train, predictor, predict_groups):
             f"factors_train.shape={factors_train.shape}"
         )
     mean, worst = np.zeros((2, num_factors, num_factors))
-    for predicted, model in enumerate(utils.fit(predictor, codes_train, factors_train)):
+    models = predictors.fit(predictor, codes_train, factors_train)
+    for predicted, model in enumerate(models):
         for sensitive, counts in predict_groups(model, predicted):
             mean[predicted, sensitive], worst[predicted, sensitive] = (
                 inter_group_fairness(counts)
@@ -191,12 +184,12 @@ def inter_group_fairness(counts):
     """How far the predictions in groups are from those of all, by total variation.
 
     Args:
-      counts: Array of shape (num_classes, num_groups), how often a class is predicted
-        in a group.
+        counts: array of shape (num_classes, num_groups), how often a class is predicted
+            in a group.
 
     Returns:
-      Mean over groups, weighted by their sizes, and maximum over groups, in [0, 1]. A
-      group without members is left out.
+        Mean over groups, weighted by their sizes, and maximum over groups, in [0, 1]. A
+        group without members is left out.
     """
     counts = np.asarray(counts, dtype=np.float64)
     counts = counts[:, counts.any(axis=0)]
@@ -210,17 +203,18 @@ def compute_scores_dict(metric, prefix):
     """Names the scores of pairs of factors and their aggregates.
 
     Args:
-      metric: Array of shape (num_factors predicted, num_factors sensitive), of which
-        the diagonal is ignored.
-      prefix: First part of all keys.
+        metric: array of shape (num_factors predicted, num_factors sensitive); its
+            diagonal is ignored.
+        prefix: first part of all keys.
 
     Returns:
-      Dictionary, with mean or max for <a> and <b>:
-        <prefix>:pred<i>:sens<j>: The score of predicted factor i, sensitive factor j.
-        <prefix>:pred<i>:<a>_sens: Over the sensitive factors.
-        <prefix>:sens<j>:<a>_pred: Over the predicted factors.
-        <prefix>:<a>_pred:<b>_sens: <a> over i of `pred<i>:<b>_sens`.
-        <prefix>:<a>_sens:<b>_pred: <a> over j of `sens<j>:<b>_pred`.
+        Dictionary, with mean or max for <a> and <b>:
+            <prefix>:pred<i>:sens<j>: the score of predicted factor i, sensitive factor
+                j.
+            <prefix>:pred<i>:<a>_sens: over the sensitive factors.
+            <prefix>:sens<j>:<a>_pred: over the predicted factors.
+            <prefix>:<a>_pred:<b>_sens: <a> over i of `pred<i>:<b>_sens`.
+            <prefix>:<a>_sens:<b>_pred: <a> over j of `sens<j>:<b>_pred`.
     """
     metric = np.asarray(metric, dtype=np.float64)
     size = len(metric)

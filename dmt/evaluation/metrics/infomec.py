@@ -5,88 +5,107 @@ Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 20
 """
 
 import warnings
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    class_indices,
+    entropy,
+    in_bins,
+    mutual_information,
+)
+from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.utils import checks
 
 # A continuous code whose range is a smaller share of the largest range is not active.
 ACTIVE_RANGE = 1 / 20
 
 
+@registry.metric(
+    "infomec",
+    scores=["infom", "infoe", "infoc"],
+    # Codes of a small range are left out; repeated samples are near neighbours.
+    invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+    resampling=False,
+)
 def infomec(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    estimator="neighbors",
-    num_neighbors=10,
-    num_bins=20,
-    continuous_factors=False,
-):
+    estimator: str = "neighbors",
+    num_neighbors: int = 10,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """InfoM, InfoE and InfoC of codes.
 
     With N[d, k] = I(z_d; v_k) / H(v_k), of active codes z_d and K factors:
     InfoM = (mean_d max_k N[d, k] / sum_k N[d, k] - 1 / K) / (1 - 1 / K) and
     InfoC = (mean_k max_d N[d, k] / sum_d N[d, k] - 1 / D) / (1 - 1 / D), for D active
-    codes. A code, or factor, whose information is 0 counts as indifferent, with a ratio
-    of 1 / K, or 1 / D; with one factor, or one active code, the score is 1.
+    codes. The ratio of a code without information is 1 / K, that of a factor without
+    information 1 / D. InfoM is 1 if there is one factor, InfoC if one code is active.
 
     InfoE = mean_k (H_V(v_k) - H_V(v_k | z)) / H_V(v_k), the predictive information of
     linear models V: H_V is the cross-entropy of logistic regression without penalty,
     from no code or from all active codes, on the samples that trained it. For
     continuous factors this is the R^2 of linear regression.
 
-    Logistic regression stops after 100 iterations, as that of the authors, and does not
-    weight classes by their frequency, which theirs does.
+    Logistic regression stops after 100 iterations, as in the authors' program. It does
+    not weight classes by their frequency, as theirs does.
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      estimator: How mutual information is estimated. "neighbors" for continuous codes:
-        k nearest neighbours, as in scikit-learn's `mutual_info_classif`, for continuous
-        factors `mutual_info_regression`. "bins": bins of equal width. "discrete" for
-        codes with few values, as from quantised latents: the values' frequencies; such
-        codes are one-hot vectors for the linear models.
-      num_neighbors: Number of neighbours k.
-      num_bins: Number of bins of equal width per code, and per continuous factor, over
-        the range of the sample.
-      continuous_factors: Whether the factors are numbers, not classes. Their entropy is
-        the estimated information about themselves, as a density has none.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        estimator: how mutual information is estimated. "neighbors" for continuous
+            codes: k nearest neighbours, as in scikit-learn's `mutual_info_classif`, for
+            continuous factors `mutual_info_regression`. "bins": bins of equal width.
+            "discrete" for codes with few values, as from quantised latents: the values'
+            frequencies; such codes are one-hot vectors for the linear models.
+        num_neighbors: number of neighbours k.
+        num_bins: number of bins of equal width per code, and per continuous factor,
+            over the range of the sample.
+        continuous_factors: whether the factors are numbers, not classes. Their entropy
+            is the estimated information about themselves, as a density has none.
 
     Returns:
-      Dictionary:
-        infom, infoe, infoc: In [0, 1], 1 is best. Nan if a factor has one value in the
-          sample, as its entropy is 0; infom and infoc are 0 if no code is active.
-        infom_per_code: Ratio max_k N[d, k] / sum_k N[d, k] of each code, from
-          1 / num_factors to 1, nan for a code that is not active.
-        infoc_per_factor: Ratio max_d N[d, k] / sum_d N[d, k] of each factor.
-        infoe_per_factor: In [0, 1].
-        normalized_mutual_information: N, nested list (num_codes, num_factors).
-        num_active_codes: Number of codes that are not constant, and unless discrete
-          have at least 1 / 20 of the largest range of a code.
-        num_train, estimator, num_neighbors or num_bins, continuous_factors: Settings.
-        scikit_learn: Version of the library.
+        Dictionary:
+            infom, infoe, infoc: in [0, 1], 1 is best. Nan if a factor has one value in
+                the sample, as its entropy is 0; infom and infoc are 0 if no code is
+                active.
+            infom_per_code: ratio max_k N[d, k] / sum_k N[d, k] of each code, from
+                1 / num_factors to 1, nan for a code that is not active.
+            infoc_per_factor: ratio max_d N[d, k] / sum_d N[d, k] of each factor.
+            infoe_per_factor: in [0, 1].
+            normalized_mutual_information: N, nested list (num_codes, num_factors).
+            num_active_codes: number of codes that are not constant, and unless discrete
+                have at least 1 / 20 of the largest range of a code.
+            num_train, estimator, num_neighbors or num_bins, continuous_factors: the
+                settings.
+            scikit_learn: version of the library.
 
     Raises:
-      ValueError: If the shapes do not fit, or the estimator is not among those above.
+        ValueError: if the shapes do not fit, or the estimator is not among those above.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> scores = infomec(factors, -2.0 * factors, estimator="discrete")
-      >>> [round(scores[key], 2) for key in ("infom", "infoe", "infoc")]
-      [1.0, 1.0, 1.0]
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> scores = infomec(factors, -2.0 * factors, estimator="discrete")
+        >>> [round(scores[key], 2) for key in ("infom", "infoe", "infoc")]
+        [1.0, 1.0, 1.0]
     """
     import sklearn
 
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
-    information, entropy, settings = _information(
+    checks.one_of("estimator", estimator, ("neighbors", "bins", "discrete"))
+    factors, codes = check_samples(factors, codes, continuous_factors)
+    information, entropies, settings = _information(
         factors, codes, estimator, num_neighbors, num_bins, continuous_factors
     )
     with np.errstate(invalid="ignore"):
-        shares = information / entropy
+        shares = information / entropies
     ranges = np.ptp(codes, axis=0)
     least = 0.0 if estimator == "discrete" else ranges.max() * ACTIVE_RANGE
     active = ranges > least
@@ -113,12 +132,9 @@ def infomec(
     }
 
 
-@stages.configurable("infomec", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("infomec")
 def compute_infomec(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     batch_size=16,
     estimator="neighbors",
@@ -126,30 +142,9 @@ def compute_infomec(
     num_bins=20,
     continuous_factors=False,
 ):
-    """InfoM, InfoE and InfoC on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      estimator: See `infomec`.
-      num_neighbors: See `infomec`.
-      num_bins: See `infomec`.
-      continuous_factors: Whether the factors are numbers, not classes.
-
-    Returns:
-      Dictionary, see `infomec`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
+    """InfoM, InfoE and InfoC on samples of a dataset; see `infomec` for the options."""
     return infomec(
-        factors.T,
-        codes.T,
+        *sampler.sample(num_train, batch_size),
         estimator=estimator,
         num_neighbors=num_neighbors,
         num_bins=num_bins,
@@ -164,31 +159,25 @@ def _information(factors, codes, estimator, num_neighbors, num_bins, continuous)
 
         # With its own seed for the tiny noise that keeps equal values apart.
         options = {"n_neighbors": num_neighbors, "random_state": 0}
-        columns = np.asarray(factors.T, np.float64) if continuous else factors.T
         if continuous:
+            columns = np.asarray(factors.T, np.float64)
             estimate = feature_selection.mutual_info_regression
-            entropy = [estimate(v[:, None], v, **options)[0] for v in columns]
+            entropies = [estimate(v[:, None], v, **options)[0] for v in columns]
         else:
+            columns = class_indices(factors)
             estimate = feature_selection.mutual_info_classif
-            columns = utils.class_indices(columns)
-            entropy = utils.discrete_entropy(columns)
+            entropies = entropy(factors)
         information = [
             estimate(codes, v, discrete_features=False, **options) for v in columns
         ]
         information = np.stack(information, axis=1)
-        return information, np.array(entropy), {"num_neighbors": num_neighbors}
-    if estimator not in ("bins", "discrete"):
-        raise ValueError(
-            'The estimators of information are "neighbors", "bins" and "discrete". '
-            f"Received: estimator={estimator!r}"
-        )
-    codes, factors = codes.T, factors.T
+        return information, np.array(entropies), {"num_neighbors": num_neighbors}
     if estimator == "bins":
-        codes = utils.histogram_discretize(codes, num_bins)
+        codes = in_bins(codes, num_bins)
     if continuous:
-        factors = utils.histogram_discretize(factors, num_bins)
-    information = utils.discrete_mutual_info(codes, factors)
-    return information, utils.discrete_entropy(factors), {"num_bins": num_bins}
+        factors = in_bins(factors, num_bins)
+    information = mutual_information(codes, factors)
+    return information, entropy(factors), {"num_bins": num_bins}
 
 
 def _ratios(shares):
@@ -222,10 +211,9 @@ def _predictive_information(factors, codes, discrete_codes, continuous_factors):
     if continuous_factors:
         model = linear_model.LinearRegression()
         return np.array([model.fit(inputs, v).score(inputs, v) for v in factors.T])
-    entropy = utils.discrete_entropy(factors.T)
     scores = [
         1 - _cross_entropy(inputs, v) / h if h else np.nan
-        for v, h in zip(utils.class_indices(factors.T), entropy, strict=True)
+        for v, h in zip(class_indices(factors), entropy(factors), strict=True)
     ]
     return np.clip(scores, 0.0, 1.0)
 

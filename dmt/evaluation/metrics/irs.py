@@ -4,14 +4,32 @@ Suter, Miladinovic, Schoelkopf, Bauer: Robustly Disentangled Causal Mechanisms, 
 section 4 (https://arxiv.org/abs/1811.00007).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import Discretizer, class_indices, in_bins
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 
-def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=False):
+@registry.metric(
+    "irs",
+    scores=["IRS"],
+    # Codes count by their range; quantiles are interpolated.
+    invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+)
+def irs(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    diff_quantile: float = 0.99,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """Interventional Robustness Score, with histogram bins for the factors.
 
     While factor k keeps one value, code d moves from its mean by at most q(d, k): the
@@ -20,83 +38,59 @@ def irs(factors, codes, *, diff_quantile=0.99, num_bins=20, continuous_factors=F
     robustness = max_k 1 - q(d, k) / m(d), averaged over codes with weights m(d).
 
     Args:
-      factors: Array-like of shape (n, num_factors).
-      codes: Array-like of shape (n, num_codes).
-      diff_quantile: Quantile of the distances, in [0, 1]; 1 is the maximum.
-      num_bins: Number of bins of equal width per factor, of which discrete values give
-        their ranks.
-      continuous_factors: Whether factors are numbers that need not repeat.
+        factors: array-like of shape (n, num_factors).
+        codes: array-like of shape (n, num_codes).
+        diff_quantile: quantile of the distances, in [0, 1]; 1 is the maximum.
+        num_bins: number of bins of equal width per factor. Discrete values are first
+            replaced by their ranks.
+        continuous_factors: whether factors are numbers that need not repeat.
 
     Returns:
-      Dictionary:
-        IRS: In [0, 1], 1 is best; 0 if no code varies.
-        num_active_dims: Number of codes that vary. (disentanglement_lib reports the
-          sum of their values.)
-        active_codes: Indices of the codes that vary, to which the next four belong.
-        disentanglement_scores: Robustness of each code, in [0, 1].
-        parents: Index of the factor that gives each code its robustness.
-        IRS_matrix: 1 - q(d, k) / m(d), nested list (num_active_dims, num_factors).
-        max_deviations: m(d) of each code.
-        num_train, num_bins, diff_quantile: The settings.
+        Dictionary:
+            IRS: in [0, 1], 1 is best; 0 if no code varies.
+            num_active_dims: number of codes that vary. (disentanglement_lib reports the
+                sum of their values.)
+            active_codes: indices of the codes that vary; the next four results are
+                about these codes.
+            disentanglement_scores: robustness of each code, in [0, 1].
+            parents: index of the factor that gives each code its robustness.
+            IRS_matrix: 1 - q(d, k) / m(d), nested list (num_active_dims, num_factors).
+            max_deviations: m(d) of each code.
+            num_train, num_bins, diff_quantile: the settings.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> irs(factors, -2.0 * factors)["IRS"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> irs(factors, -2.0 * factors)["IRS"]
+        1.0
     """
-    factors, codes = utils.check_samples(factors, codes, continuous_factors)
+    factors, codes = check_samples(factors, codes, continuous_factors)
     if not continuous_factors:
-        factors = np.stack(utils.class_indices(factors.T), axis=1)
-    discretized = utils.histogram_discretize(factors.T, num_bins)
-    return _irs(discretized.T, codes, diff_quantile) | {
+        factors = np.stack(class_indices(factors), axis=1)
+    return _irs(in_bins(factors, num_bins), codes, diff_quantile) | {
         "num_bins": num_bins,
         "diff_quantile": diff_quantile,
     }
 
 
-@stages.configurable("irs", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("irs")
 def compute_irs(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    diff_quantile=0.99,
-    num_train=gin.REQUIRED,
-    batch_size=gin.REQUIRED,
+    sampler, diff_quantile=0.99, num_train=gin.REQUIRED, batch_size=gin.REQUIRED
 ):
-    """Interventional Robustness Score on samples of a data set.
-
-    Factors are discretised by the gin configurable `discretizer`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      diff_quantile: Quantile of the distances, in [0, 1]; 1 is the maximum.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `irs`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    discretized, num_bins = utils.discretize(factors)
-    return utils.bootstrap(
+    """The score on samples of a dataset, with factors in the bins of `discretizer`."""
+    discretizer = Discretizer()
+    factors, codes = sampler.sample(num_train, batch_size)
+    return bootstrap(
         lambda factors, codes: _irs(factors, codes, diff_quantile),
-        [(discretized.T, codes.T)],
-    ) | {"num_bins": num_bins, "diff_quantile": diff_quantile}
+        [(discretizer(factors), codes)],
+    ) | {"num_bins": discretizer.num_bins, "diff_quantile": diff_quantile}
 
 
 def _irs(discretized_factors, codes, diff_quantile):
-    active = _active(codes.T)
+    active = _active(codes)
     scores = scalable_disentanglement_score(
         discretized_factors, codes[:, active], diff_quantile
     )
@@ -109,30 +103,30 @@ def _irs(discretized_factors, codes, diff_quantile):
     }
 
 
-def _active(ys):
-    """Mask of the rows that vary."""
-    return ys.max(axis=1) > ys.min(axis=1)
+def _active(codes):
+    """Mask (num_codes,) of the codes that vary."""
+    return codes.max(axis=0) > codes.min(axis=0)
 
 
-# Not used here: a name that users of disentanglement_lib import.
+# Only for users of disentanglement_lib, who import this name.
 def _drop_constant_dims(ys):
     """Returns the rows of ys (num_variables, n) that vary."""
     ys = np.asarray(ys)
-    return ys[_active(ys)]
+    return ys[_active(ys.T)]
 
 
 def scalable_disentanglement_score(gen_factors, latents, diff_quantile=0.99):
     """Interventional robustness of codes that vary.
 
     Args:
-      gen_factors: Array of shape (n, num_factors), discrete values.
-      latents: Array of shape (n, num_codes), no code constant.
-      diff_quantile: Quantile of the distances, in [0, 1].
+        gen_factors: array of shape (n, num_factors), discrete values.
+        latents: array of shape (n, num_codes), no code constant.
+        diff_quantile: quantile of the distances, in [0, 1].
 
     Returns:
-      Dictionary of avg_score, a float, and the arrays disentanglement_scores
-      (num_codes,), parents (num_codes,), IRS_matrix (num_codes, num_factors) and
-      max_deviations (num_codes,), see `irs`. avg_score is 0 if there is no code.
+        Dictionary of avg_score, a float, and the arrays disentanglement_scores
+        (num_codes,), parents (num_codes,), IRS_matrix (num_codes, num_factors) and
+        max_deviations (num_codes,), see `irs`. avg_score is 0 if there is no code.
     """
     gen_factors, latents = np.asarray(gen_factors), np.asarray(latents)
     max_deviations = np.abs(latents - latents.mean(axis=0)).max(axis=0)
@@ -144,7 +138,7 @@ def scalable_disentanglement_score(gen_factors, latents, diff_quantile=0.99):
             ],
             axis=0,
         )
-        for column in utils.class_indices(gen_factors.T)
+        for column in class_indices(gen_factors)
     ]
     matrix = 1.0 - np.transpose(effects) / max_deviations[:, None]
     scores = matrix.max(axis=1)

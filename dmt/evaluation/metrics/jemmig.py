@@ -4,14 +4,31 @@ Do, Tran: Theory and Evaluation Metrics for Learning Disentangled Representation
 (https://arxiv.org/abs/1908.09961).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    entropy,
+    mutual_information,
+    samples_in_bins,
+    score_in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.samples import on_samples
 
 
-def jemmig(factors, codes, *, num_bins=20, continuous_factors=False):
+@registry.metric("jemmig", scores=["jemmig_normalized"])
+def jemmig(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """Joint Entropy Minus Mutual Information Gap of codes, with histogram bins.
 
     JEMMIG(v_k) = H(z_first, v_k) - I(z_first; v_k) + I(z_second; v_k), where first and
@@ -25,78 +42,50 @@ def jemmig(factors, codes, *, num_bins=20, continuous_factors=False):
     (https://arxiv.org/abs/2012.09276).
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes), two codes at least.
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes), two codes at least.
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        jemmig: Mean over factors, in nats, from 0 (best) to H(v_k) + log num_bins.
-        jemmig_normalized: Mean of the normalised form over factors, in [0, 1], 1 is
-          best.
-        jemmig_per_factor, jemmig_normalized_per_factor: Lists (num_factors,).
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            jemmig: mean over factors, in nats, from 0 (best) to H(v_k) + log num_bins.
+            jemmig_normalized: mean of the normalised form over factors, in [0, 1], 1 is
+                best.
+            jemmig_per_factor, jemmig_normalized_per_factor: lists (num_factors,).
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one code.
+        ValueError: if the shapes do not fit, or there is only one code.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(4) for size in range(4)])
-      >>> scores = jemmig(factors, -2.0 * factors)
-      >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
-      (0.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([4, 4]).reshape(2, -1).T
+        >>> scores = jemmig(factors, -2.0 * factors)
+        >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
+        (0.0, 1.0)
     """
-    factors, discretized = utils.samples_in_bins(
-        factors, codes, num_bins, continuous_factors
-    )
-    return _jemmig(factors, discretized, num_bins)
+    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _jemmig(factors, bins, num_bins)
 
 
-@stages.configurable("jemmig", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_jemmig(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """Joint Entropy Minus Mutual Information Gap on samples of a data set.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `jemmig`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_jemmig, factors.T, codes)
+@on_samples("jemmig")
+def compute_jemmig(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """JEMMIG on samples of a dataset, in the bins of `discretizer`."""
+    return score_in_bins(_jemmig, *sampler.sample(num_train, batch_size))
 
 
-def _jemmig(factors, discretized, num_bins):
-    information = utils.discrete_mutual_info(discretized, factors.T)
-    gaps = utils.top_two_gap(information)
-    entropies = utils.discrete_entropy(factors.T)
+def _jemmig(factors, bins, num_bins):
+    information = mutual_information(bins, factors)
+    gaps = top_two_gap(information)
+    entropies = entropy(factors)
     first = information.argmax(axis=0)
     # Not below 0, which it may be by rounding.
     joint = np.maximum(
         0.0,
-        utils.discrete_entropy(discretized)[first]
-        + entropies
-        - information.max(axis=0),
+        entropy(bins)[first] + entropies - information.max(axis=0),
     )
     jemmigs = np.maximum(0.0, joint - gaps)
     normalized = 1.0 - jemmigs / (entropies + np.log(num_bins))

@@ -4,14 +4,31 @@ Li, Murkute, Gyawali, Wang: Progressive Learning and Disentanglement of Hierarch
 Representations, 2020 (https://arxiv.org/abs/2002.10549).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    entropy,
+    mutual_information,
+    samples_in_bins,
+    score_in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.samples import on_samples
 
 
-def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
+@registry.metric("mig_sup", scores=["mig_sup"])
+def mig_sup(
+    factors: ArrayLike,
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """MIG-sup of codes, with histogram bins.
 
     MIG-sup = mean_d (I(z_d; v_first) / H(v_first) - I(z_d; v_second) / H(v_second)),
@@ -22,75 +39,50 @@ def mig_sup(factors, codes, *, num_bins=20, continuous_factors=False):
     The mean is over active codes, those that are not in one bin only.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values, two factors at
-        least.
-      codes: Array-like of shape (n, num_codes).
-      num_bins: Number of bins of equal width per code, over the range of the sample.
-      continuous_factors: Whether factors are numbers, which are put into bins as well.
+        factors: array-like of shape (n, num_factors), discrete values, two factors at
+            least.
+        codes: array-like of shape (n, num_codes).
+        num_bins: number of bins of equal width per code, over the range of the sample.
+        continuous_factors: whether factors are numbers, which are put into bins as
+            well.
 
     Returns:
-      Dictionary:
-        mig_sup: Mean over active codes, in [0, 1], 1 is best; 0 if no code is active.
-        mig_sup_per_code: Gap of each code, in [0, 1], list (num_codes,). All are nan
-          if a factor has one value in the sample, as its entropy is 0.
-        num_active_codes: Number of codes that are not constant.
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            mig_sup: mean over active codes, in [0, 1], 1 is best; 0 if no code is
+                active.
+            mig_sup_per_code: gap of each code, in [0, 1], list (num_codes,). All are
+                nan if a factor has one value in the sample, as its entropy is 0.
+            num_active_codes: number of codes that are not constant.
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or there is only one factor.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> mig_sup(factors, -2.0 * factors)["mig_sup"]
-      1.0
-      >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
-      0.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> mig_sup(factors, -2.0 * factors)["mig_sup"]
+        1.0
+        >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
+        0.0
     """
-    factors, discretized = utils.samples_in_bins(
-        factors, codes, num_bins, continuous_factors
-    )
-    return _mig_sup(factors, discretized, num_bins)
+    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _mig_sup(factors, bins, num_bins)
 
 
-@stages.configurable("mig_sup", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
-def compute_mig_sup(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """MIG-sup on samples of a data set.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `mig_sup`.
-    """
-    del artifact_dir
-    codes, factors = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_mig_sup, factors.T, codes)
+@on_samples("mig_sup")
+def compute_mig_sup(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """MIG-sup on samples of a dataset, in the bins of `discretizer`."""
+    return score_in_bins(_mig_sup, *sampler.sample(num_train, batch_size))
 
 
-def _mig_sup(factors, discretized, num_bins):
-    information = utils.discrete_mutual_info(discretized, factors.T)
+def _mig_sup(factors, bins, num_bins):
+    information = mutual_information(bins, factors)
     with np.errstate(invalid="ignore"):
-        shares = information / utils.discrete_entropy(factors.T)
-    gaps = utils.top_two_gap(shares.T, rows="factors")
-    active = np.any(discretized != discretized[:, :1], axis=1)
+        shares = information / entropy(factors)
+    gaps = top_two_gap(shares.T, rows="factors")
+    active = np.any(bins != bins[:1], axis=0)
     return {
         "mig_sup": float(gaps[active].mean()) if active.any() else 0.0,
         "mig_sup_per_code": gaps.tolist(),

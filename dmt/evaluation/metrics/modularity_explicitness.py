@@ -5,23 +5,33 @@ section 3 (https://arxiv.org/abs/1802.05312).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.information import Discretizer, in_bins, mutual_information
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
 
 
+@registry.metric(
+    "modularity_explicitness",
+    scores=["modularity_score", "explicitness_score_test"],
+    # Modularity is a mean over codes; the regression is regularised.
+    invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+)
 def modularity_explicitness(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    num_bins=20,
-    continuous_factors=False,
-):
+    num_bins: int = 20,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """Modularity and explicitness of codes, with histogram bins for the former.
 
     Modularity = mean_d (1 - sum_{k != best} I(z_d; v_k)^2 / (I(z_d; v_best)^2 (K - 1)))
@@ -30,48 +40,49 @@ def modularity_explicitness(
     of a logistic regression on standardised codes, this value against the others.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      num_bins: Number of bins of equal width per code, over the range of the training
-        sample.
-      continuous_factors: Whether factors are numbers. Their values are then bins of
-        equal width over the range of the training sample.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        num_bins: number of bins of equal width per code, over the range of the training
+            sample.
+        continuous_factors: whether factors are numbers. Their values are then bins of
+            equal width over the range of the training sample.
 
     Returns:
-      Dictionary:
-        modularity_score: Mean over codes, in [0, 1], 1 is best.
-        explicitness_score_train, explicitness_score_test: Mean over factors, in
-          [0, 1], 1 is best, 0.5 is chance. Where disentanglement_lib fails: a constant
-          code is ignored, values that only training or only test samples have are left
-          out, and so is a factor with one value in the training sample.
-        modularity_per_code: List (num_codes,).
-        explicitness_train_per_factor, explicitness_test_per_factor: Lists
-          (num_factors,); nan for a factor that is left out.
-        mutual_information: Nested list (num_codes, num_factors), in nats.
-        num_train, num_test, num_bins, scikit_learn: The settings, and the version of
-          the classifier's library.
+        Dictionary:
+            modularity_score: mean over codes, in [0, 1], 1 is best.
+            explicitness_score_train, explicitness_score_test: mean over factors, in
+                [0, 1], 1 is best, 0.5 is chance. In three cases disentanglement_lib
+                fails; here a constant code is ignored, a value that only training or
+                only test samples have is left out, and a factor with one value in the
+                training sample is left out.
+            modularity_per_code: list (num_codes,).
+            explicitness_train_per_factor, explicitness_test_per_factor: lists
+                (num_factors,); nan for a factor that is left out.
+            mutual_information: nested list (num_codes, num_factors), in nats.
+            num_train, num_test, num_bins, scikit_learn: the settings, and the version
+                of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit.
+        ValueError: if the shapes do not fit.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(2) for size in range(2)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = modularity_explicitness(*samples)
-      >>> scores["modularity_score"], scores["explicitness_score_test"]
-      (1.0, 1.0)
+        >>> import numpy as np
+        >>> factors = np.indices([2, 2]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = modularity_explicitness(*samples)
+        >>> scores["modularity_score"], scores["explicitness_score_test"]
+        (1.0, 1.0)
     """
-    samples = utils.train_and_test(
+    samples = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
     if continuous_factors:
         samples = _with_factors_in_bins(*samples, num_bins)
-    discretized = utils.histogram_discretize(samples[1].T, num_bins)
-    return _scores(*samples[:2], discretized.T, *samples[2:], num_bins)
+    bins = in_bins(samples[1], num_bins)
+    return _scores(*samples[:2], bins, *samples[2:], num_bins)
 
 
 def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, num):
@@ -83,64 +94,31 @@ def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, 
     return np.stack(train, axis=1), codes_train, np.stack(test, axis=1), codes_test
 
 
-@stages.configurable(
-    "modularity_explicitness", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("modularity_explicitness")
 def compute_modularity_explicitness(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    num_test=gin.REQUIRED,
-    batch_size=16,
+    sampler, num_train=gin.REQUIRED, num_test=gin.REQUIRED, batch_size=16
 ):
-    """Modularity and explicitness on samples of a data set.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `modularity_explicitness`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    discretized, num_bins = utils.discretize(samples[1].T)
-    return utils.bootstrap(
-        functools.partial(_scores, num_bins=num_bins),
-        [(*samples[:2], discretized.T), samples[2:]],
+    """The scores on samples of a dataset, in the bins of `discretizer`."""
+    discretizer = Discretizer()
+    train, test = sampler.train_and_test(num_train, num_test, batch_size)
+    return bootstrap(
+        functools.partial(_scores, num_bins=discretizer.num_bins),
+        [(*train, discretizer(train[1])), test],
     )
 
 
-def _scores(
-    factors_train, codes_train, discretized, factors_test, codes_test, num_bins
-):
+def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, num_bins):
     import sklearn
 
-    information = utils.discrete_mutual_info(discretized.T, factors_train.T)
+    information = mutual_information(bins_train, factors_train)
     # A constant code becomes 0 in training, which teaches nothing.
     stddev = codes_train.std(axis=0)
     stddev[codes_train.max(axis=0) == codes_train.min(axis=0)] = 1
-    train, mean, stddev = utils.normalize_data(codes_train.T, stddev=stddev)
-    test, _, _ = utils.normalize_data(codes_test.T, mean, stddev)
+    mean = codes_train.mean(axis=0)
+    train, test = (codes_train - mean) / stddev, (codes_test - mean) / stddev
     explicitness = np.array(
         [
-            explicitness_per_factor(train, y_train, test, y_test)
+            _explicitness(y_train, train, y_test, test)
             for y_train, y_test in zip(factors_train.T, factors_test.T, strict=True)
         ]
     )
@@ -160,32 +138,45 @@ def _scores(
     }
 
 
-def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
+def _explicitness(factor_train, codes_train, factor_test, codes_test):
     """How well a logistic regression tells the values of one factor apart.
 
     Args:
-      mus_train: Standardised training codes, array of shape (num_codes, n_train).
-      y_train: Training values of the factor, array of shape (n_train,).
-      mus_test: Standardised test codes, array of shape (num_codes, n_test).
-      y_test: Test values of the factor, array of shape (n_test,).
+        factor_train: array of shape (n_train,), training values of the factor.
+        codes_train: array of shape (n_train, num_codes), standardised.
+        factor_test: array of shape (n_test,), test values of the factor.
+        codes_test: array of shape (n_test, num_codes), standardised.
 
     Returns:
-      Mean areas under the ROC curves in the training and in the test sample, in
-      [0, 1]. A value counts if some but not all samples have it; nan if none does, or
-      if the training sample has one value.
+        Mean areas under the ROC curves in the training and in the test sample, both in
+        [0, 1]. A value counts if some but not all samples have it; nan if none does, or
+        if the training sample has one value.
     """
     from sklearn import linear_model
 
-    y_train, y_test = np.asarray(y_train), np.asarray(y_test)
-    if np.all(y_train == y_train[0]):
+    if np.all(factor_train == factor_train[0]):
         return np.nan, np.nan
-    mus_train, mus_test = np.transpose(mus_train), np.transpose(mus_test)
-    (model,) = utils.fit(linear_model.LogisticRegression, mus_train, y_train[:, None])
+    (model,) = predictors.fit(
+        linear_model.LogisticRegression, codes_train, factor_train[:, None]
+    )
     return tuple(
         _mean_of_defined(
-            _areas_under_roc(y[:, None] == model.classes_, model.predict_proba(codes))
+            _areas_under_roc(
+                factor[:, None] == model.classes_, model.predict_proba(codes)
+            )
         )
-        for y, codes in ((y_train, mus_train), (y_test, mus_test))
+        for factor, codes in ((factor_train, codes_train), (factor_test, codes_test))
+    )
+
+
+# Only for users of disentanglement_lib, who import this name.
+def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
+    """Explicitness of a factor (n,) for standardised codes (num_codes, n)."""
+    return _explicitness(
+        np.asarray(y_train),
+        np.transpose(mus_train),
+        np.asarray(y_test),
+        np.transpose(mus_test),
     )
 
 
@@ -193,11 +184,11 @@ def _areas_under_roc(is_class, scores):
     """Chance that a member of a class scores higher than a non-member, ties half.
 
     Args:
-      is_class: Array of bool of shape (n, num_classes).
-      scores: Array of shape (n, num_classes).
+        is_class: array of bool of shape (n, num_classes).
+        scores: array of shape (n, num_classes).
 
     Returns:
-      Array of shape (num_classes,); nan for a class with all samples or none.
+        Array of shape (num_classes,); nan for a class with all samples or none.
     """
     from scipy import stats
 
@@ -219,11 +210,11 @@ def modularity_per_code(mutual_information):
     """How much each code's information is about one factor.
 
     Args:
-      mutual_information: Array of shape (num_codes, num_factors), at least 0.
+        mutual_information: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Array of shape (num_codes,), in [0, 1]: 1 for a code that knows one factor, 0 for
-      one that knows all equally, or nothing.
+        Array of shape (num_codes,), in [0, 1]: 1 for a code that knows one factor, 0
+        for one that knows all equally, or nothing.
     """
     squared = np.square(mutual_information)
     best, total = squared.max(axis=1), squared.sum(axis=1)
@@ -238,9 +229,9 @@ def modularity(mutual_information):
     """Mean of `modularity_per_code`.
 
     Args:
-      mutual_information: Array of shape (num_codes, num_factors), at least 0.
+        mutual_information: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Float in [0, 1], 1 is best.
+        Float in [0, 1], 1 is best.
     """
     return float(modularity_per_code(mutual_information).mean())

@@ -5,24 +5,29 @@ between Synthetic and Real Images, 2024 (https://arxiv.org/abs/2409.18017).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, z_max_variance
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry, z_max_variance
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.utils import checks
 
 
+@registry.metric("omes", scores=["omes"], resampling=False)
 def omes(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    alpha=0.5,
-    pooling="avg",
-    num_train=10000,
-    prune_threshold=0.0,
-    seed=0,
-):
+    alpha: float = 0.5,
+    pooling: str = "avg",
+    num_train: int = 10000,
+    prune_threshold: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Overlap and Multiple Encoding Scores of a table of samples.
 
     From pairs (x, y) of samples that differ in factor k only, the association of code d
@@ -41,44 +46,44 @@ def omes(
     (n - 2) / (n - 1) at most: a factor with two values counts as not encoded.
 
     The pairs are drawn with replacement from the given samples, so the table must hold
-    samples that differ in one factor only: all of a data set, or nearly all.
+    samples that differ in one factor only: all of a dataset, or nearly all.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      alpha: Weight of OS in the mean with MES, in [0, 1].
-      pooling: "avg" or "max", how the scores of codes make the score of a factor.
-      num_train: Number of pairs for each factor.
-      prune_threshold: A code is active if it is not constant and its standard
-        deviation is at least this. Codes that are not active are left out.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        alpha: weight of OS in the mean with MES, in [0, 1].
+        pooling: "avg" or "max", how the scores of codes make the score of a factor.
+        num_train: number of pairs for each factor.
+        prune_threshold: a code is active if it is not constant and its standard
+            deviation is at least this. Codes that are not active are left out.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        omes: In [0, 1], higher is better; 0 if no code is active.
-        overlap_score, multiple_encoding_score: Means over factors of OS and MES, in
-          [0, 1].
-        omes_per_factor, overlap_score_per_factor, multiple_encoding_score_per_factor:
-          Lists (num_factors,).
-        association_matrix: A, nested list (num_codes, num_factors), in [0, 1]; 0 for a
-          code that is not active.
-        num_active_codes: Number of active codes.
-        num_train, alpha, pooling, prune_threshold: The settings.
+        Dictionary:
+            omes: in [0, 1], higher is better; 0 if no code is active.
+            overlap_score, multiple_encoding_score: means over factors of OS and MES, in
+                [0, 1].
+            omes_per_factor, overlap_score_per_factor,
+                multiple_encoding_score_per_factor: lists (num_factors,).
+            association_matrix: A, nested list (num_codes, num_factors), in [0, 1]; 0
+                for a code that is not active.
+            num_active_codes: number of active codes.
+            num_train, alpha, pooling, prune_threshold: the settings.
 
     Raises:
-      ValueError: If the shapes do not fit, pooling is neither "avg" nor "max", or for
-        some factor no two samples differ in it and agree in all others.
+        ValueError: if the shapes do not fit, pooling is neither "avg" nor "max", or for
+            some factor no two samples differ in it and agree in all others.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(9) for size in range(9)])
-      >>> scores = omes(factors, -2.0 * factors)
-      >>> [[round(a, 1) for a in row] for row in scores["association_matrix"]]
-      [[0.9, 0.0], [0.0, 0.9]]
-      >>> round(scores["omes"], 1)
-      0.8
+        >>> import numpy as np
+        >>> factors = np.indices([9, 9]).reshape(2, -1).T
+        >>> scores = omes(factors, -2.0 * factors)
+        >>> [[round(a, 1) for a in row] for row in scores["association_matrix"]]
+        [[0.9, 0.0], [0.0, 0.9]]
+        >>> round(scores["omes"], 1)
+        0.8
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     pairs = []
     for factor, column in enumerate(factors.T):
@@ -103,55 +108,32 @@ def omes(
     ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
 
 
-@stages.configurable("omes", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("omes")
 def compute_omes(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     batch_size=16,
     alpha=0.5,
     pooling="avg",
     prune_threshold=0.0,
 ):
-    """Overlap and Multiple Encoding Scores on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of pairs for each factor.
-      batch_size: Observations per draw; it does not limit the encoder.
-      alpha: See `omes`.
-      pooling: See `omes`.
-      prune_threshold: See `omes`.
-
-    Returns:
-      Dictionary, see `omes`.
-
-    Raises:
-      ValueError: If pooling is neither "avg" nor "max", or a factor has one value.
-    """
-    del artifact_dir
+    """The scores of `num_train` pairs of samples for each factor, see `omes`."""
     pairs = []
-    for factor in range(ground_truth_data.num_factors):
-        ends = _draw_pairs(ground_truth_data, factor, num_train, random_state)
+    for factor in range(sampler.data.num_factors):
+        ends = _draw_pairs(sampler.data, factor, num_train, sampler.random_state)
         observations = (
-            ground_truth_data.sample_observations_from_factors(
-                ends[start : start + batch_size], random_state
+            sampler.data.sample_observations_from_factors(
+                ends[start : start + batch_size], sampler.random_state
             )
             for start in range(0, len(ends), batch_size)
         )
-        codes = utils.encode(observations, representation_function)
-        pairs.append(tuple(np.split(codes, 2)))
-    return utils.bootstrap(
-        functools.partial(
-            _omes, alpha=alpha, pooling=pooling, prune_threshold=prune_threshold
-        ),
-        pairs,
-    ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
+        pairs.append(tuple(np.split(sampler.encode(observations), 2)))
+    settings = {
+        "alpha": alpha,
+        "pooling": pooling,
+        "prune_threshold": prune_threshold,
+    }
+    return bootstrap(functools.partial(_omes, **settings), pairs) | settings
 
 
 def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
@@ -167,7 +149,7 @@ def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
         if not same.size:
             return np.concatenate([first, second])
     raise ValueError(
-        "OMES needs factors that vary. Received: a data set where factor "
+        "OMES needs factors that vary. Received: a dataset where factor "
         f"{factor} hardly ever does"
     )
 
@@ -176,20 +158,19 @@ def _omes(*ends, alpha, pooling, prune_threshold):
     """OMES of pairs.
 
     Args:
-      *ends: For each factor two arrays of shape (num_train, num_codes), the codes of
-        the first and of the second members of its pairs.
-      alpha: See `omes`.
-      pooling: See `omes`.
-      prune_threshold: See `omes`.
+        *ends: for each factor two arrays of shape (num_train, num_codes), the codes of
+            the first and of the second members of its pairs.
+        alpha: see `omes`.
+        pooling: see `omes`.
+        prune_threshold: see `omes`.
 
     Returns:
-      The scores and numbers of `omes`, without the other settings.
+        The scores and numbers of `omes`, without the other settings.
 
     Raises:
-      ValueError: If pooling is neither "avg" nor "max".
+        ValueError: if pooling is neither "avg" nor "max".
     """
-    if pooling not in ("avg", "max"):
-        raise ValueError(f'Pool by "avg" or "max". Received: pooling={pooling!r}')
+    checks.one_of("pooling", pooling, ("avg", "max"))
     firsts, seconds = ends[::2], ends[1::2]
     # All first members together are a random sample of the data.
     sample = np.concatenate(firsts)

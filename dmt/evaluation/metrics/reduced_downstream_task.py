@@ -4,11 +4,15 @@ If each factor has its own code, dropping the code loses this factor and no othe
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import dci, utils
+from dmt.evaluation.metrics import dci, predictors, registry
+from dmt.evaluation.metrics.samples import on_samples, train_and_test
 from dmt.utils import stages
 
 
@@ -21,78 +25,85 @@ def compute_factorwise_dci(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
 
     Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
+        mus_train: training codes, array of shape (num_codes, n_train).
+        ys_train: training factors, array of shape (num_factors, n_train).
+        mus_test: test codes, array of shape (num_codes, n_test).
+        ys_test: test factors, array of shape (num_factors, n_test).
 
     Returns:
-      Array of shape (num_codes, num_factors), at least 0.
+        Array of shape (num_codes, num_factors), at least 0.
     """
     importance, _, _ = dci.compute_importance(
         np.transpose(ys_train),
         np.transpose(mus_train),
         np.transpose(ys_test),
         np.transpose(mus_test),
-        utils.gradient_boosting_classifier,
+        predictors.gradient_boosting_classifier,
     )
     return importance
 
 
+@registry.metric(
+    "reduced_downstream_task",
+    scores=["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"],
+)
 def reduced_downstream_task(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    num_factors_to_remove=1,
-    predictor=utils.gradient_boosting_classifier,
-    correlation_measure=compute_factorwise_dci,
-):
+    num_factors_to_remove: int = 1,
+    predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
+    correlation_measure: Callable = compute_factorwise_dci,
+) -> dict[str, Any]:
     """Accuracy of classifiers on codes without those that know one factor best.
 
     A factor with one value in the training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      num_factors_to_remove: Number of codes to remove for each factor, one by one.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Gradient boosting breaks ties with numpy's global generator.
-      correlation_measure: See `compute_reduced_representation`.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        num_factors_to_remove: number of codes to remove for each factor, one by one.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier. Gradient boosting breaks ties with numpy's global generator.
+        correlation_measure: function from codes (num_codes, n_train), factors
+            (num_factors, n_train), test codes and test factors to an array (num_codes,
+            num_factors) that is large where a code knows a factor. It is given one
+            factor at a time.
 
     Returns:
-      Dictionary, accuracies in [0, 1], the same with test for train:
-        mean_train_accuracy_reduced_factor: Accuracy on the factor whose codes were
-          removed, mean over factors; low if no other code knows it.
-        mean_train_accuracy_other_factors: Mean over the other factors; high if the
-          removed codes know nothing else. nan if there is one factor.
-        reduced_factor_<f>:mean_train_accuracy_factor_<i>: Accuracy on factor i without
-          the best codes of factor f.
-        reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.
-        reduced_factor_<f>:mean_train_accuracy_non_reduced_factor: Mean over the i
-          other than f.
-        num_train, num_test, num_factors_to_remove, predictor, scikit_learn: The
-          settings, and the version of the classifier's library.
+        Dictionary, accuracies in [0, 1], the same with test for train:
+            mean_train_accuracy_reduced_factor: accuracy on the factor whose codes were
+                removed, mean over factors; low if no other code knows it.
+            mean_train_accuracy_other_factors: mean over the other factors; high if the
+                removed codes know nothing else. nan if there is one factor.
+            reduced_factor_<f>:mean_train_accuracy_factor_<i>: accuracy on factor i
+                without the best codes of factor f.
+            reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.
+            reduced_factor_<f>:mean_train_accuracy_non_reduced_factor: Mean over the i
+                other than f.
+            num_train, num_test, num_factors_to_remove, predictor, scikit_learn: the
+                settings, and the version of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit, or no code would be left.
+        ValueError: if the shapes do not fit, or no code would be left.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = reduced_downstream_task(*samples)
-      >>> scores["mean_test_accuracy_other_factors"]
-      1.0
-      >>> round(scores["mean_test_accuracy_reduced_factor"], 6)  # (1 / 3 + 1 / 4) / 2
-      0.291667
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = reduced_downstream_task(*samples)
+        >>> scores["mean_test_accuracy_other_factors"]
+        1.0
+        >>> round(scores["mean_test_accuracy_reduced_factor"], 6)  # (1 / 3 + 1 / 4) / 2
+        0.291667
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test
     )
     scores = _scores(
@@ -108,70 +119,38 @@ def reduced_downstream_task(
         "num_train": len(factors_train),
         "num_test": len(factors_test),
         "num_factors_to_remove": num_factors_to_remove,
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
-@stages.configurable(
-    "reduced_downstream_task", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("reduced_downstream_task")
 def compute_reduced_downstream_task(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_factors_to_remove=gin.REQUIRED,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
 ):
-    """Reduced downstream task on samples of a data set, for several sizes.
+    """Reduced downstream task on samples of a dataset, for several sizes.
 
     The classifier is the gin parameter `predictor.predictor_fn`, the codes are ranked
-    by `reduced_representation.correlation_measure`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Not used.
-      num_factors_to_remove: Number of codes to remove for each factor, one by one.
-      num_train: List of numbers of training samples.
-      num_test: Number of test samples, drawn anew for each size.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary of the scores of `reduced_downstream_task`, with the prefix
-      `<num_train>:` for each size, and the settings.
+    by `reduced_representation.correlation_measure`. `num_train` and the keys of the
+    scores are those of `compute_downstream_task`.
     """
-    del artifact_dir
-    predictor = utils.make_predictor_fn()
-    scores = {}
-    for size in num_train:
-        samples = utils.sample_train_test(
-            ground_truth_data,
-            representation_function,
-            random_state,
-            size,
-            num_test,
-            batch_size,
-        )
-        results = utils.bootstrap(
-            functools.partial(
-                _scores,
-                num_factors_to_remove=num_factors_to_remove,
-                predictor=predictor,
-                correlation_measure=gin.REQUIRED,
-            ),
-            [samples[:2], samples[2:]],
-        )
-        for name, score in results.items():
-            scores[f"{size}:{name}"] = score
-    return scores | {
+    predictor = predictors.make_predictor_fn()
+    score = functools.partial(
+        _scores,
+        num_factors_to_remove=num_factors_to_remove,
+        predictor=predictor,
+        correlation_measure=_chosen_measure(),
+    )
+    return predictors.scores_by_size(
+        sampler, num_train, num_test, batch_size, score
+    ) | {
         "num_train": list(num_train),
         "num_test": num_test,
         "num_factors_to_remove": num_factors_to_remove,
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
@@ -193,18 +172,15 @@ def _scores(
     # Axes: train or test, removed factor, predicted factor.
     accuracy = np.empty((2, num_factors, num_factors))
     for factor in range(num_factors):
-        train, test = codes_train.T, codes_test.T
+        train, test = codes_train, codes_test
         for _ in range(num_factors_to_remove):
-            train, test = compute_reduced_representation(
-                train,
-                factors_train.T,
-                test,
-                factors_test.T,
-                factor,
-                correlation_measure=correlation_measure,
+            relation = correlation_measure(
+                train.T, factors_train.T[[factor]], test.T, factors_test.T[[factor]]
             )
-        accuracy[:, factor] = utils.accuracies(
-            predictor, factors_train, train.T, factors_test, test.T
+            best = np.argmax(relation[:, 0])
+            train, test = (np.delete(codes, best, axis=1) for codes in (train, test))
+        accuracy[:, factor] = predictors.accuracies(
+            predictor, factors_train, train, factors_test, test
         )
     reduced = accuracy.diagonal(axis1=1, axis2=2)
     with np.errstate(invalid="ignore"):
@@ -224,6 +200,12 @@ def _scores(
 
 
 @stages.configurable("reduced_representation", "evaluation")
+def _chosen_measure(correlation_measure=gin.REQUIRED):
+    """The function chosen in gin that tells how well codes know a factor."""
+    return correlation_measure
+
+
+# Only for users of disentanglement_lib, who import this name.
 def compute_reduced_representation(
     mus_train,
     ys_train,
@@ -232,24 +214,9 @@ def compute_reduced_representation(
     factor_of_interest,
     correlation_measure=gin.REQUIRED,
 ):
-    """Removes the code that knows one factor best.
-
-    Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
-      factor_of_interest: Index of the factor.
-      correlation_measure: Maps mus_train, ys_train, mus_test, ys_test to an array
-        (num_codes, num_factors) that is large where a code knows a factor. It is
-        given the factor of interest alone, as only its column is needed.
-
-    Returns:
-      Training and test codes without the best code, arrays of shape (num_codes - 1,
-      n_train) and (num_codes - 1, n_test).
-    """
+    """Codes (num_codes, n) without the one that knows a factor best."""
     factor = [factor_of_interest]
-    relation = correlation_measure(
+    relation = _chosen_measure(correlation_measure)(
         mus_train, ys_train[factor], mus_test, ys_test[factor]
     )
     best = np.argmax(relation[:, 0])

@@ -5,17 +5,32 @@ from Unlabeled Observations, 2018, section 3 (https://arxiv.org/abs/1711.00848).
 """
 
 import functools
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.information import top_two_gap
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
 
 
+@registry.metric(
+    "sap_score",
+    scores=["SAP_score"],
+    # The classifiers are regularised, and the more so, the fewer samples there are.
+    invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+)
 def sap_score(
-    factors, codes, factors_test=None, codes_test=None, *, continuous_factors=False
-):
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
+    *,
+    continuous_factors: bool = False,
+) -> dict[str, Any]:
     """SAP score: the gap between the two codes that predict a factor best.
 
     How well one code alone predicts a factor is the test accuracy of a linear
@@ -23,41 +38,42 @@ def sap_score(
     sample.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors).
-      codes: Array-like of shape (n_train, num_codes), two codes at least.
-      factors_test: Array-like of shape (n_test, num_factors).
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      continuous_factors: Whether the factors are numbers, not classes.
+        factors: array-like of shape (n_train, num_factors).
+        codes: array-like of shape (n_train, num_codes), two codes at least.
+        factors_test: array-like of shape (n_test, num_factors).
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        continuous_factors: whether the factors are numbers, not classes.
 
     Returns:
-      Dictionary:
-        SAP_score: Mean gap over factors, in [0, 1], 1 is best.
-        sap_per_factor: Gap of each factor, in [0, 1], list (num_factors,).
-        score_matrix: Accuracies or squared correlations, nested list (num_codes,
-          num_factors).
-        num_train, num_test, continuous_factors, scikit_learn: The settings, and the
-          version of the classifier's library.
+        Dictionary:
+            SAP_score: mean gap over factors, in [0, 1], 1 is best.
+            sap_per_factor: gap of each factor, in [0, 1], list (num_factors,).
+            score_matrix: nested list (num_codes, num_factors), accuracies or squared
+                correlations.
+            num_train, num_test, continuous_factors, scikit_learn: the settings, and the
+                version of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit, or there is only one code.
+        ValueError: if the shapes do not fit, or there is only one code.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> sap_score(*samples, continuous_factors=True)["SAP_score"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> sap_score(*samples, continuous_factors=True)["SAP_score"]
+        1.0
     """
     import sklearn
 
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
-    matrix = compute_score_matrix(
-        codes_train.T, factors_train.T, codes_test.T, factors_test.T, continuous_factors
-    )
-    gaps = utils.top_two_gap(matrix)
+    if continuous_factors:
+        matrix = _squared_correlations(factors_train, codes_train)
+    else:
+        matrix = accuracies(factors_train, codes_train, factors_test, codes_test)
+    gaps = top_two_gap(matrix)
     return {
         "SAP_score": float(gaps.mean()),
         "sap_per_factor": gaps.tolist(),
@@ -69,124 +85,74 @@ def sap_score(
     }
 
 
-@stages.configurable("sap_score", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("sap_score")
 def compute_sap(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     batch_size=16,
     continuous_factors=gin.REQUIRED,
 ):
-    """SAP score on samples of a data set.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-      continuous_factors: Whether the factors are numbers, not classes.
-
-    Returns:
-      Dictionary, see `sap_score`.
-    """
-    del artifact_dir
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    return utils.bootstrap(
+    """SAP score on samples of a dataset."""
+    return bootstrap(
         functools.partial(sap_score, continuous_factors=continuous_factors),
-        [samples[:2], samples[2:]],
+        sampler.train_and_test(num_train, num_test, batch_size),
     )
 
 
-@stages.configurable(
-    "sap_score_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
-)
+@on_labels("sap_score_validation")
 def compute_sap_on_fixed_data(
-    observations,
-    labels,
-    representation_function,
+    factors,
+    codes,
     train_percentage=gin.REQUIRED,
     continuous_factors=gin.REQUIRED,
     batch_size=100,
 ):
-    """SAP score of labelled observations.
-
-    Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
-      continuous_factors: Whether the factors are numbers, not classes.
-      batch_size: See `utils.obtain_representation`.
-
-    Returns:
-      Dictionary, see `sap_score`.
-
-    Raises:
-      ValueError: If no samples are left to train or to test.
-    """
+    """SAP score of labelled observations; the first ones train, see `split`."""
     del batch_size
-    samples = utils.encode_and_split(
-        observations, labels, representation_function, train_percentage
-    )
-    return utils.bootstrap(
+    return bootstrap(
         functools.partial(sap_score, continuous_factors=continuous_factors),
-        [samples[:2], samples[2:]],
+        split(factors, codes, train_percentage),
     )
 
 
-def compute_score_matrix(mus, ys, mus_test, ys_test, continuous_factors):
-    """How well each code alone predicts each factor.
+def accuracies(factors_train, codes_train, factors_test, codes_test):
+    """Test accuracy of a linear support vector machine of each factor on each code.
+
+    Where a factor has one value in the training sample, it is predicted to have it.
 
     Args:
-      mus: Training codes, array of shape (num_codes, n_train).
-      ys: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
-      continuous_factors: If true, the squared correlation in the training sample; 0
-        for a code or a factor that is constant. If false, the test accuracy of a
-        linear support vector machine; where a factor has one value in the training
-        sample, of always predicting this value.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        factors_test: array of shape (n_test, num_factors), discrete values.
+        codes_test: array of shape (n_test, num_codes).
 
     Returns:
-      Array of shape (num_codes, num_factors), values in [0, 1].
+        Array of shape (num_codes, num_factors), values in [0, 1].
     """
-    if continuous_factors:
-        return _squared_correlations(np.asarray(mus), np.asarray(ys))
     from sklearn import svm
 
     classifier = functools.partial(svm.LinearSVC, C=0.01, class_weight="balanced")
     return np.array(
         [
-            utils.scores(
-                utils.fit(classifier, np.asarray(mu)[:, None], np.transpose(ys)),
-                np.asarray(mu_test)[:, None],
-                np.transpose(ys_test),
+            predictors.scores(
+                predictors.fit(classifier, train[:, None], factors_train),
+                test[:, None],
+                factors_test,
             )
-            for mu, mu_test in zip(mus, mus_test, strict=True)
+            for train, test in zip(codes_train.T, codes_test.T, strict=True)
         ]
     )
 
 
-def _squared_correlations(mus, ys):
-    mus = mus - mus.mean(axis=1, keepdims=True)
-    ys = ys - ys.mean(axis=1, keepdims=True)
-    degrees = mus.shape[1] - 1
-    covariance = mus @ ys.T / degrees
-    code_variance = (mus**2).sum(axis=1, keepdims=True) / degrees
-    variances = code_variance * (ys**2).sum(axis=1) / degrees
+def _squared_correlations(factors, codes):
+    """Squared correlations (num_codes, num_factors), 0 for a constant variable."""
+    codes = codes - codes.mean(axis=0)
+    factors = factors - factors.mean(axis=0)
+    degrees = len(codes) - 1
+    covariance = codes.T @ factors / degrees
+    code_variance = (codes**2).sum(axis=0)[:, None] / degrees
+    variances = code_variance * (factors**2).sum(axis=0) / degrees
     # Codes of a smaller variance count as constant.
     defined = (code_variance > 1e-12) & (variances > 0)
     return np.divide(
@@ -194,14 +160,15 @@ def _squared_correlations(mus, ys):
     )
 
 
-# Not used here: a name that users of disentanglement_lib import.
+# Only for users of disentanglement_lib, who import these names.
+def compute_score_matrix(mus, ys, mus_test, ys_test, continuous_factors):
+    """The score matrix of `sap_score`, for arrays with one variable per row."""
+    arrays = [np.transpose(array) for array in (ys, mus, ys_test, mus_test)]
+    if continuous_factors:
+        return _squared_correlations(*arrays[:2])
+    return accuracies(*arrays)
+
+
 def compute_avg_diff_top_two(matrix):
-    """Mean over columns of the difference between their two largest values.
-
-    Args:
-      matrix: Array of shape (num_codes, num_factors), two rows at least.
-
-    Returns:
-      Float, at least 0.
-    """
-    return float(utils.top_two_gap(np.asarray(matrix)).mean())
+    """Mean over columns of the difference between their two largest values."""
+    return float(top_two_gap(np.asarray(matrix)).mean())

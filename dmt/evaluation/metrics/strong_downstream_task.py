@@ -6,23 +6,32 @@ Locatello et al.: A Sober Look at the Unsupervised Learning of Disentangled
 Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import predictors, registry
+from dmt.evaluation.metrics.samples import encode_all, on_samples, train_and_test
 
 
+@registry.metric(
+    "strong_downstream_task",
+    scores=["mean_strong_test_accuracy", "strong_generalization_gap"],
+    resampling=False,
+)
 def strong_downstream_task(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    predictor=utils.gradient_boosting_classifier,
-    n_experiment=10,
-    seed=0,
-):
+    predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
+    n_experiment: int = 10,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Accuracy under covariate shift, from a table of samples.
 
     One experiment for a factor: choose another factor and a value of it, train on the
@@ -30,44 +39,44 @@ def strong_downstream_task(
     table must hold many samples for each value.
 
     A factor with one value in a training sample is predicted to have that value.
-    (scikit-learn, and with it disentanglement_lib, refuses a single class.)
+    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes).
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      predictor: Function without arguments that returns an unfitted scikit-learn
-        classifier. Gradient boosting breaks ties with numpy's global generator.
-      n_experiment: Experiments for each factor.
-      seed: Integer seed of the choices.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes).
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier. Gradient boosting breaks ties with numpy's global generator.
+        n_experiment: experiments for each factor.
+        seed: integer seed of the choices.
 
     Returns:
-      Dictionary:
-        mean_train_accuracy, mean_test_accuracy: Without intervention, mean over
-          factors, in [0, 1], 1 is best.
-        mean_strong_train_accuracy, mean_strong_test_accuracy: Under the shift, mean
-          over factors and experiments, in [0, 1], 1 is best.
-        strong_generalization_gap: 1 - mean_strong_test_accuracy / mean_test_accuracy,
-          0 is best; nan if mean_test_accuracy is 0.
-        strong_test_accuracy_per_factor: Mean over experiments, list (num_factors,).
-        num_train, num_test, n_experiment, predictor, scikit_learn: The settings, and
-          the version of the classifier's library.
+        Dictionary:
+            mean_train_accuracy, mean_test_accuracy: without intervention, mean over
+                factors, in [0, 1], 1 is best.
+            mean_strong_train_accuracy, mean_strong_test_accuracy: under the shift, mean
+                over factors and experiments, in [0, 1], 1 is best.
+            strong_generalization_gap: 1 - mean_strong_test_accuracy /
+                mean_test_accuracy, 0 is best; nan if mean_test_accuracy is 0.
+            strong_test_accuracy_per_factor: mean over experiments, list (num_factors,).
+            num_train, num_test, n_experiment, predictor, scikit_learn: the settings,
+                and the version of the classifier's library.
 
     Raises:
-      ValueError: If the shapes do not fit, or a factor has no other factor whose
-        values can be split: fewer than two factors, or with one value.
+        ValueError: if the shapes do not fit, or a factor has no other factor whose
+            values can be split: fewer than two factors, or with one value.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = strong_downstream_task(*samples, n_experiment=2)
-      >>> scores["mean_strong_test_accuracy"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = strong_downstream_task(*samples, n_experiment=2)
+        >>> scores["mean_strong_test_accuracy"]
+        1.0
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test
     )
     random_state = np.random.RandomState(seed)
@@ -98,87 +107,62 @@ def strong_downstream_task(
         "num_train": len(factors_train),
         "num_test": len(factors_test),
         "n_experiment": n_experiment,
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
-@stages.configurable(
-    "strong_downstream_task", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
+@on_samples("strong_downstream_task")
 def compute_strong_downstream_task(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    num_test=gin.REQUIRED,
-    n_experiment=gin.REQUIRED,
+    sampler, num_train=gin.REQUIRED, num_test=gin.REQUIRED, n_experiment=gin.REQUIRED
 ):
-    """Accuracy under covariate shift on samples of a data set, for several sizes.
+    """Accuracy under covariate shift on samples of a dataset, for several sizes.
 
     The shift sets the other factor in the sampled factors, see `intervene`, and samples
     their observations again. The classifier is the gin parameter
-    `predictor.predictor_fn`.
+    `predictor.predictor_fn`. `num_train` and the keys of the scores are those of
+    `compute_downstream_task`.
 
-    Interventions are drawn from numpy's global generator, as in disentanglement_lib:
+    Interventions are drawn from numpy's global generator, as in disentanglement_lib.
     `evaluate` seeds it; elsewhere call `numpy.random.seed` for results that repeat.
 
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of factors and observations.
-      artifact_dir: Not used.
-      num_train: List of numbers of training samples.
-      num_test: Number of test samples, drawn anew for each size.
-      n_experiment: Experiments for each factor.
-
-    Returns:
-      Dictionary of the scores of `strong_downstream_task`, with the prefix
-      `<num_train>:` for each size, and the settings.
-
     Raises:
-      ValueError: If a factor has no other factor with several values.
+        ValueError: if a factor has no other factor with several values.
     """
-    del artifact_dir
-    predictor = utils.make_predictor_fn()
+    predictor = predictors.make_predictor_fn()
+    data, random_state = sampler.data, sampler.random_state
 
     def encode(*factors):
         observations = [
-            ground_truth_data.sample_observations_from_factors(rows, random_state)
+            data.sample_observations_from_factors(rows, random_state)
             for rows in factors
         ]
-        return [
-            utils.obtain_representation(part, representation_function).T
-            for part in observations
-        ]
+        return [encode_all(part, sampler.representation) for part in observations]
 
     scores = {}
     for size in num_train:
-        factors_train = ground_truth_data.sample_factors(size, random_state)
-        factors_test = ground_truth_data.sample_factors(num_test, random_state)
+        factors_train = data.sample_factors(size, random_state)
+        factors_test = data.sample_factors(num_test, random_state)
 
         def experiment(target, factors_train=factors_train, factors_test=factors_test):
             train, test, _, _ = intervene(
                 factors_train.copy(),
                 factors_test.copy(),
                 target,
-                ground_truth_data.num_factors,
-                ground_truth_data,
+                data.num_factors,
+                data,
             )
             codes_train, codes_test = encode(train, test)
             return train, codes_train, test, codes_test
 
         codes_train, codes_test = encode(factors_train, factors_test)
         samples = (factors_train, codes_train, factors_test, codes_test)
-        for name, score in _scores(
-            predictor, samples, experiment, n_experiment
-        ).items():
-            scores[f"{size}:{name}"] = score
+        of_size = _scores(predictor, samples, experiment, n_experiment)
+        scores |= {f"{size}:{name}": score for name, score in of_size.items()}
     return scores | {
         "num_train": list(num_train),
         "num_test": num_test,
         "n_experiment": n_experiment,
-        **utils.provenance(predictor),
+        **predictors.provenance(predictor),
     }
 
 
@@ -188,18 +172,18 @@ def intervene(y_train, y_test, target_y, num_factors, ground_truth_data):
     Draws from numpy's global generator.
 
     Args:
-      y_train: Training factors, array of shape (n_train, num_factors), changed in
-        place.
-      y_test: Test factors, array of shape (n_test, num_factors), changed in place.
-      target_y: Index of the factor that stays as it is.
-      num_factors: Number of factors.
-      ground_truth_data: GroundTruthData, knows the number of values of each factor.
+        y_train: training factors, array of shape (n_train, num_factors), changed in
+            place.
+        y_test: test factors, array of shape (n_test, num_factors), changed in place.
+        target_y: index of the factor that stays as it is.
+        num_factors: number of factors.
+        ground_truth_data: GroundTruthData, knows the number of values of each factor.
 
     Returns:
-      y_train, y_test, the index of the factor that was set, its value in y_train.
+        y_train, y_test, the index of the factor that was set, its value in y_train.
 
     Raises:
-      ValueError: If no other factor has several values.
+        ValueError: if no other factor has several values.
     """
     sizes = ground_truth_data.factors_num_values
     factors = _other_factors(target_y, [k for k in range(num_factors) if sizes[k] > 1])
@@ -225,20 +209,20 @@ def _scores(predictor, samples, experiment, n_experiment):
     """Scores without and with interventions.
 
     Args:
-      predictor: Function without arguments that returns an unfitted classifier.
-      samples: factors_train, codes_train, factors_test, codes_test.
-      experiment: Maps the index of the target factor to such samples under a shift.
-      n_experiment: Experiments for each factor.
+        predictor: function without arguments that returns an unfitted classifier.
+        samples: factors_train, codes_train, factors_test, codes_test.
+        experiment: maps the index of the target factor to such samples under a shift.
+        n_experiment: experiments for each factor.
 
     Returns:
-      The scores of `strong_downstream_task`.
+        The scores of `strong_downstream_task`.
     """
-    train, test = utils.accuracies(predictor, *samples)
+    train, test = predictors.accuracies(predictor, *samples)
     strong = np.empty((2, samples[0].shape[1], n_experiment))
     for target in range(strong.shape[1]):
         for index in range(n_experiment):
             factors_train, codes_train, factors_test, codes_test = experiment(target)
-            strong[:, [target], index] = utils.accuracies(
+            strong[:, [target], index] = predictors.accuracies(
                 predictor,
                 factors_train[:, [target]],
                 codes_train,

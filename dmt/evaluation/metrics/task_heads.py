@@ -4,75 +4,68 @@ Maziarka et al.: On the relationship between disentanglement and multi-task lear
 2021 (https://arxiv.org/abs/2110.03498), Table 1.
 """
 
+from typing import Any
+
 import gin
-import keras
 import numpy as np
-from keras import ops
+from numpy.typing import ArrayLike
 
 from dmt.data import tasks as task_data
-from dmt.data.pipeline import batch_indices
-from dmt.evaluation.metrics import utils
-from dmt.methods.multitask.heads import make_heads, task_losses
-from dmt.utils import stages
-from dmt.utils.compilation import compiled
+from dmt.evaluation.metrics.samples import on_samples
+from dmt.utils import checks
 
 
 def task_heads(
-    targets,
-    codes,
-    targets_test,
-    codes_test,
+    targets: ArrayLike,
+    codes: ArrayLike,
+    targets_test: ArrayLike,
+    codes_test: ArrayLike,
     *,
-    num_classes=None,
-    training_steps=10000,
-    batch_size=64,
-    learning_rate=1e-4,
-    seed=0,
-):
+    num_classes: list[int] | None = None,
+    training_steps: int = 10000,
+    batch_size: int = 64,
+    learning_rate: float = 1e-4,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Trains a head for each task on frozen codes.
 
     Args:
-      targets: Array of shape (n, num_tasks): numbers, or classes from 0 on.
-      codes: Array of shape (n, num_codes).
-      targets_test: Array of shape (n_test, num_tasks).
-      codes_test: Array of shape (n_test, num_codes).
-      num_classes: Number of classes of each task, 0 for a regression; None for
-        regressions only.
-      training_steps: Updates of all heads, by Adam.
-      batch_size: Samples of an update, the same for all heads.
-      learning_rate: Of Adam.
-      seed: Integer, of initial weights and of batches.
+        targets: array of shape (n, num_tasks): numbers, or classes from 0 on.
+        codes: array of shape (n, num_codes).
+        targets_test: array of shape (n_test, num_tasks).
+        codes_test: array of shape (n_test, num_codes).
+        num_classes: number of classes of each task, 0 for a regression; None for
+            regressions only.
+        training_steps: updates of all heads, by Adam.
+        batch_size: samples of an update, the same for all heads.
+        learning_rate: of Adam.
+        seed: integer, of initial weights and of batches.
 
     Returns:
-      Dictionary:
-        mean_test_loss: Mean over tasks of the test losses.
-        test_losses: List (num_tasks,): mean squared errors, or cross-entropies in nats.
-        train_losses: The same of the training samples.
-        num_train, num_test: Numbers of samples.
+        Dictionary:
+            mean_test_loss: mean over tasks of the test losses.
+            test_losses: list (num_tasks,): mean squared errors, or cross-entropies in
+                nats.
+            train_losses: the same of the training samples.
+            num_train, num_test: numbers of samples.
     """
-    targets, targets_test = np.float32(targets), np.float32(targets_test)
-    codes, codes_test = np.float32(codes), np.float32(codes_test)
-    num_classes = num_classes or [0] * targets.shape[1]
-    if training_steps < 1:
-        raise ValueError(
-            "task_heads.training_steps must be at least 1. "
-            f"Received: training_steps={training_steps}"
-        )
-    keras.utils.set_random_seed(seed)
-    model = TaskHeads(codes.shape[1], num_classes)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), jit_compile="auto")
+    # Keras is not needed for the other metrics.
+    from dmt.evaluation import frozen_heads
 
-    def batches():
-        for step in range(training_steps):
-            rows = batch_indices(seed, step, batch_size, len(codes))
-            yield codes[rows], targets[rows]
-
-    model.fit(batches(), steps_per_epoch=training_steps, shuffle=False, verbose=0)
-    predict = compiled(model.heads, 4096)
-
-    def losses(targets, codes):
-        return ops.convert_to_numpy(task_losses(targets, predict(codes), num_classes))
-
+    checks.integer("task_heads.training_steps", training_steps, low=1)
+    targets, codes, targets_test, codes_test = (
+        np.asarray(array, np.float32)
+        for array in (targets, codes, targets_test, codes_test)
+    )
+    losses = frozen_heads.fit(
+        codes,
+        targets,
+        num_classes or [0] * targets.shape[1],
+        training_steps=training_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
     test_losses = losses(targets_test, codes_test)
     return {
         "mean_test_loss": float(test_losses.mean()),
@@ -83,32 +76,9 @@ def task_heads(
     }
 
 
-class TaskHeads(keras.Model):
-    """Heads on codes, trained on the sum of the losses of all tasks."""
-
-    def __init__(self, num_codes, num_classes):
-        super().__init__()
-        self.heads = make_heads(num_codes, len(num_classes), max([1, *num_classes]))
-        self.num_classes = num_classes
-
-    def call(self, codes):
-        """Predictions (batch, num_tasks, num_outputs) of codes (batch, num_codes)."""
-        return self.heads(codes)
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """Sum of the mean losses of the tasks."""
-        del x, sample_weight, training
-        return ops.sum(task_losses(y, y_pred, self.num_classes))
-
-
-@stages.configurable("task_heads", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("task_heads")
 def compute_task_heads(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     tasks=gin.REQUIRED,
     training_steps=gin.REQUIRED,
     num_train=None,
@@ -119,53 +89,49 @@ def compute_task_heads(
     batch_size=64,
     learning_rate=1e-4,
 ):
-    """Trains a head for each task on the codes of a data set.
+    """Trains a head for each task on the codes of a dataset.
 
     Args:
-      ground_truth_data: Indexable GroundTruthData.
-      representation_function: Maps indices of images (n,) to codes (n, num_codes).
-      random_state: numpy RandomState, its first draw is the seed of the heads.
-      artifact_dir: Not used.
-      tasks: Tasks of `dmt.data.tasks`, for example `random_tasks()`.
-      training_steps: See `task_heads`.
-      num_train: Number of training images, None for all of the training part.
-      num_test: Number of test images, None for all of the test part.
-      test_share: Share of the images in the test part.
-      split_seed: Integer, chooses the parts; with the defaults, they are those of
-        `multi_task`.
-      on_factors: Whether the heads get the factors, scaled to [0, 1], in place of
-        codes: what a perfectly disentangled representation would reach.
-      batch_size: See `task_heads`.
-      learning_rate: See `task_heads`.
+        sampler: see `on_samples`, of an indexable dataset; the first draw of its random
+            state is the seed of the heads.
+        tasks: tasks of `dmt.data.tasks`, for example `random_tasks()`.
+        training_steps: see `task_heads`.
+        num_train: number of training images, None for all of the training part.
+        num_test: number of test images, None for all of the test part.
+        test_share: share of the images in the test part.
+        split_seed: integer, chooses the parts; with the defaults, they are those of
+            `multi_task`.
+        on_factors: whether the heads get the factors, scaled to [0, 1], in place of
+            codes: what a perfectly disentangled representation would reach.
+        batch_size: see `task_heads`.
+        learning_rate: see `task_heads`.
 
     Returns:
-      Dictionary, see `task_heads`; also task_names.
+        Dictionary, see `task_heads`; also task_names.
 
     Raises:
-      ValueError: If the data set has no indices.
+        ValueError: if the dataset has no indices.
     """
-    del artifact_dir
-    targets = tasks.targets(ground_truth_data)
+    data = sampler.data
+    targets = tasks.targets(data)
 
     def codes_of(rows):
         if on_factors:
-            factors = ground_truth_data.factors_at(rows)
-            return task_data.unit_factors(factors, ground_truth_data.factors_num_values)
-        return representation_function(rows)
+            factors = data.factors_at(rows)
+            return task_data.unit_factors(factors, data.factors_num_values)
+        return sampler.representation(rows)
 
-    parts = task_data.train_and_test_rows(
-        ground_truth_data.size, test_share, split_seed
-    )
+    parts = task_data.train_and_test_rows(data.size, test_share, split_seed)
     rows, rows_test = parts[0][:num_train], parts[1][:num_test]
     scores = task_heads(
         targets[rows],
         codes_of(rows),
         targets[rows_test],
         codes_of(rows_test),
-        num_classes=tasks.num_classes(ground_truth_data),
+        num_classes=tasks.num_classes(data),
         training_steps=training_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        seed=int(random_state.randint(2**31)),
+        seed=int(sampler.random_state.randint(2**31)),
     )
-    return {**scores, "task_names": tasks.names(ground_truth_data)}
+    return {**scores, "task_names": tasks.names(data)}

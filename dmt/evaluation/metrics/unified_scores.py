@@ -8,80 +8,100 @@ Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
 """
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import (
     dci,
     modularity_explicitness,
     reduced_downstream_task,
+    registry,
     sap_score,
-    utils,
 )
+from dmt.evaluation.metrics.information import (
+    Discretizer,
+    class_indices,
+    entropy,
+    in_bins,
+    top_two_gap,
+)
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
 from dmt.utils import stages
 
-_MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
 
-
+@registry.metric(
+    "unified_scores",
+    scores=[
+        "mutual_information_matrix.mig",
+        "importance_gbt_matrix.dci",
+        "accuracy_svm_matrix.sap",
+    ],
+    invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+)
 def unified_scores(
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
     *,
-    matrices=(
+    matrices: Sequence[str] = (
         "importance_gbt_matrix",
         "mutual_information_matrix",
         "accuracy_svm_matrix",
     ),
-    num_bins=20,
-):
+    num_bins: int = 20,
+) -> dict[str, Any]:
     """All aggregations of the relations between codes and factors.
 
     Args:
-      factors: Array-like of shape (n_train, num_factors), discrete values.
-      codes: Array-like of shape (n_train, num_codes), two codes at least.
-      factors_test: Array-like of shape (n_test, num_factors), discrete values.
-      codes_test: Array-like of shape (n_test, num_codes). Without test samples, a
-        random third of the others is held out, see `utils.train_and_test`.
-      matrices: Names of the relations, functions of this module: importance_gbt_matrix
-        breaks ties with numpy's global generator.
-      num_bins: Number of bins of equal width per code, for mutual information.
+        factors: array-like of shape (n_train, num_factors), discrete values.
+        codes: array-like of shape (n_train, num_codes), two codes at least.
+        factors_test: array-like of shape (n_test, num_factors), discrete values.
+        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
+            random third of the others is held out, see `train_and_test`.
+        matrices: names of the relations, functions of this module:
+            importance_gbt_matrix breaks ties with numpy's global generator.
+        num_bins: number of bins of equal width per code, for mutual information.
 
     Returns:
-      Dictionary with the prefix `<name of the relation>.`:
-        area_precision, max_precision: See `pr_curves_values`.
-        merge_<a>_<b>: See `merge_points`. (disentanglement_lib reports them only where
-          it plots, and in no fixed order of a and b.)
-        dci, dci_disentanglement, dci_completeness and .code_<i>: See `aggregation_dci`.
-        mig, sap and .factor_<j>: See `aggregation_mig`, `aggregation_sap`.
-        modularity and .code_<i>: See `aggregation_modularity`.
-        matrix: The relation, nested list (num_codes, num_factors).
-      and num_train, num_test, scikit_learn: Numbers of samples, library version.
+        Dictionary with the prefix `<name of the relation>.`:
+            area_precision, max_precision: see `pr_curves_values`.
+            merge_<a>_<b>: see `merge_points`. (disentanglement_lib reports them only
+                where it plots, and in no fixed order of a and b.)
+            dci, dci_disentanglement, dci_completeness and .code_<i>: see
+                `aggregation_dci`.
+            mig, sap and .factor_<j>: see `aggregation_mig`, `aggregation_sap`.
+            modularity and .code_<i>: see `aggregation_modularity`.
+            matrix: the relation, nested list (num_codes, num_factors).
+        and num_train, num_test, scikit_learn: Numbers of samples, library version.
 
     Raises:
-      ValueError: If the shapes do not fit, there is only one code, or a name is
-        unknown.
+        ValueError: if the shapes do not fit, there is only one code, or a name is
+            unknown.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-      >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
-      >>> round(scores["mutual_information_matrix.mig"], 9)
-      1.0
-      >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
-      2
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
+        >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
+        >>> round(scores["mutual_information_matrix.mig"], 9)
+        1.0
+        >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
+        2
     """
-    factors_train, codes_train, factors_test, codes_test = utils.train_and_test(
+    factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test
     )
     functions = {
         "importance_gbt_matrix": importance_gbt_matrix,
         "accuracy_svm_matrix": accuracy_svm_matrix,
         "mutual_information_matrix": lambda mus, ys, mus_test, ys_test: (
-            _mutual_information(utils.histogram_discretize(mus, num_bins), ys)
+            _mutual_information(in_bins(mus.T, num_bins), ys.T)
         ),
     }
     unknown = set(matrices) - functions.keys()
@@ -95,93 +115,48 @@ def unified_scores(
     )
 
 
-@stages.configurable("unified_scores", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("unified_scores")
 def compute_unified_scores(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     num_train=gin.REQUIRED,
     num_test=gin.REQUIRED,
     matrix_fns=gin.REQUIRED,
     batch_size=16,
 ):
-    """Unified scores on samples of a data set.
+    """Unified scores on samples of a dataset.
 
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws of samples.
-      artifact_dir: Folder for plots of each matrix; None for no plots. There are none
-        either if matplotlib is not installed.
-      num_train: Number of training samples.
-      num_test: Number of test samples.
-      matrix_fns: List of functions such as `importance_gbt_matrix`, known by their
-        names.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `unified_scores`.
+    `matrix_fns` is a list of functions such as `importance_gbt_matrix`, known by their
+    names. With an `artifact_dir`, and if matplotlib is installed, each matrix is
+    plotted there.
     """
-    samples = utils.sample_train_test(
-        ground_truth_data,
-        representation_function,
-        random_state,
-        num_train,
-        num_test,
-        batch_size,
-    )
-    scores = _scores_of_samples(samples, matrix_fns)
-    if artifact_dir is not None:
-        names = getattr(ground_truth_data, "factor_names", None) or [
-            f"Factor {index}" for index in range(ground_truth_data.num_factors)
+    tables = sampler.train_and_test(num_train, num_test, batch_size)
+    scores = _scores_of_tables(tables, matrix_fns)
+    if sampler.artifact_dir is not None:
+        names = getattr(sampler.data, "factor_names", None) or [
+            f"Factor {index}" for index in range(sampler.data.num_factors)
         ]
         for function in matrix_fns:
             name = function.__name__
-            _plot(np.array(scores[f"{name}.matrix"]), artifact_dir, name, names)
+            _plot(np.array(scores[f"{name}.matrix"]), sampler.artifact_dir, name, names)
     return scores
 
 
-@stages.configurable(
-    "unified_score_validation", "evaluation", denylist=utils.FIXED_DATA_ARGUMENTS
-)
+@on_labels("unified_score_validation")
 def compute_unified_score_on_fixed_data(
-    observations,
-    labels,
-    representation_function,
+    factors,
+    codes,
     train_percentage=gin.REQUIRED,
     matrix_fns=gin.REQUIRED,
     batch_size=100,
 ):
-    """Unified scores of labelled observations.
-
-    Args:
-      observations: Array of shape (n, ...).
-      labels: Factors of the observations, array of shape (num_factors, n).
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      train_percentage: Fraction of the samples that train, in (0, 1).
-      matrix_fns: List of functions such as `importance_gbt_matrix`, known by their
-        names.
-      batch_size: See `utils.obtain_representation`.
-
-    Returns:
-      Dictionary, see `unified_scores`.
-
-    Raises:
-      ValueError: If no samples are left to train or to test.
-    """
+    """Unified scores of labelled observations; the first ones train, see `split`."""
     del batch_size
-    samples = utils.encode_and_split(
-        observations, labels, representation_function, train_percentage
-    )
-    return _scores_of_samples(samples, matrix_fns)
+    return _scores_of_tables(split(factors, codes, train_percentage), matrix_fns)
 
 
-def _scores_of_samples(samples, matrix_fns):
+def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return utils.bootstrap(
-        lambda *samples: _scores(samples, named), [samples[:2], samples[2:]]
-    )
+    return bootstrap(lambda *samples: _scores(samples, named), tables)
 
 
 def _scores(samples, matrix_fns):
@@ -203,19 +178,18 @@ def _scores(samples, matrix_fns):
     }
 
 
+# What relates codes to factors has the arguments of disentanglement_lib, one variable
+# per row: codes (num_codes, n_train), factors (num_factors, n_train), and those to test
+# on. It returns an array (num_codes, num_factors).
+_MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
+
+
 @stages.configurable("importance_gbt_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS)
 def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     """Importance of every code to gradient boosted trees that predict each factor.
 
-    Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
-
-    Returns:
-      Array of shape (num_codes, num_factors), at least 0; columns sum to 1, or to 0 for
-      a factor with one value in the training sample.
+    Entries are at least 0. Columns sum to 1, or to 0 for a factor with one value in the
+    training sample.
     """
     return reduced_downstream_task.compute_factorwise_dci(
         mus_train, ys_train, mus_test, ys_test
@@ -226,48 +200,27 @@ def importance_gbt_matrix(mus_train, ys_train, mus_test, ys_test):
     "mutual_information_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS
 )
 def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
-    """Mutual information of codes, discretised as gin says, with factors.
-
-    Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Not used.
-      ys_test: Not used.
-
-    Returns:
-      Array of shape (num_codes, num_factors), at least 0, in nats.
-    """
+    """Mutual information of training codes, in the bins of `discretizer`, in nats."""
     del mus_test, ys_test
-    return _mutual_information(utils.make_discretizer(mus_train), ys_train)
+    bins = Discretizer()(np.transpose(mus_train))
+    return _mutual_information(bins, np.transpose(ys_train))
 
 
-def _mutual_information(discretized, ys):
-    """The same as `utils.discrete_mutual_info`, down to scikit-learn's last digit.
+def _mutual_information(codes, factors):
+    """The same as `information.mutual_information`, to scikit-learn's last digit.
 
     Codes that determine a factor tie, up to rounding, and the number of groups depends
     on which of them has the larger last digit.
     """
     from sklearn import metrics
 
-    discretized, ys = utils.class_indices(discretized), utils.class_indices(ys)
-    return np.array(
-        [[metrics.mutual_info_score(y, mu) for y in ys] for mu in discretized]
-    )
+    codes, factors = class_indices(codes), class_indices(factors)
+    return np.array([[metrics.mutual_info_score(v, z) for v in factors] for z in codes])
 
 
 @stages.configurable("accuracy_svm_matrix", "evaluation", denylist=_MATRIX_ARGUMENTS)
 def accuracy_svm_matrix(mus_train, ys_train, mus_test, ys_test):
-    """Test accuracy of a linear classifier of each factor on each code alone.
-
-    Args:
-      mus_train: Training codes, array of shape (num_codes, n_train).
-      ys_train: Training factors, array of shape (num_factors, n_train).
-      mus_test: Test codes, array of shape (num_codes, n_test).
-      ys_test: Test factors, array of shape (num_factors, n_test).
-
-    Returns:
-      Array of shape (num_codes, num_factors), values in [0, 1].
-    """
+    """Test accuracy of a linear classifier of each factor on each code alone."""
     return sap_score.compute_score_matrix(
         mus_train, ys_train, mus_test, ys_test, continuous_factors=False
     )
@@ -277,12 +230,12 @@ def precision(matrix, threshold):
     """Number of groups of codes and factors that the large entries connect.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
-      threshold: Smallest entry that connects its code and its factor; zeros never do.
+        matrix: array of shape (num_codes, num_factors), at least 0.
+        threshold: smallest entry that connects its code and its factor; zeros never do.
 
     Returns:
-      Number of connected groups of two members at least: as many as there are factors
-      if each has codes of its own, 1 if all are entangled.
+        Number of connected groups of two members at least: as many as there are factors
+        if each has codes of its own, 1 if all are entangled.
     """
     from scipy.sparse import csgraph
 
@@ -305,13 +258,13 @@ def pr_curves_values(matrix):
     """Area and maximum of the number of groups as a function of the threshold.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
+        matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Dictionary:
-        area_precision: Integral of `precision` over thresholds between the smallest and
-          the largest entry, by the trapezoidal rule.
-        max_precision: The largest number of groups.
+        Dictionary:
+            area_precision: integral of `precision` over thresholds between the smallest
+                and the largest entry, by the trapezoidal rule.
+            max_precision: the largest number of groups.
     """
     thresholds, values = _precision_curve(np.asarray(matrix))
     return {
@@ -324,11 +277,12 @@ def merge_points(matrix):
     """When factors become connected as the threshold is lowered.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
+        matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-      Dictionary of `merge_<a>_<b>` for factors a < b: how many entries are larger than
-      the one that connects them, from 0 to num_codes * num_factors - 1. Late is good.
+        Dictionary of `merge_<a>_<b>` for factors a < b: how many entries are larger
+        than the one that connects them, from 0 to num_codes * num_factors - 1. Late is
+        good.
     """
     matrix = np.asarray(matrix)
     thresholds = _merge_thresholds(matrix)
@@ -353,13 +307,13 @@ def aggregation_dci(matrix, ys):
     """Aggregates like DCI.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
-      ys: Not used.
+        matrix: array of shape (num_codes, num_factors), at least 0.
+        ys: not used.
 
     Returns:
-      Dictionary: dci_disentanglement, dci_completeness, dci (which is the former), all
-      in [0, 1], 1 is best; dci_disentanglement.code_<i> of code i;
-      dci_completeness.code_<j> of factor j, the name notwithstanding.
+        Dictionary: dci_disentanglement, dci_completeness, dci (which is the former),
+        all in [0, 1], 1 is best; dci_disentanglement.code_<i> of code i;
+        dci_completeness.code_<j>, which in spite of its name belongs to factor j.
     """
     del ys
     matrix = np.asarray(matrix)
@@ -377,13 +331,13 @@ def aggregation_mig(m, ys_train):
     """Aggregates like MIG: gaps between the best two codes over factors' entropies.
 
     Args:
-      m: Array of shape (num_codes, num_factors), two codes at least.
-      ys_train: Array of shape (num_factors, n), discrete values.
+        m: array of shape (num_codes, num_factors), two codes at least.
+        ys_train: array of shape (num_factors, n), discrete values.
 
     Returns:
-      Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
+        Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
     """
-    gaps = utils.top_two_gap(np.asarray(m)) / utils.discrete_entropy(ys_train)
+    gaps = top_two_gap(np.asarray(m)) / entropy(np.transpose(ys_train))
     return {"mig": float(gaps.mean()), **_numbered("mig.factor", gaps)}
 
 
@@ -391,14 +345,14 @@ def aggregation_sap(matrix, ys):
     """Aggregates like SAP: gaps between the best two codes.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), two codes at least.
-      ys: Not used.
+        matrix: array of shape (num_codes, num_factors), two codes at least.
+        ys: not used.
 
     Returns:
-      Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
+        Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
     """
     del ys
-    gaps = utils.top_two_gap(np.asarray(matrix))
+    gaps = top_two_gap(np.asarray(matrix))
     return {"sap": float(gaps.mean()), **_numbered("sap.factor", gaps)}
 
 
@@ -406,11 +360,11 @@ def aggregation_modularity(matrix, ys):
     """Aggregates like modularity.
 
     Args:
-      matrix: Array of shape (num_codes, num_factors), at least 0.
-      ys: Not used.
+        matrix: array of shape (num_codes, num_factors), at least 0.
+        ys: not used.
 
     Returns:
-      Dictionary: modularity, the mean, and modularity.code_<i>, in [0, 1].
+        Dictionary: modularity, the mean, and modularity.code_<i>, in [0, 1].
     """
     del ys
     per_code = modularity_explicitness.modularity_per_code(np.asarray(matrix))

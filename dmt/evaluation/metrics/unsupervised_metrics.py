@@ -4,89 +4,86 @@ Locatello et al.: Challenging Common Assumptions in the Unsupervised Learning of
 Disentangled Representations, 2019, section 5.2 (https://arxiv.org/abs/1811.12359).
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.information import (
+    in_bins,
+    mutual_information,
+    score_in_bins,
+)
+from dmt.evaluation.metrics.samples import as_codes, on_samples
 
 
-def unsupervised_scores(codes, *, num_bins=20):
+@registry.metric(
+    "unsupervised_metrics",
+    scores=[
+        "gaussian_total_correlation",
+        "gaussian_wasserstein_correlation_norm",
+        "mutual_info_score",
+    ],
+    invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
+)
+def unsupervised_scores(
+    codes: ArrayLike,
+    *,
+    num_bins: int = 20,
+) -> dict[str, Any]:
     """Dependence of codes: of a Gaussian fitted to them, and of pairs in bins.
 
     Args:
-      codes: Array-like of shape (n, num_codes).
-      num_bins: Number of bins of equal width per code, over the range of the sample.
+        codes: array-like of shape (n, num_codes).
+        num_bins: number of bins of equal width per code, over the range of the sample.
 
     Returns:
-      Dictionary:
-        gaussian_total_correlation: See the function of this name, in nats. It is
-          without meaning, and may be infinite, where the covariance is singular: with
-          more codes than factors, for example, if they depend on them linearly.
-        gaussian_wasserstein_correlation: See the function of this name.
-        gaussian_wasserstein_correlation_norm: The same over the total variance; nan
-          if all codes are constant.
-        mutual_info_score: Mean mutual information of two codes, in nats, at least 0;
-          0 if there is one code.
-        covariance: Nested list (num_codes, num_codes).
-        mutual_information: Between codes, nested list (num_codes, num_codes), in nats.
-        num_train, num_bins: Number of samples and of bins.
+        Dictionary:
+            gaussian_total_correlation: see the function of this name, in nats. It has
+                no meaning, and may be infinite, if the covariance is singular. This
+                happens, for example, if there are more codes than factors and the codes
+                are linear in the factors.
+            gaussian_wasserstein_correlation: see the function of this name.
+            gaussian_wasserstein_correlation_norm: the same over the total variance; nan
+                if all codes are constant.
+            mutual_info_score: mean mutual information of two codes, in nats, at least
+                0; 0 if there is one code.
+            covariance: nested list (num_codes, num_codes).
+            mutual_information: between codes, nested list (num_codes, num_codes), in
+                nats.
+            num_train, num_bins: number of samples and of bins.
 
     Raises:
-      ValueError: If codes are not two-dimensional, or there are fewer than 2 samples.
+        ValueError: if codes are not two-dimensional, or there are fewer than 2 samples.
 
     Example:
-      >>> import numpy as np
-      >>> codes = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> round(unsupervised_scores(codes)["gaussian_total_correlation"], 9)
-      0.0
+        >>> import numpy as np
+        >>> codes = np.indices([3, 4]).reshape(2, -1).T
+        >>> round(unsupervised_scores(codes)["gaussian_total_correlation"], 9)
+        0.0
     """
-    codes = utils.as_codes(codes)
+    codes = as_codes(codes)
     if codes.ndim != 2 or len(codes) < 2 or not np.isfinite(codes).all():
         raise ValueError(
             "Give finite codes (n, num_codes) of at least 2 samples. Received: "
             f"codes.shape={codes.shape}"
         )
-    return _scores(codes, utils.histogram_discretize(codes.T, num_bins), num_bins)
+    return _scores(codes, in_bins(codes, num_bins), num_bins)
 
 
-@stages.configurable(
-    "unsupervised_metrics", "evaluation", denylist=utils.SAMPLING_ARGUMENTS
-)
-def unsupervised_metrics(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-):
-    """Dependence of the codes of a data set's samples.
-
-    Codes are discretised by the gin configurable `discretizer`.
-
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      num_train: Number of samples.
-      batch_size: Samples per draw, see `utils.generate_batch_factor_code`.
-
-    Returns:
-      Dictionary, see `unsupervised_scores`.
-    """
-    del artifact_dir
-    codes, _ = utils.generate_batch_factor_code(
-        ground_truth_data, representation_function, num_train, random_state, batch_size
-    )
-    return utils.score_in_bins(_scores, codes.T, codes)
+@on_samples("unsupervised_metrics")
+def unsupervised_metrics(sampler, num_train=gin.REQUIRED, batch_size=16):
+    """Dependence of the codes of a dataset's samples, in the bins of `discretizer`."""
+    _, codes = sampler.sample(num_train, batch_size)
+    return score_in_bins(_scores, codes, codes)
 
 
-def _scores(codes, discretized, num_bins):
+def _scores(codes, bins, num_bins):
     covariance = np.atleast_2d(np.cov(codes.T))
     wasserstein = gaussian_wasserstein_correlation(covariance)
-    information = utils.discrete_mutual_info(discretized, discretized)
+    information = mutual_information(bins, bins)
     pairs = information[~np.eye(len(information), dtype=bool)]
     with np.errstate(invalid="ignore"):
         normalized = np.float64(wasserstein) / np.trace(covariance)
@@ -108,11 +105,11 @@ def gaussian_total_correlation(cov):
     TC = 1/2 (sum_d log cov_dd - log det cov).
 
     Args:
-      cov: Covariance matrix of shape (num_codes, num_codes).
+        cov: covariance matrix of shape (num_codes, num_codes).
 
     Returns:
-      Float in nats, at least 0, 0 if the codes are uncorrelated; nan if a code is
-      constant.
+        Float in nats, at least 0, 0 if the codes are uncorrelated; nan if a code is
+        constant.
     """
     cov = np.asarray(cov)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -126,10 +123,10 @@ def gaussian_wasserstein_correlation(cov):
     W = 2 tr(cov) - 2 tr((D^1/2 cov D^1/2)^1/2), with D the diagonal of cov.
 
     Args:
-      cov: Covariance matrix of shape (num_codes, num_codes).
+        cov: covariance matrix of shape (num_codes, num_codes).
 
     Returns:
-      Float in squared units of the codes, at least 0, 0 if they are uncorrelated.
+        Float in squared units of the codes, at least 0, 0 if they are uncorrelated.
     """
     cov = np.asarray(cov)
     scales = np.sqrt(np.diag(cov))

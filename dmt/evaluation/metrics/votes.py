@@ -1,4 +1,4 @@
-"""Votes: how the BetaVAE and FactorVAE scores sample a data set.
+"""Votes: how the BetaVAE and FactorVAE scores sample a dataset.
 
 A vote is a few batches of observations that have one factor in common. Both metrics
 take thousands of them.
@@ -6,54 +6,45 @@ take thousands of them.
 
 import numpy as np
 
-from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics import samples
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.utils import checks
 
-# Few enough that the codes of so many votes stay in the processor's cache, many enough
-# that encoders work on thousands of images.
+# Few enough for the codes to stay in the processor's cache, many enough for the encoder
+# to work on thousands of images at once.
 VOTES_AT_ONCE = 1024
 
 
-def sample_votes(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    num_votes,
-    num_batches,
-    batch_size,
-    fix,
-    summarize,
-):
+def sample_votes(sampler, num_votes, num_batches, batch_size, fix, summarize):
     """Samples votes and summarises the codes of each.
 
     The draws of a vote are those of disentanglement_lib: which factor is fixed, then
     the factors of variation of each batch, then the observations of each batch.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      num_votes: Number of votes.
-      num_batches: Batches per vote.
-      batch_size: Samples per batch.
-      fix: Function of factors (n, num_batches, batch_size, num_factors) and the fixed
-        factor (n,) of each of n votes that changes the factors in place.
-      summarize: Maps codes (n, num_batches, batch_size, num_codes) to an array
-        (n, ...).
+        sampler: `samples.Sampler`.
+        num_votes: number of votes.
+        num_batches: batches per vote.
+        batch_size: samples per batch.
+        fix: function of factors (n, num_batches, batch_size, num_factors) and of the
+            fixed factor (n,) of each vote; it changes the factors in place.
+        summarize: function from codes (n, num_batches, batch_size, num_codes) to an
+            array (n, ...).
 
     Returns:
-      The fixed factor of each vote, int64 array of shape (num_votes,), and the
-      summaries, array of shape (num_votes, ...).
+        The fixed factor of each vote, int64 array of shape (num_votes,), and the
+        summaries, array of shape (num_votes, ...).
     """
     fixed = np.empty(num_votes, dtype=np.int64)
     summaries = []
-    at_once = getattr(ground_truth_data, "has_grid_draws", False)
+    at_once = getattr(sampler.data, "has_grid_draws", False)
     draw = _draw_at_once if at_once else _draw_one_by_one
     for start in range(0, num_votes, VOTES_AT_ONCE):
         some = fixed[start : start + VOTES_AT_ONCE]
         observations = draw(
-            ground_truth_data, random_state, some, num_batches, batch_size, fix
+            sampler.data, sampler.random_state, some, num_batches, batch_size, fix
         )
-        codes = utils.encode(observations, representation_function)
+        codes = sampler.encode(observations)
         summaries.append(
             summarize(codes.reshape(len(some), num_batches, batch_size, -1))
         )
@@ -61,30 +52,27 @@ def sample_votes(
 
 
 def check_sizes(batch_size, num_variance_estimate, num_train, num_eval):
-    """Raises a ValueError if variances, or accuracies, have nothing to be made from."""
-    if min(batch_size, num_variance_estimate) < 2 or min(num_train, num_eval) < 1:
-        raise ValueError(
-            "Variances need 2 samples and accuracies a vote. Received: "
-            f"batch_size={batch_size}, num_variance_estimate={num_variance_estimate}, "
-            f"num_train={num_train}, num_eval={num_eval}"
-        )
+    """Raises a ValueError if a number is too small for variances or accuracies."""
+    checks.integer("batch_size", batch_size, low=2)
+    checks.integer("num_variance_estimate", num_variance_estimate, low=2)
+    checks.integer("num_train", num_train, low=1)
+    checks.integer("num_eval", num_eval, low=1)
 
 
 def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
     """Trains and tests the majority vote, code -> factor.
 
     Args:
-      draw_votes: Maps a number of votes to the winning code and the factor of each,
-        int arrays of shape (num_votes,), or of shape (0,) if no code can win.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      num_codes: Number of codes.
-      num_factors: Number of factors.
+        draw_votes: maps a number of votes to the winning code and the factor of each,
+            int arrays of shape (num_votes,), or of shape (0,) if no code can win.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        num_codes: number of codes.
+        num_factors: number of factors.
 
     Returns:
-      Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
-      votes_eval (num_codes, num_factors), num_train and num_eval; see
-      `utils.bootstrap`.
+        Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
+        votes_eval (num_codes, num_factors), num_train and num_eval; see `bootstrap`.
     """
 
     def count(*tables):
@@ -102,12 +90,12 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
             "votes_eval": evaluation.tolist(),
         }
 
-    scores = utils.bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
+    scores = bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
     return scores | {"num_train": num_train, "num_eval": num_eval}
 
 
 def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
-    """Yields the observations of each batch, fills in the fixed factors."""
+    """Yields the observations of each batch; sets `fixed` to the fixed factors."""
     for vote in range(len(fixed)):
         fixed[vote] = random_state.randint(data.num_factors)
         factors = [
@@ -132,7 +120,8 @@ def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
     fix(factors, fixed)
     factors = factors.reshape(-1, data.num_factors)
     # Images of float32 in memory, unless the data's observations are mere indices.
-    size = max(1, utils.CHUNK_BYTES // 4 // (4 * int(np.prod(data.observation_shape))))
+    image_bytes = 4 * int(np.prod(data.observation_shape))
+    size = max(1, samples.CHUNK_BYTES // 4 // image_bytes)
     for start in range(0, len(factors), size):
         some = factors[start : start + size]
         yield data.sample_observations_from_factors(some, random_state)

@@ -7,23 +7,27 @@ Boilard, Gagnon: Measuring Disentanglement: A Review of Metrics, 2020
 FactorVAE score, `factor_vae`.
 """
 
+from typing import Any
+
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils, votes
-from dmt.utils import stages
+from dmt.evaluation.metrics import registry, votes
+from dmt.evaluation.metrics.samples import check_samples, encode_all, on_samples
 
 
+@registry.metric("z_max_variance", scores=["eval_accuracy"], resampling=False)
 def z_max_variance(
-    factors,
-    codes,
+    factors: ArrayLike,
+    codes: ArrayLike,
     *,
-    batch_size=200,
-    num_train=800,
-    num_eval=800,
-    prune_threshold=0.0,
-    seed=0,
-):
+    batch_size: int = 200,
+    num_train: int = 800,
+    num_eval: int = 800,
+    prune_threshold: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Z-max variance score of a table of samples.
 
     One vote: choose a factor k, draw a batch of samples that share the values of all
@@ -31,42 +35,42 @@ def z_max_variance(
     The classifier is the majority vote, d -> argmax_k votes[d, k].
 
     The batches are drawn with replacement from the given samples, so the table must
-    hold samples that differ in one factor only: all of a data set, or nearly all.
+    hold samples that differ in one factor only: all of a dataset, or nearly all.
 
     Args:
-      factors: Array-like of shape (n, num_factors), discrete values.
-      codes: Array-like of shape (n, num_codes).
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      prune_threshold: A code is active, and can win votes, if it is not constant and
-        its standard deviation over all samples is at least this.
-      seed: Integer seed of all draws.
+        factors: array-like of shape (n, num_factors), discrete values.
+        codes: array-like of shape (n, num_codes).
+        batch_size: samples per vote, at least 2.
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        prune_threshold: a code is active, and can win votes, if it is not constant and
+            its standard deviation over all samples is at least this.
+        seed: integer seed of all draws.
 
     Returns:
-      Dictionary:
-        train_accuracy: Share of the training votes that are classified correctly, in
-          [0, 1], 1 is best; 0 if no code is active.
-        eval_accuracy: The same for the evaluation votes. (The review reports
-          (eval_accuracy - c) / (1 - c) with chance c = 1 / num_factors.)
-        votes_train, votes_eval: Nested lists (num_codes, num_factors), how often a
-          code won when a factor was varied.
-        global_variances: Variance of each code over all samples, list (num_codes,).
-        num_active_codes, num_train, num_eval, batch_size, num_variance_estimate,
-          prune_threshold: Number of active codes, and the settings;
-          num_variance_estimate samples gave the global variances.
+        Dictionary:
+            train_accuracy: share of the training votes that are classified correctly,
+                in [0, 1], 1 is best; 0 if no code is active.
+            eval_accuracy: the same for the evaluation votes. (The review reports
+                (eval_accuracy - c) / (1 - c) with chance c = 1 / num_factors.)
+            votes_train, votes_eval: nested lists (num_codes, num_factors), how often a
+                code won when a factor was varied.
+            global_variances: variance of each code over all samples, list (num_codes,).
+            num_active_codes, num_train, num_eval, batch_size, num_variance_estimate,
+                prune_threshold: number of active codes, and the settings;
+                num_variance_estimate samples gave the global variances.
 
     Raises:
-      ValueError: If the shapes do not fit, or for some factor no two samples differ in
-        it and agree in all others.
+        ValueError: if the shapes do not fit, or for some factor no two samples differ
+            in it and agree in all others.
 
     Example:
-      >>> import numpy as np
-      >>> factors = np.array([[shape, size] for shape in range(3) for size in range(4)])
-      >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
-      1.0
+        >>> import numpy as np
+        >>> factors = np.indices([3, 4]).reshape(2, -1).T
+        >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
+        1.0
     """
-    factors, codes = utils.check_samples(factors, codes)
+    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
     varying = [rows_that_vary(factors, factor) for factor in range(num_factors)]
@@ -90,66 +94,47 @@ def z_max_variance(
     ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
 
 
-@stages.configurable("z_max_variance", "evaluation", denylist=utils.SAMPLING_ARGUMENTS)
+@on_samples("z_max_variance")
 def compute_z_max_variance(
-    ground_truth_data,
-    representation_function,
-    random_state,
-    artifact_dir=None,
+    sampler,
     batch_size=gin.REQUIRED,
     num_train=gin.REQUIRED,
     num_eval=gin.REQUIRED,
     num_variance_estimate=gin.REQUIRED,
     prune_threshold=0.0,
 ):
-    """Z-max variance score on samples of a data set.
+    """Z-max variance score on samples of a dataset; see `z_max_variance`.
 
-    Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_function: Maps observations (n, ...) to codes (n, num_codes).
-      random_state: numpy RandomState, source of all draws.
-      artifact_dir: Not used.
-      batch_size: Samples per vote, at least 2.
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      num_variance_estimate: Samples for the global variance of each code.
-      prune_threshold: See `z_max_variance`.
-
-    Returns:
-      Dictionary, see `z_max_variance`.
+    `num_variance_estimate` samples give the global variance of each code.
 
     Raises:
-      ValueError: If a number is too small.
+        ValueError: if a number is too small.
     """
-    del artifact_dir
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
+    data, random_state = sampler.data, sampler.random_state
 
     def draw_batches(num_votes):
-        varied = random_state.randint(ground_truth_data.num_factors, size=num_votes)
+        varied = random_state.randint(data.num_factors, size=num_votes)
 
         def draw_observations():
             for factor in varied:
-                sample = ground_truth_data.sample_factors(batch_size, random_state)
+                sample = data.sample_factors(batch_size, random_state)
                 factors = np.repeat(sample[:1], batch_size, axis=0)
                 factors[:, factor] = sample[:, factor]
-                yield ground_truth_data.sample_observations_from_factors(
-                    factors, random_state
-                )
+                yield data.sample_observations_from_factors(factors, random_state)
 
-        codes = utils.encode(draw_observations(), representation_function)
+        codes = sampler.encode(draw_observations())
         return varied, codes.reshape(num_votes, batch_size, -1)
 
-    observations = ground_truth_data.sample_observations(
-        num_variance_estimate, random_state
-    )
-    codes = utils.obtain_representation(observations, representation_function)
+    observations = data.sample_observations(num_variance_estimate, random_state)
+    codes = encode_all(observations, sampler.representation)
     return _score(
         draw_batches,
         num_train,
         num_eval,
-        _variances(codes.T),
+        _variances(codes),
         prune_threshold,
-        ground_truth_data.num_factors,
+        data.num_factors,
     ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
 
 
@@ -157,15 +142,15 @@ def rows_that_vary(factors, factor):
     """Groups of rows that agree in all factors but one, which varies in the group.
 
     Args:
-      factors: Array of shape (n, num_factors).
-      factor: Index of the factor that varies.
+        factors: array of shape (n, num_factors).
+        factor: index of the factor that varies.
 
     Returns:
-      List of groups, arrays of row numbers; and for every row in a group the index of
-      its group.
+        List of groups, arrays of row numbers; and for every row in a group the index of
+        its group.
 
     Raises:
-      ValueError: If there is no group.
+        ValueError: if there is no group.
     """
     _, labels = np.unique(
         np.delete(factors, factor, axis=1), axis=0, return_inverse=True
@@ -179,7 +164,7 @@ def rows_that_vary(factors, factor):
     if not groups:
         raise ValueError(
             "Give samples that differ in one factor and agree in all others: all of a "
-            "data set, or nearly all. The gin configurable draws such samples itself. "
+            "dataset, or nearly all. The gin configurable draws such samples itself. "
             f"Received: none in {len(factors)} samples for factors[:, {factor}]"
         )
     return groups, np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
@@ -195,16 +180,16 @@ def _score(draw_batches, num_train, num_eval, variances, prune_threshold, num_fa
     """Collects the votes and classifies them.
 
     Args:
-      draw_batches: Maps a number of votes to the varied factors (num_votes,) and the
-        codes (num_votes, batch_size, num_codes).
-      num_train: Votes that make the classifier.
-      num_eval: Votes that test it.
-      variances: Global variance of each code, shape (num_codes,).
-      prune_threshold: Least standard deviation of a code that can win.
-      num_factors: Number of factors.
+        draw_batches: maps a number of votes to the varied factors (num_votes,) and the
+            codes (num_votes, batch_size, num_codes).
+        num_train: votes that make the classifier.
+        num_eval: votes that test it.
+        variances: global variance of each code, shape (num_codes,).
+        prune_threshold: least standard deviation of a code that can win.
+        num_factors: number of factors.
 
     Returns:
-      The scores, votes and number of votes of `z_max_variance`.
+        The scores, votes and number of votes of `z_max_variance`.
     """
     active = np.flatnonzero((variances > 0) & (np.sqrt(variances) >= prune_threshold))
 

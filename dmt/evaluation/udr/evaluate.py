@@ -4,34 +4,28 @@ import functools
 import inspect
 import os
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
+from tabulate import tabulate
 
 from dmt.data.ground_truth import named_data
-from dmt.evaluation import evaluate as evaluation
 from dmt.evaluation.codes import IndexedData, MomentTable, kl_per_code
-from dmt.evaluation.score import run_metric
-from dmt.evaluation.udr.metrics import udr  # noqa: F401 (registers it)
+from dmt.evaluation.evaluate import Settings, run_metric, write_evaluation
 from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, results
 from dmt.utils.compilation import compiled
 
 
-def evaluate_with_gin(
-    model_dirs,
-    output_dir,
-    overwrite=False,
-    gin_config_files=(),
-    gin_bindings=(),
-    **flags,
-):
-    """Runs `evaluate` under a gin configuration; see there."""
-    with configuration.gin_configuration(gin_config_files, gin_bindings):
-        evaluate(model_dirs, output_dir, overwrite, **flags)
-
-
-def evaluate(model_dirs, output_dir, overwrite=False, **parameters):
+def evaluate(
+    model_dirs: Sequence[str],
+    output_dir: str,
+    overwrite: bool = False,
+    resume: bool = False,
+    **settings: Any,
+) -> None:
     """Compares trained models by a metric of several models, that is, `udr_sklearn`.
 
     Writes `results/` to `output_dir`, whole or not at all: the configuration and
@@ -42,36 +36,19 @@ def evaluate(model_dirs, output_dir, overwrite=False, **parameters):
         model_dirs: directories that `train` wrote, two at least.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
-        **parameters: those of the gin configurable `evaluation`, which gin supplies if
-            they are not given: evaluation_fn, a function `(ground_truth_data,
-            representation_functions, random_state) -> dict`, see `udr_sklearn`;
-            random_seed; name; and resume, whether to do nothing if the step is
-            complete.
+        resume: whether to do nothing if the step is complete.
+        **settings: those of `dmt.evaluation.evaluate.Settings`, which gin supplies if
+            they are not given. Here evaluation_fn is a function `(ground_truth_data,
+            representation_functions, random_state) -> dict`, see `udr_sklearn`, and
+            dtype_policy must be None.
 
     Raises:
         FileNotFoundError: if a directory holds no trained model.
         ValueError: if there are fewer than two, one is given twice, or `output_dir`
             exists and may not be replaced.
     """
-    # Through the one configurable of that name: with another, gin could not tell which
-    # one a file means.
-    evaluation.evaluate(list(model_dirs), output_dir, overwrite, **parameters)
-
-
-def evaluate_models(
-    model_dirs, output_dir, overwrite, evaluation_fn, random_seed, name, resume
-):
-    """`evaluate` with all parameters given."""
-    if len({os.path.realpath(path) for path in model_dirs}) < max(2, len(model_dirs)):
-        raise ValueError(
-            "Give the directories of at least 2 models, each once. Received: "
-            f"model_dirs={model_dirs}"
-        )
-    if "representation_function" in inspect.signature(evaluation_fn).parameters:
-        raise ValueError(
-            f"{evaluation_fn.__name__} scores one representation, give it to "
-            "dmt_evaluate; several models are compared by udr_sklearn."
-        )
+    chosen, model_dirs = Settings(**settings), list(model_dirs)
+    _check(chosen, model_dirs)
     if configuration.is_done(
         output_dir, "evaluation", overwrite, resume, inputs=model_dirs
     ):
@@ -84,10 +61,41 @@ def evaluate_models(
     dataset = named_data.get_named_ground_truth_data()
     functions = [mean_and_kl_of(path, dataset) for path in model_dirs]
     data = dataset if dataset.size is None else IndexedData(dataset)
-    run = functools.partial(run_metric, evaluation_fn, data, functions, random_seed)
-    evaluation.write_evaluation(
-        run, model_dirs[0], output_dir, name, dataset, start, model_dirs=model_dirs
+    run = functools.partial(
+        run_metric, chosen.evaluation_fn, data, functions, chosen.random_seed
     )
+    write_evaluation(
+        run,
+        model_dirs[0],
+        output_dir,
+        chosen.name,
+        dataset,
+        start,
+        model_dirs=model_dirs,
+    )
+
+
+evaluate_with_gin = configuration.with_gin(evaluate)
+
+
+def _check(chosen, model_dirs):
+    """Refuses settings and directories that do not compare several models."""
+    if chosen.dtype_policy is not None:
+        raise ValueError(
+            "Several models are encoded as they were saved. Received: "
+            f"evaluation.dtype_policy={chosen.dtype_policy!r}"
+        )
+    if len({os.path.realpath(path) for path in model_dirs}) < max(2, len(model_dirs)):
+        raise ValueError(
+            "Give the directories of at least 2 models, each once. Received: "
+            f"model_dirs={model_dirs}"
+        )
+    metric = chosen.evaluation_fn
+    if "representation_function" in inspect.signature(metric).parameters:
+        raise ValueError(
+            f"{metric.__name__} scores one representation, give it to dmt_evaluate; "
+            "several models are compared by udr_sklearn."
+        )
 
 
 def score_table(output_dir):
@@ -103,7 +111,8 @@ def score_table(output_dir):
         zip(scores.get("model_scores", []), scores["model_dirs"], strict=False),
         reverse=True,
     )
-    return "\n".join(f"{score:8.4f}  {path}" for score, path in ranking)
+    cells = [(f"{score:8.4f}", path) for score, path in ranking]
+    return tabulate(cells, tablefmt="plain", disable_numparse=True)
 
 
 def _check_same_models(model_dirs, output_dir):

@@ -65,7 +65,7 @@ def pictures_of_codes(seed, output_dir):
         for name, label in DECODER_LABELS.items()
     }
     config_path = os.path.join(dirs["multi-head"], "results", "gin", "train.gin")
-    data = named_data.data_set_of(config_path)
+    data = named_data.dataset_of(config_path)
     random_state = np.random.RandomState(0)
     factors = data.sample_factors(_NUM_POINTS, random_state)
     images = data.sample_observations_from_factors(factors, random_state)

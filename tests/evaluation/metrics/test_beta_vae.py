@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import beta_vae, utils
+from dmt.evaluation.metrics import beta_vae, predictors, samples
 from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
@@ -36,13 +36,13 @@ def test_features_are_mean_differences(monkeypatch):
 
     settings = {"batch_size": 4, "num_train": 30, "num_eval": 20}
     features = []
-    fit = utils.fit
+    fit = predictors.fit
 
     def recording_fit(predictor, codes, target):
         features.append((codes, target))
         return fit(predictor, codes, target)
 
-    monkeypatch.setattr(utils, "fit", recording_fit)
+    monkeypatch.setattr(predictors, "fit", recording_fit)
 
     def score():
         return beta_vae.compute_beta_vae_sklearn(
@@ -60,7 +60,7 @@ def test_features_are_mean_differences(monkeypatch):
             codes[point], np.abs(first[point] - second[point]).mean(axis=0)
         )
         assert codes[point, target[point]] == 0
-    monkeypatch.setattr(utils, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(samples, "CHUNK_BYTES", 100)
     assert score() == scores
     assert len(encoded) > 10
 

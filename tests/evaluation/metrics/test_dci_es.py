@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import dci_es, utils
+from dmt.evaluation.metrics import dci_es
+from dmt.evaluation.metrics.samples import Sampler
 from tests.golden import recipes
 
 
@@ -164,18 +165,17 @@ def test_factor_with_one_value_in_training():
 
 def test_array_function_equals_gin_function():
     dataset = recipes.Grid([2, 3], sigma=0.3)
-    samples = utils.sample_train_test(
-        dataset, lambda x: x, np.random.RandomState(0), 100, 50, 16
-    )
+    sampler = Sampler(dataset, lambda x: x, np.random.RandomState(0))
+    train, test = sampler.train_and_test(100, 50, 16)
     options = {"max_depth": 6, "num_trees": 3, "seed": 1}
     scores = dci_es.compute_dci_es(
         dataset, lambda x: x, np.random.RandomState(0), None, 100, 50, **options
     )
-    assert dci_es.dci_es(*samples, **options) == scores
+    assert dci_es.dci_es(*train, *test, **options) == scores
     assert json.loads(json.dumps(scores)) == scores
     assert (scores["num_train"], scores["num_test"]) == (100, 50)
     assert np.shape(scores["loss_capacity_curves"]) == (2, 6)
-    assert dci_es.dci_es(*samples, **(options | {"seed": 2})) != scores
+    assert dci_es.dci_es(*train, *test, **(options | {"seed": 2})) != scores
 
 
 def test_needs_two_depths():

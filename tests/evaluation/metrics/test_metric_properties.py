@@ -1,11 +1,11 @@
 """Properties that metrics share, and the invariances that each declares."""
 
 import doctest
-import importlib
 import inspect
 import json
 import sys
 
+import gin
 import numpy as np
 import pytest
 
@@ -172,7 +172,18 @@ def test_examples_run(name):
     assert result.attempted and not result.failed
 
 
-def test_example_of_bootstrap_runs():
-    module = importlib.import_module("dmt.evaluation.metrics.utils")
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
+def test_gin_configurables_take_what_evaluate_gives():
+    for entry in metrics.METRICS.values():
+        parameters = inspect.signature(gin.get_configurable(entry.gin_name)).parameters
+        assert list(parameters)[:4] == [
+            "ground_truth_data",
+            "representation_function",
+            "random_state",
+            "artifact_dir",
+        ]
+
+
+def test_functions_are_those_of_the_module():
+    assert set(metrics.METRICS) < set(metrics.__all__) <= set(dir(metrics))
+    for name, entry in metrics.METRICS.items():
+        assert getattr(metrics, name) is entry.function

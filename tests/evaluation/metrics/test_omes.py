@@ -141,7 +141,7 @@ def test_table_agrees_with_data_set():
 
 
 def test_gin_function_on_its_pairs():
-    """Feeds what the data set function encodes to numpy's correlation."""
+    """Feeds what the dataset function encodes to numpy's correlation."""
     chunks = []
 
     def representation(observations):

@@ -7,6 +7,7 @@ import pytest
 from dmt.data import tasks
 from dmt.data.ground_truth import dsprites_rendered
 from dmt.data.tasks import train_and_test_rows
+from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.metrics.task_heads import compute_task_heads, task_heads
 

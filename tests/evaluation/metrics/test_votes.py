@@ -5,7 +5,7 @@ import pytest
 
 from dmt.data.ground_truth import dsprites_rendered
 from dmt.evaluation.codes import IndexedData
-from dmt.evaluation.metrics import beta_vae, factor_vae, votes
+from dmt.evaluation.metrics import beta_vae, factor_vae, samples, votes
 
 SMALL = dsprites_rendered.dsprites_rendered_small()
 NOSHAPE = dsprites_rendered.dsprites_rendered_noshape()
@@ -39,7 +39,7 @@ SCORES = {
 )
 def test_at_once_is_one_by_one(score, wrap, codes, monkeypatch):
     # Images are then made in several parts.
-    monkeypatch.setattr(votes.utils, "CHUNK_BYTES", 1 << 22)
+    monkeypatch.setattr(votes.samples, "CHUNK_BYTES", 1 << 22)
     results = []
     for data in (SMALL, OneByOne([1, 2, 3, 4, 5])):
         random_state = np.random.RandomState(7)
@@ -67,9 +67,7 @@ def test_draws_of_the_original(data):
 
     repeated = np.random.RandomState(5)
     fixed, indices = votes.sample_votes(
-        IndexedData(data),
-        lambda indices: indices[:, None],
-        repeated,
+        samples.Sampler(IndexedData(data), lambda indices: indices[:, None], repeated),
         num_votes=4,
         num_batches=2,
         batch_size=3,

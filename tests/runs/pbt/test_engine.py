@@ -95,7 +95,7 @@ def test_score_is_that_of_the_best_model(uninterrupted):
     from dmt.runs.pbt.scores import mig_score
 
     gin.parse_config("pooled.base = 'dsprites_rendered_small'\npooled.factor = 8")
-    dataset = named_data.open_data_set("pooled")
+    dataset = named_data.open_dataset("pooled")
     model = load_model(str(uninterrupted / "model"))
     random_state = np.random.RandomState(4)
     table = MomentTable(dataset, model.encoder)

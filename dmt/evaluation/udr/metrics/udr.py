@@ -2,29 +2,34 @@
 
 Duan, Matthey, Saraiva, Watters, Burgess, Lerchner, Higgins: Unsupervised Model
 Selection for Variational Disentangled Representation Learning, 2020
-(https://arxiv.org/abs/1905.12614). Models trained with other seeds learn the same
-codes, but for order and sign, only where they disentangle: so a model is scored by its
-likeness to the others, and no factors are needed.
+(https://arxiv.org/abs/1905.12614). Models that were trained with different seeds learn
+the same codes, up to order and sign, only if they disentangle. So a model is scored by
+its similarity to the others, and no factors are needed.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics import utils
-from dmt.utils import stages
+from dmt.evaluation.metrics.information import unit_ranks
+from dmt.evaluation.metrics.samples import chunks
+from dmt.utils import checks, stages
 
-# Below this KL a code is taken for noise, and correlates with nothing.
+# A code whose KL is not larger is noise, which correlates with nothing.
 NOISE_KL = 0.01
 
 
 def udr(
-    codes,
-    kl,
+    codes: Sequence[ArrayLike],
+    kl: Sequence[ArrayLike],
     *,
-    correlation_matrix="lasso",
-    filter_low_kl=True,
-    include_raw_correlations=True,
-    kl_filter_threshold=0.01,
-):
+    correlation_matrix: str = "lasso",
+    filter_low_kl: bool = True,
+    include_raw_correlations: bool = True,
+    kl_filter_threshold: float = 0.01,
+) -> dict[str, Any]:
     """Unsupervised Disentanglement Ranking of models that encode the same observations.
 
     The score of a pair is the `relative_strength_disentanglement` of the correlations
@@ -32,70 +37,71 @@ def udr(
     at most 0.01 are set to 0 first.
 
     Args:
-      codes: List of arrays of shape (n, num_codes), one per model; the numbers of
-        codes may differ.
-      kl: List of arrays of shape (num_codes,), each code's KL divergence from its
-        prior, mean over observations, in nats.
-      correlation_matrix: "lasso", weights of the first model's codes in a Lasso
-        (alpha = 0.1) that predicts the codes of the second; or "spearman", rank
-        correlations.
-      filter_low_kl: Whether codes with low KL are left out of the scores.
-      include_raw_correlations: Whether to return the correlations.
-      kl_filter_threshold: KL up to which codes are left out, in nats.
+        codes: list of arrays of shape (n, num_codes), one per model; the numbers of
+            codes may differ.
+        kl: list of arrays of shape (num_codes,), each code's KL divergence from its
+            prior, mean over observations, in nats.
+        correlation_matrix: "lasso", weights of the first model's codes in a Lasso
+            (alpha = 0.1) that predicts the codes of the second; or "spearman", rank
+            correlations.
+        filter_low_kl: whether codes with low KL are left out of the scores.
+        include_raw_correlations: whether to return the correlations.
+        kl_filter_threshold: KL up to which codes are left out, in nats.
 
     Returns:
-      Dictionary:
-        model_scores: List of the models' scores, in [0, 1], 1 is best.
-        pairwise_disentanglement_scores: Nested list (num_models, num_models, 1); a
-          model's pairs are its column. 0 on the diagonal, and for a pair with a model
-          that has no code left.
-        raw_correlations: On request, nested list (num_models, num_models, num_codes of
-          the first, num_codes of the second), absolute values, 0 on the diagonal. The
-          rank correlation of a constant code is nan, and a code that is compared with
-          one counts as 0 in the score: keep `filter_low_kl` with "spearman".
-        mean_kl: `kl` as lists.
-        num_data_points, correlation_matrix: n, and as given.
+        Dictionary:
+            model_scores: list of the models' scores, in [0, 1], 1 is best.
+            pairwise_disentanglement_scores: nested list (num_models, num_models, 1); a
+                model's pairs are its column. 0 on the diagonal, and for a pair with a
+                model that has no code left.
+            raw_correlations: on request, nested list (num_models, num_models, num_codes
+                of the first, num_codes of the second), absolute values, 0 on the
+                diagonal. The rank correlation of a constant code is nan. A code
+                that is compared with it counts as 0 in the score, so keep
+                `filter_low_kl` with "spearman".
+            mean_kl: `kl` as lists.
+            num_data_points, correlation_matrix: n, and as given.
 
     Raises:
-      ValueError: If there are fewer than 2 models, the shapes do not fit, a value is
-        not finite, or the correlation matrix is neither of the two.
+        ValueError: if there are fewer than 2 models, the shapes do not fit, a value is
+            not finite, or the correlation matrix is neither of the two.
 
     Example:
-      >>> import numpy as np
-      >>> codes = np.random.RandomState(0).standard_normal((1000, 3))
-      >>> mixture = codes @ [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
-      >>> models = [codes, -codes[:, ::-1], mixture]
-      >>> scores = udr(models, np.ones((3, 3)), correlation_matrix="spearman")
-      >>> np.round(scores["model_scores"], 1).tolist()
-      [0.7, 0.7, 0.3]
+        >>> import numpy as np
+        >>> codes = np.random.RandomState(0).standard_normal((1000, 3))
+        >>> mixture = codes @ [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
+        >>> models = [codes, -codes[:, ::-1], mixture]
+        >>> scores = udr(models, np.ones((3, 3)), correlation_matrix="spearman")
+        >>> np.round(scores["model_scores"], 1).tolist()
+        [0.7, 0.7, 0.3]
     """
-    codes, kl = _check(codes, kl)
-    if correlation_matrix not in ("lasso", "spearman"):
-        raise ValueError(
-            'The correlation matrices of UDR are "lasso" and "spearman". Received: '
-            f"correlation_matrix={correlation_matrix!r}"
-        )
+    checks.one_of("correlation_matrix", correlation_matrix, ("lasso", "spearman"))
+    models, divergences = _check(codes, kl)
     from sklearn import preprocessing
 
     stacked = np.hstack(
         [
             preprocessing.StandardScaler().fit_transform(model) * (model_kl > NOISE_KL)
-            for model, model_kl in zip(codes, kl, strict=True)
+            for model, model_kl in zip(models, divergences, strict=True)
         ]
     )
-    ends = np.cumsum([len(model_kl) for model_kl in kl])
+    ends = np.cumsum([len(model_kl) for model_kl in divergences])
     blocks = [
-        slice(end - len(model_kl), end) for end, model_kl in zip(ends, kl, strict=True)
+        slice(end - len(model_kl), end)
+        for end, model_kl in zip(ends, divergences, strict=True)
     ]
     if correlation_matrix == "lasso":
         samples = _fewer_samples(stacked)
         correlations = np.vstack([_lasso(samples[:, b], samples) for b in blocks])
     else:
-        ranks = utils.unit_ranks(stacked)
+        ranks = unit_ranks(stacked)
         correlations = _absolute_products(ranks, ranks)
     raw = [[correlations[rows, columns] for columns in blocks] for rows in blocks]
-    used = [(model_kl > kl_filter_threshold) | (not filter_low_kl) for model_kl in kl]
-    num_models = len(codes)
+    used = [
+        (model_kl > kl_filter_threshold) | (not filter_low_kl)
+        for model_kl in divergences
+    ]
+    num_models = len(models)
     pairwise = np.zeros((num_models, num_models))
     for i in range(num_models):
         raw[i][i] = np.zeros_like(raw[i][i])
@@ -104,13 +110,13 @@ def udr(
                 raw[i][j][used[i]][:, used[j]]
             )
     others = ~np.eye(num_models, dtype=bool)
-    results = {
+    results: dict[str, Any] = {
         "pairwise_disentanglement_scores": pairwise[:, :, None].tolist(),
         "model_scores": [
             float(np.median(column[other]))
             for column, other in zip(pairwise.T, others, strict=True)
         ],
-        "mean_kl": [model_kl.tolist() for model_kl in kl],
+        "mean_kl": [model_kl.tolist() for model_kl in divergences],
         "num_data_points": len(stacked),
         "correlation_matrix": correlation_matrix,
     }
@@ -135,37 +141,35 @@ def compute_udr_sklearn(
     include_raw_correlations=True,
     kl_filter_threshold=0.01,
 ):
-    """Unsupervised Disentanglement Ranking on samples of a data set.
+    """Unsupervised Disentanglement Ranking on samples of a dataset.
 
     Args:
-      ground_truth_data: GroundTruthData to sample from.
-      representation_functions: List of functions, one per model, that map observations
-        (n, ...) to codes (n, num_codes) and the mean KL of each code (num_codes,).
-      random_state: numpy RandomState, source of all draws.
-      batch_size: Observations per draw. It decides which are drawn; it does not limit
-        the encoders.
-      num_data_points: Number of observations.
-      correlation_matrix: See `udr`.
-      filter_low_kl: See `udr`.
-      include_raw_correlations: See `udr`.
-      kl_filter_threshold: See `udr`.
+        ground_truth_data: GroundTruthData to sample from.
+        representation_functions: list of functions, one per model, that map
+            observations (n, ...) to codes (n, num_codes) and the mean KL of each code
+            (num_codes,).
+        random_state: numpy RandomState, source of all draws.
+        batch_size: observations per draw. It decides which are drawn; it does not limit
+            the encoders.
+        num_data_points: number of observations.
+        correlation_matrix: see `udr`.
+        filter_low_kl: see `udr`.
+        include_raw_correlations: see `udr`.
+        kl_filter_threshold: see `udr`.
 
     Returns:
-      Dictionary, see `udr`, and batch_size.
+        Dictionary, see `udr`, and batch_size.
 
     Raises:
-      ValueError: See `udr`; or if there is one function instead of a list, or fewer
-        than 1 observation.
+        ValueError: see `udr`; or if there is one function instead of a list, or fewer
+            than 1 observation.
     """
     if callable(representation_functions):
         raise ValueError(
             "udr_sklearn compares the codes of several models, and there is one: give "
             "the directories of the trained models to dmt_udr."
         )
-    if num_data_points < 1:
-        raise ValueError(
-            f"Sample at least 1 point. Received: num_data_points={num_data_points}"
-        )
+    checks.integer("num_data_points", num_data_points, low=1)
     batches = (
         ground_truth_data.sample_observations(
             min(batch_size, num_data_points - start), random_state
@@ -174,7 +178,7 @@ def compute_udr_sklearn(
     )
     codes = [[] for _ in representation_functions]
     kl = [0.0] * len(codes)
-    for observations in utils.chunks(batches):
+    for observations in chunks(batches):
         for model, function in enumerate(representation_functions):
             chunk_codes, chunk_kl = function(observations)
             codes[model].append(np.asarray(chunk_codes))
@@ -197,10 +201,10 @@ def relative_strength_disentanglement(corr_matrix):
     (Duan et al., 2020). A row or column without correlations, or with nan, counts as 0.
 
     Args:
-      corr_matrix: Array of shape (num_codes, num_other_codes), not negative.
+        corr_matrix: array of shape (num_codes, num_other_codes), not negative.
 
     Returns:
-      Float, in [0, 1] if the correlations are; 0 if there are no codes.
+        Float, in [0, 1] if the correlations are; 0 if there are no codes.
     """
     corr_matrix = np.asarray(corr_matrix)
     if corr_matrix.size == 0:
@@ -213,29 +217,30 @@ def relative_strength_disentanglement(corr_matrix):
     return float(np.mean([strength.mean() for strength in strengths]))
 
 
+# The next two only for users of disentanglement_lib, who import these names.
 def spearman_correlation_conv(vec1, vec2):
     """Absolute rank correlations of all pairs of codes.
 
     Args:
-      vec1: Array of shape (n, num_codes).
-      vec2: Array of shape (n, num_other_codes).
+        vec1: array of shape (n, num_codes).
+        vec2: array of shape (n, num_other_codes).
 
     Returns:
-      Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
+        Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
     """
-    return _absolute_products(utils.unit_ranks(vec1), utils.unit_ranks(vec2))
+    return _absolute_products(unit_ranks(vec1), unit_ranks(vec2))
 
 
 def lasso_correlation_matrix(vec1, vec2, random_state=None):
     """Absolute weights of codes in a Lasso that predicts other codes.
 
     Args:
-      vec1: Array of shape (n, num_codes), what predicts.
-      vec2: Array of shape (n, num_other_codes), what is predicted.
-      random_state: Accepted for code written for disentanglement_lib; not used.
+        vec1: array of shape (n, num_codes), what predicts.
+        vec2: array of shape (n, num_other_codes), what is predicted.
+        random_state: accepted for code written for disentanglement_lib; not used.
 
     Returns:
-      Array of shape (num_codes, num_other_codes).
+        Array of shape (num_codes, num_other_codes).
     """
     del random_state
     samples = _fewer_samples(np.hstack([vec1, vec2]))
@@ -276,10 +281,10 @@ def _absolute_products(ranks, other_ranks):
 
 
 def _fewer_samples(vectors):
-    """No more rows than columns, for which Lasso has the weights of all n rows.
+    """Samples, not more than columns, for which Lasso has the same weights.
 
-    Lasso sees the data in inner products only, which those of R in vectors = QR equal.
-    It divides them by the number of rows, hence the factor.
+    Lasso depends only on inner products of columns, and vectors = QR and R have the
+    same. It divides them by the number of rows, hence the factor.
     """
     rows = np.linalg.qr(vectors - np.mean(vectors, axis=0), mode="r")
     return np.asfortranarray(rows * np.sqrt(len(rows) / len(vectors)))

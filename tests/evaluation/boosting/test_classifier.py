@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import ensemble
 
-from dmt.evaluation.metrics import boosting
+from dmt.evaluation.boosting import classifier as boosting
 
 
 def _noisy_classes(score, num_classes, random_state):

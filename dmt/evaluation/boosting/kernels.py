@@ -1,9 +1,4 @@
-"""Gradient boosted trees with scikit-learn's default settings, compiled.
-
-Friedman: Greedy Function Approximation: A Gradient Boosting Machine, 2001
-(https://doi.org/10.1214/aos/1013203451), as `GradientBoostingClassifier()` of
-scikit-learn 1.9 has it: log-loss, 100 rounds, learning rate 0.1, in each round a
-regression tree of depth 3 per class (one tree for two classes), exact best splits.
+"""Kernels of gradient boosting: how trees grow.
 
 A node of n samples with residuals r of mean m is best split where the score
 D^2 / (left (n - left)) is largest; D is the sum of r - m over the `left` samples with
@@ -15,9 +10,6 @@ the smallest codes. The search is fast for two reasons:
   its splits, and few blocks have a bound that reaches the best score: only they are
   searched sample by sample. The split that is found is the exact best one.
 """
-
-import itertools
-from concurrent import futures
 
 import numba
 import numpy as np
@@ -45,227 +37,8 @@ TIE = 1e-11
 _jit = numba.njit(nogil=True, cache=True)
 
 
-class GradientBoosting:
-    """Classifier of gradient boosted trees.
-
-    It equals scikit-learn's classifier up to rounding, except where splits are equally
-    good. Both then choose a code at random; of two places in the order of one code,
-    this class takes the first, while in scikit-learn rounding errors decide.
-
-    Args:
-      random_state: Seed, numpy RandomState, or None for numpy's global generator.
-
-    Attributes:
-      classes_: Values of the target in ascending order, array (num_classes,).
-      feature_importances_: Shares of the codes in the squared error that the splits
-        remove, array (num_codes,). They sum to 1, or are 0 if no tree has a split.
-    """
-
-    def __init__(self, random_state=None):
-        self.random_state = random_state
-
-    def fit(self, codes, target):
-        """Trains the classifier.
-
-        Args:
-          codes: Array-like of shape (n, num_codes), finite; used in float32.
-          target: Array-like of shape (n,), at least 2 different values.
-
-        Returns:
-          The classifier.
-
-        Raises:
-          ValueError: If the shapes do not fit, codes are not finite, or the target has
-            one value.
-        """
-        vars(self).update(vars(fit_all(codes, [target], self.random_state)[0]))
-        return self
-
-    def decision_function(self, codes):
-        """Raw scores: (n, num_classes), or (n,) for two classes.
-
-        Args:
-          codes: Array-like of shape (n, num_codes), finite.
-        """
-        codes = _check_codes(codes)
-        if codes.shape[1] != len(self.feature_importances_):
-            raise ValueError(
-                f"Give the {len(self.feature_importances_)} codes of the training. "
-                f"Received: codes.shape={codes.shape}"
-            )
-        scores = np.empty((len(self._prior), len(codes)))
-        scores[:] = self._prior[:, None]
-        _predict(np.ascontiguousarray(codes.T), *self._trees, scores)
-        return scores.T if len(scores) > 1 else scores[0]
-
-    def predict(self, codes):
-        """The most probable values of the target, array (n,).
-
-        Args:
-          codes: Array-like of shape (n, num_codes), finite.
-        """
-        scores = self.decision_function(codes)
-        if scores.ndim == 1:
-            return self.classes_[(scores >= 0).astype(int)]
-        return self.classes_[scores.argmax(axis=1)]
-
-    def predict_proba(self, codes):
-        """Probabilities of the classes, array (n, num_classes), rows sum to 1.
-
-        Args:
-          codes: Array-like of shape (n, num_codes), finite.
-        """
-        scores = self.decision_function(codes)
-        if scores.ndim == 1:
-            scores = np.stack([np.zeros_like(scores), scores], axis=1)
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return scores / scores.sum(axis=1, keepdims=True)
-
-
-def fit_all(codes, targets, random_state=None, num_threads=None):
-    """Trains a classifier of every target on the same codes, in parallel.
-
-    This is much faster than one target after the other, with the same result for a
-    given `RandomState`, whatever the number of threads.
-
-    Args:
-      codes: Array-like of shape (n, num_codes), finite; used in float32.
-      targets: Sequence of array-likes of shape (n,), each with at least 2 different
-        values.
-      random_state: Seed, numpy RandomState, or None for numpy's global generator.
-      num_threads: Threads to use; default NUMBA_NUM_THREADS, which is all cores.
-
-    Returns:
-      List of fitted `GradientBoosting`, one per target.
-
-    Raises:
-      ValueError: If the shapes do not fit, codes are not finite, or a target has one
-        value.
-    """
-    from sklearn.utils import check_random_state
-
-    codes = _check_codes(codes)
-    models = [GradientBoosting(random_state) for _ in targets]
-    labels = np.empty((len(models), len(codes)), np.int64)
-    for model, target, row in zip(models, targets, labels, strict=True):
-        target = np.asarray(target)
-        if target.shape != (len(codes),):
-            raise ValueError(
-                "Give one value of the target per row of codes. Received: "
-                f"target.shape={target.shape}, codes.shape={codes.shape}"
-            )
-        model.classes_, row[:] = np.unique(target, return_inverse=True)
-        if len(model.classes_) < 2:
-            raise ValueError(
-                "Give targets with at least 2 values. Received: "
-                f"values={model.classes_.tolist()}"
-            )
-        shares = np.bincount(row) / len(row)
-        if len(shares) == 2:
-            model._prior = np.log(shares[1:] / shares[:1])
-        else:
-            model._prior = np.log(shares) - np.log(shares).mean()
-
-    counts = np.array([len(model._prior) for model in models])
-    random_state = check_random_state(random_state)
-    seeds = [random_state.randint(2**31 - 1, size=(k, NUM_ROUNDS)) for k in counts]
-    trees = _fit_trees(
-        codes,
-        labels,
-        counts,
-        np.concatenate([model._prior for model in models]),
-        np.concatenate(seeds),
-        num_threads or numba.config.NUMBA_NUM_THREADS,
-    )
-    stops = np.cumsum(counts)
-    for model, start, stop in zip(models, stops - counts, stops, strict=True):
-        *model._trees, gains = (array[start:stop] for array in trees)
-        gains = gains.sum(axis=0)
-        model.feature_importances_ = gains / (gains.sum() or 1)
-    return models
-
-
-def _check_codes(codes):
-    with np.errstate(over="ignore"):
-        codes = np.asarray(codes, np.float32)
-    if codes.ndim != 2 or not codes.size or not np.isfinite(codes).all():
-        raise ValueError(
-            "Give finite codes of shape (n, num_codes). Received: "
-            f"codes.shape={codes.shape}"
-        )
-    return codes
-
-
-def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
-    """Boosts the trees of all targets, counts[k] per round for target k.
-
-    Trees are spread over groups of LANES; lanes without a tree have residuals of 0.
-
-    Returns:
-      For every tree of a round, the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
-      thresholds of its splits and the values of its leaves, and the squared error that
-      splits on each code removed in all rounds (num_trees, num_codes).
-    """
-    num_trees, num_groups = len(prior), -(-len(prior) // LANES)
-
-    def lanes(array):
-        """Shapes an array (num_trees, ...) to (num_groups, ..., LANES)."""
-        padded = np.zeros((num_groups * LANES, *array.shape[1:]), array.dtype)
-        padded[:num_trees] = array
-        return np.moveaxis(
-            padded.reshape(num_groups, LANES, *array.shape[1:]), 1, -1
-        ).copy()
-
-    def trees(array):
-        """The inverse."""
-        return np.moveaxis(array, -1, 1).reshape(-1, *array.shape[1:-1])[:num_trees]
-
-    order = np.argsort(codes, axis=0, kind="stable").T
-    sorted_codes = np.take_along_axis(codes.T, order, axis=1)
-    # The last block is filled up with a sample that is in no node.
-    order = np.pad(
-        order.astype(np.int32),
-        ((0, 0), (0, -len(codes) % BLOCK)),
-        constant_values=len(codes),
-    )
-    seeds = lanes(seeds.astype(np.uint64))
-    # Leaves of two classes are steps of a single tree, of more, of one tree per class.
-    step_sizes = lanes(np.repeat(np.where(counts > 1, 1 - 1 / counts, 1.0), counts))
-    scores = lanes(np.repeat(prior[:, None], len(codes), axis=1))
-    residuals = np.zeros_like(scores)
-    split_codes = np.empty((num_groups, NUM_ROUNDS, NUM_SPLITS, LANES), np.int32)
-    thresholds = np.empty((num_groups, NUM_ROUNDS, NUM_SPLITS, LANES))
-    values = np.empty((num_groups, NUM_ROUNDS, NUM_LEAVES, LANES))
-    gains = np.zeros((num_groups, codes.shape[1], LANES))
-
-    def update_residuals(start, stop):
-        _update_residuals(labels, counts, scores, start, stop, residuals)
-
-    def grow(r, g):
-        _grow(
-            codes,
-            order,
-            sorted_codes,
-            residuals[g],
-            seeds[g, r],
-            step_sizes[g],
-            scores[g],
-            split_codes[g, r],
-            thresholds[g, r],
-            values[g, r],
-            gains[g],
-        )
-
-    rows = np.linspace(0, len(codes), 4 * num_threads + 1).astype(int)
-    with futures.ThreadPoolExecutor(num_threads) as pool:
-        for r in range(NUM_ROUNDS):
-            list(pool.map(update_residuals, rows[:-1], rows[1:]))
-            list(pool.map(grow, itertools.repeat(r), range(num_groups)))
-    return trees(split_codes), trees(thresholds), trees(values), trees(gains)
-
-
 @_jit
-def _update_residuals(labels, counts, scores, start, stop, residuals):
+def update_residuals(labels, counts, scores, start, stop, residuals):
     """Sets residuals of samples start, ..., stop - 1: one-hot class - probability."""
     num_groups = len(scores)
     row = np.empty(num_groups * LANES)
@@ -292,7 +65,7 @@ def _update_residuals(labels, counts, scores, start, stop, residuals):
 
 
 @_jit
-def _grow(
+def grow(
     codes,
     order,
     sorted_codes,
@@ -453,13 +226,13 @@ def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
     """Bounds the scores of the node's splits in every block.
 
     Args:
-      block_words: See `_count`.
-      node: Number of the node in its level.
-      sizes: Samples of the node per lane.
-      ranks: Set to the number of the node's samples before each block.
-      bounds: Peaks of `_sum_blocks`; replaced by the bounds, -1 where no split is.
-      best: Set to the largest bound per lane.
-      best_block: Set to the code and the block that have it.
+        block_words: see `_count`.
+        node: number of the node in its level.
+        sizes: samples of the node per lane.
+        ranks: set to the number of the node's samples before each block.
+        bounds: peaks of `_sum_blocks`; replaced by the bounds, -1 where no split is.
+        best: set to the largest bound per lane.
+        best_block: set to the code and the block that have it.
     """
     num_codes, num_blocks, lanes = bounds.shape
     best[:] = -1
@@ -502,18 +275,18 @@ def _search(order, sorted_codes, node, size, lane, bounds, best_block, seed):
     """Finds the best split of a node of the tree in a lane.
 
     Args:
-      order: Samples in ascending order of each code, see `_fit_trees`.
-      sorted_codes: The codes in this order.
-      node: Number of the node in its level.
-      size: Samples of the node.
-      lane: Nodes and deviations of the samples, sums and ranks before the blocks.
-      bounds: Bounds of the scores in the blocks.
-      best_block: Code and block of the largest bound.
-      seed: Seed of the choice between equal scores.
+        order: samples in ascending order of each code, see `_fit_trees`.
+        sorted_codes: the codes in this order.
+        node: number of the node in its level.
+        size: samples of the node.
+        lane: nodes and deviations of the samples, sums and ranks before the blocks.
+        bounds: bounds of the scores in the blocks.
+        best_block: code and block of the largest bound.
+        seed: seed of the choice between equal scores.
 
     Returns:
-      Code, threshold, number of samples on the left (0 if there is no split), and the
-      sum of their deviations.
+        Code, threshold, number of samples on the left (0 if there is no split), and the
+        sum of their deviations.
     """
     num_codes, num_blocks = bounds.shape
     best = 0, np.inf, 0, 0.0
@@ -556,8 +329,8 @@ def _search_block(order, sorted_codes, node, size, lane, code, block):
     """Finds the best split before one of the node's samples in a block.
 
     Returns:
-      Score (-1 if there is no split), threshold, number of samples on the left, sum
-      of their deviations.
+        Score (-1 if there is no split), threshold, number of samples on the left, sum
+        of their deviations.
     """
     nodes, deviations, starts, ranks = lane
     rank, total = ranks[code, block], starts[code, block]
@@ -632,7 +405,7 @@ def _step(residuals, leaves, step_sizes, values, scores):
 
 
 @_jit
-def _predict(columns, split_codes, thresholds, values, scores):
+def predict(columns, split_codes, thresholds, values, scores):
     """Adds the values of all rounds to the scores (num_trees, n)."""
     leaves = np.empty(columns.shape[1], np.uint8)
     for tree in range(len(scores)):

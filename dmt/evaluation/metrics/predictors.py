@@ -1,0 +1,201 @@
+"""Classifiers that predict factors from codes."""
+
+import functools
+import warnings
+
+import gin
+import numpy as np
+
+from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.utils import checks, stages
+
+# Up to this number of samples times classes, scikit-learn's own trees take about a
+# second. They are used there because with few samples many splits are equally good, and
+# then rounding in scikit-learn decides which one is taken.
+FEW_SAMPLES_TIMES_CLASSES = 2500
+
+
+@stages.configurable("predictor", "evaluation")
+def make_predictor_fn(predictor_fn=gin.REQUIRED):
+    """Returns the function chosen in gin that makes an unfitted classifier."""
+    return predictor_fn
+
+
+@stages.configurable("logistic_regression_cv", "evaluation")
+def logistic_regression_cv():
+    """Logistic regression; 5 folds choose one of 10 regularisation strengths."""
+    from sklearn import linear_model, model_selection
+
+    return linear_model.LogisticRegressionCV(
+        Cs=10,
+        cv=model_selection.KFold(n_splits=5),
+        scoring="accuracy",
+        l1_ratios=(0.0,),
+        use_legacy_attributes=False,
+    )
+
+
+@stages.configurable("gradient_boosting_classifier", "evaluation")
+def gradient_boosting_classifier(engine="compiled"):
+    """Gradient boosted trees with the default settings of scikit-learn.
+
+    Both engines break ties with numpy's global generator: call `numpy.random.seed`
+    first for results that repeat.
+
+    Args:
+        engine: "compiled" for `boosting.classifier`, which has scikit-learn's
+            scores in a fraction of its time (very few samples are still left to
+            scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`); or "scikit-learn".
+
+    Raises:
+        ValueError: if the engine is neither.
+    """
+    engines = ("compiled", "scikit-learn")
+    checks.one_of("gradient_boosting_classifier.engine", engine, engines)
+    if engine == "compiled":
+        from dmt.evaluation.boosting import classifier
+
+        return classifier.GradientBoosting()
+    from sklearn import ensemble
+
+    return ensemble.GradientBoostingClassifier()
+
+
+def fit(predictor, codes, factors):
+    """Trains a classifier of each factor; trees of all factors grow in parallel.
+
+    Args:
+        predictor: function without arguments that returns an unfitted scikit-learn
+            classifier or regressor.
+        codes: array of shape (n, num_codes).
+        factors: array of shape (n, num_factors).
+
+    Returns:
+        List of fitted classifiers, one per factor. The classifier of a factor with only
+        one value, which can happen in small samples and which scikit-learn refuses,
+        always answers this value.
+    """
+    from sklearn import dummy
+
+    from dmt.evaluation.boosting import classifier
+
+    targets = list(factors.T)
+    varied = [target for target in targets if np.any(target != target[0])]
+    compiled = isinstance(predictor(), classifier.GradientBoosting)
+    num_classes = sum(len(np.unique(target)) for target in varied)
+    if compiled and len(codes) * num_classes <= FEW_SAMPLES_TIMES_CLASSES:
+        compiled = False
+        predictor = functools.partial(gradient_boosting_classifier, "scikit-learn")
+    if compiled and varied:
+        fitted = iter(classifier.fit_all(codes, varied, predictor().random_state))
+    else:
+        fitted = (_fit_quietly(predictor(), codes, target) for target in varied)
+    with _one_blas_thread():
+        return [
+            next(fitted)
+            if np.any(target != target[0])
+            else dummy.DummyClassifier(strategy="most_frequent").fit(codes, target)
+            for target in targets
+        ]
+
+
+def _one_blas_thread():
+    """Context in which BLAS has one thread.
+
+    The solvers of scikit-learn multiply small matrices thousands of times. Threads
+    would mostly wait for each other there, which takes longer than one thread alone.
+    """
+    return _thread_pools().limit(limits=1, user_api="blas")
+
+
+@functools.cache
+def _thread_pools():
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
+def _fit_quietly(model, codes, target):
+    from sklearn import exceptions
+
+    with warnings.catch_warnings():
+        # The limit of iterations is part of the metrics that have one.
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        return model.fit(codes, target)
+
+
+def scores(models, codes, factors):
+    """Accuracy of each classifier on its factor, R^2 of a regressor.
+
+    Args:
+        models: fitted classifiers or regressors, one per factor.
+        codes: array of shape (n, num_codes).
+        factors: array of shape (n, num_factors).
+
+    Returns:
+        Array of shape (num_factors,), at most 1, accuracies at least 0.
+    """
+    from sklearn import metrics
+
+    return np.array(
+        [
+            np.mean(model.predict(codes) == target)
+            if hasattr(model, "classes_")
+            else metrics.r2_score(target, model.predict(codes))
+            for model, target in zip(models, factors.T, strict=True)
+        ]
+    )
+
+
+def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
+    """Accuracies of classifiers that predict each factor from all codes.
+
+    Args:
+        predictor: function without arguments that returns an unfitted classifier.
+        factors_train: array of shape (n_train, num_factors), discrete values.
+        codes_train: array of shape (n_train, num_codes).
+        factors_test: array of shape (n_test, num_factors), discrete values.
+        codes_test: array of shape (n_test, num_codes).
+
+    Returns:
+        Accuracies in [0, 1] on the training samples (num_factors,) and on the test
+        samples (num_factors,).
+    """
+    models = fit(predictor, codes_train, factors_train)
+    return (
+        scores(models, codes_train, factors_train),
+        scores(models, codes_test, factors_test),
+    )
+
+
+def scores_by_size(sampler, num_train, num_test, batch_size, score):
+    """Scores of several numbers of training samples, with intervals if gin asks.
+
+    Args:
+        sampler: `samples.Sampler`.
+        num_train: list of numbers of training samples.
+        num_test: number of test samples, drawn anew for each of them.
+        batch_size: samples per draw, see `Sampler.sample`.
+        score: function from factors and codes to train on, and factors and codes to
+            test on, to a dictionary.
+
+    Returns:
+        Dictionary of all scores, with the prefix `<number of training samples>:`.
+    """
+    return {
+        f"{size}:{name}": value
+        for size in num_train
+        for name, value in bootstrap(
+            score, sampler.train_and_test(size, num_test, batch_size)
+        ).items()
+    }
+
+
+def provenance(predictor):
+    """Names the classifier and the version of its library, for the results."""
+    import sklearn
+
+    return {
+        "predictor": type(predictor()).__name__,
+        "scikit_learn": sklearn.__version__,
+    }
