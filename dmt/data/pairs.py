@@ -12,7 +12,7 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data
-from dmt.data.pipeline import DrawnExamples, batch_indices
+from dmt.data.pipeline import Examples, batch_indices
 from dmt.utils import stages
 
 # Draws of a second image that does not exist before another one is looked for: first
@@ -26,7 +26,7 @@ _MAX_ALONE = 0.01
 _REACH = 8
 
 
-class PairExamples(DrawnExamples):
+class PairExamples(Examples):
     """Batches of pairs, one image above the other, and of a factor that changed.
 
     Subclasses define `draw`.
@@ -57,7 +57,7 @@ class PairExamples(DrawnExamples):
         return np.concatenate(images, axis=1), labels[:, None].astype("int32")
 
     def shapes(self, batch_size):
-        """See `DrawnExamples.shapes`."""
+        """Shapes and dtypes of a batch's arrays, a list of (shape, dtype)."""
         height, width, channels = self.dataset.observation_shape
         dtype = "float32" if self.dataset.size is None else "uint8"
         images = (batch_size, 2 * height, width, channels)

@@ -24,6 +24,7 @@ import numpy as np
 from dmt.evaluation.codes import MomentTable
 from dmt.methods import train
 from dmt.methods.population import sizes
+from dmt.methods.population.population import PopulationSettings
 from dmt.methods.population.train_population import (
     shared_configuration,
     train_prepared,
@@ -348,8 +349,8 @@ def _bindings(settings, gin_bindings, member, model, steps):
 
 
 def _prepare(model_dir, checkpoint=None):
-    """A `train.Run`, at the step of its own checkpoint or else of another's."""
-    run = train.train(model_dir, resume=True, only_prepare=True)
+    """A `train.Training`, at the step of its own checkpoint or else of another's."""
+    run = train.prepare(model_dir, resume=True)
     if checkpoint and run.state.step() == 0:
         rates = [(o, o.learning_rate) for o in optimizers.parts_of(run.model.optimizer)]
         rates = [(o, float(r)) for o, r in rates if isinstance(r, keras.Variable)]
@@ -495,7 +496,7 @@ def _train_and_score(
     trained = [run for run in runs if run.model_dir not in failed]
     tables = {}
     if together and trained:
-        table = MomentTable(runs[0].dataset, [run.model.encoder for run in trained])
+        table = MomentTable(runs[0].data, [run.model.encoder for run in trained])
         tables = {run.model_dir: table.of(k) for k, run in enumerate(trained)}
     for i, path in enumerate(paths):
         own = runs[i * models : (i + 1) * models]
@@ -512,10 +513,10 @@ def _prepare_all(planned, gin_files):
     for model_dir, checkpoint, bindings in planned:
         with configuration.gin_configuration(gin_files, bindings):
             runs.append(_prepare(model_dir, checkpoint))
-    if runs[0].dataset.size is None:
+    if runs[0].data.size is None:
         raise ValueError(
             "Members are scored on images that have indices. "
-            f"Received: {runs[0].dataset.name}, which draws random pixels"
+            f"Received: {runs[0].data.name}, which draws random pixels"
         )
     return runs
 
@@ -523,22 +524,21 @@ def _prepare_all(planned, gin_files):
 def _fit(runs, seeds, gin_files, bindings, together):
     """Trains models; returns the directories of those whose loss became infinite."""
     if together:
-        # Losses read their configuration when they are compiled.
         with configuration.gin_configuration(gin_files, bindings[0]):
-            return set(train_prepared(runs, seeds=seeds))
+            population = PopulationSettings()
+        return set(train_prepared(runs, population, seeds))
     failed = set()
-    for run, seed, own in zip(runs, seeds, bindings, strict=True):
-        with configuration.gin_configuration(gin_files, own):
-            try:
-                train.fit(run, run.model, run.state, run.training_data, seed)
-            except InfiniteLoss:  # Of a learning rate that was too large.
-                failed.add(run.model_dir)
+    for run, seed in zip(runs, seeds, strict=True):
+        try:
+            train.fit(run, run.model, run.state, run.training_data, seed)
+        except InfiniteLoss:  # Of a learning rate that was too large.
+            failed.add(run.model_dir)
     return failed
 
 
 def _score_models(settings, runs, tables):
     """Score of a member, the number of its best model, whether it is usable."""
-    dataset = runs[0].dataset
+    dataset = runs[0].data
     own = [
         tables.get(run.model_dir) or MomentTable(dataset, run.model.encoder)
         for run in runs

@@ -1,4 +1,4 @@
-"""What labels ask of codes: supervised losses, and how their weight grows.
+"""Losses of codes and labels, and the schedules of their weight.
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
 https://arxiv.org/abs/1905.01258. Each label is to be read from one code, label i from
@@ -7,12 +7,15 @@ batch, while the reconstruction loss that they are added to is a mean, so that t
 weight depends on the batch size. With `supervised_loss.reduction = "mean"` it does not.
 """
 
+from collections.abc import Callable
+
 import gin
 import keras
 import numpy as np
 from keras import ops
 
 from dmt.methods.unsupervised.vae import anneal as grow
+from dmt.utils import checks, resolution
 
 
 class SupervisedLoss(keras.layers.Layer):
@@ -44,11 +47,11 @@ class SupervisedLoss(keras.layers.Layer):
         return ops.mean(terms) if self.reduction == "mean" else ops.sum(terms)
 
     def terms(self, codes, labels):
-        """What the batch's loss is the sum or mean of; see `call`.
+        """The terms whose sum or mean is the loss of the batch; see `call`.
 
         Returns:
-            (number of examples or of pairs of them,); or a scalar, of a loss that is
-            one of the whole batch.
+            Losses (number of examples,), or of pairs of examples (number of pairs,); or
+            a scalar if the loss is not a sum over examples.
         """
         raise NotImplementedError(f"{type(self).__name__} must define terms.")
 
@@ -82,11 +85,7 @@ def make_supervised_loss(
         ValueError: if the reduction is unknown, or codes are fewer than labels and the
             loss needs one for each.
     """
-    if reduction not in ("sum", "mean"):
-        raise ValueError(
-            'supervised_loss.reduction must be "sum" or "mean". '
-            f"Received: reduction={reduction!r}"
-        )
+    checks.one_of("supervised_loss.reduction", reduction, ("sum", "mean"))
     loss = loss_fn(factor_sizes)
     if loss.codes_are_matched and num_latent < len(factor_sizes):
         raise ValueError(
@@ -179,8 +178,7 @@ class Embedding(SupervisedLoss):
         Raises:
             ValueError: if sigma is neither.
         """
-        is_number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
-        if sigma != "learn" and not is_number:
+        if sigma != "learn" and not checks.is_number(sigma):
             raise ValueError(
                 f'embed.sigma must be a number or "learn". Received: sigma={sigma!r}'
             )
@@ -225,14 +223,23 @@ def make_annealer(
 
     Args:
         gamma: its final value.
-        step: number of updates made.
-        iteration_threshold: number of updates that the annealer is about.
+        step: number of steps made.
+        iteration_threshold: number of steps, which the annealer interprets.
         anneal_fn: the annealer, for example `fixed`.
 
     Returns:
-        The weight after `step` updates.
+        The weight after `step` steps.
     """
     return anneal_fn(gamma, step, iteration_threshold)
+
+
+def annealer() -> Callable:
+    """`make_annealer` with the parameters that gin binds now.
+
+    Returns:
+        Function of gamma and step, which does not read gin.
+    """
+    return resolution.resolved(make_annealer, 2, anneal_fn=3)
 
 
 @gin.configurable("fixed", denylist=["gamma", "step"])

@@ -10,6 +10,8 @@ These models are `@gin.configurable`, not `@gin.register` as the others, so that
 bindings of `group_vae` and `mlvae` hold for their subclasses.
 """
 
+import os
+
 import gin
 import numpy as np
 from keras import ops
@@ -39,10 +41,16 @@ class WeakVAE(BetaVAE):
         super().__init__(beta)
         self.symmetric_kl = symmetric_kl
 
-    def examples(self, dataset):
+    def examples(self, data):
         """See `TrainableModel.examples`: pairs, for both."""
-        pairs = make_pairs(dataset)
+        pairs = make_pairs(data)
         return pairs, pairs
+
+    def export(self, model_dir, training_data):
+        """Writes an animation of pairs too; see `TrainableEncoder.export`."""
+        super().export(model_dir, training_data)
+        path = os.path.join(model_dir, "visualizations", "weak", "animation.gif")
+        write_pairs_animation(training_data, path)
 
     def average(self, z_mean, z_logvar, z_mean_2, z_logvar_2):
         """Mean and log-variance of shared codes; all arrays (batch, num_latent)."""
@@ -66,17 +74,15 @@ class WeakVAE(BetaVAE):
         codes = self.encode(_images(pairs))
         return [ops.reshape(c, (-1, 2, c.shape[-1])) for c in codes]
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """The mean loss of the images of a batch; see `BaseVAE.compute_loss`.
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """The mean loss of the images of a batch; see `BaseVAE.batch_loss`.
 
         Args:
             x: pairs (batch, 2 * height, width, channels), float in [0, 1] or uint8.
             y: int labels (batch, 1), number of a factor that changed.
             y_pred: what `call` returned for the pairs.
-            sample_weight: ignored.
-            training: whether this is an update, which raises `step`.
+            sample_weight: not used.
+            training: whether this is an update.
         """
         del sample_weight
         mean, logvar = y_pred
@@ -97,16 +103,13 @@ class WeakVAE(BetaVAE):
             ops.reshape(ops.stack(part, axis=1), (-1, mean.shape[-1])) for part in parts
         )
         z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar)
-        return super().compute_loss(
-            _images(x),
-            y_pred={
-                "z_mean": z_mean,
-                "z_logvar": z_logvar,
-                "z_sampled": z_sampled,
-                "reconstructions": self.decode(z_sampled),
-            },
-            training=training,
-        )
+        outputs = {
+            "z_mean": z_mean,
+            "z_logvar": z_logvar,
+            "z_sampled": z_sampled,
+            "reconstructions": self.decode(z_sampled),
+        }
+        return super().batch_loss(_images(x), None, outputs, None, training)
 
 
 @gin.configurable("group_vae")
@@ -140,13 +143,13 @@ class _Labels:
     As in disentanglement_lib, no code is if there are fewer codes than that.
     """
 
-    def examples(self, dataset):
+    def examples(self, data):
         """See `WeakVAE.examples`.
 
         Raises:
             ValueError: if it is not known which factor changed.
         """
-        pairs, evaluation_pairs = super().examples(dataset)
+        pairs, evaluation_pairs = super().examples(data)
         if not pairs.has_labels:
             raise ValueError(
                 f"{type(self).__name__} needs pairs of which it is known which factor "

@@ -208,7 +208,7 @@ def test_tasks_are_learned(kind, tmp_path):
 
 def test_training_and_test_images_are_apart(tmp_path, monkeypatch):
     seen, learned = {}, []
-    examples_at = pipeline.examples_at
+    examples_at = pipeline.LabelledData.at
 
     def spy(data, indices):
         rows, examples = data._rows[indices], examples_at(data, indices)
@@ -216,7 +216,7 @@ def test_training_and_test_images_are_apart(tmp_path, monkeypatch):
         learned.append((rows, examples[1]))
         return examples
 
-    monkeypatch.setattr(pipeline, "examples_at", spy)
+    monkeypatch.setattr(pipeline.LabelledData, "at", spy)
     train(
         tmp_path / "run",
         model__batch_size="64",

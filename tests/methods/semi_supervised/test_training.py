@@ -215,9 +215,10 @@ def test_batches_hold_random_images_and_labelled_ones_in_turn():
         for step in range(3):
             rows = start + (np.arange(4) + 4 * step) % (stop - start)
             batch = data.load_batch(0, step, 4)
-            for array, (shape, dtype) in zip(batch, data.shapes(4), strict=True):
-                assert array.shape == shape
-                assert array.dtype == dtype
+            assert batch[0].shape == (8, *dataset.observation_shape)
+            assert batch[0].dtype == "uint8"
+            assert batch[1].shape == (4, dataset.num_factors)
+            assert batch[1].dtype == "float32"
             np.testing.assert_array_equal(batch[0][4:], images[rows])
             np.testing.assert_array_equal(batch[1], labels[rows])
     unlabelled = [train_data.load_batch(seed, 0, 4)[0][:4] for seed in (0, 1)]
