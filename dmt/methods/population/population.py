@@ -333,8 +333,8 @@ def make_optimizer(members):
     """One optimiser of stacked variables that does what K optimisers would do.
 
     Args:
-        members: optimisers of the members, equal but for their learning rates; those of
-            FactorVAE may be `keras.optimizers.MultiOptimizer`.
+        members: optimisers of the members, equal except for their learning rates; also
+            `keras.optimizers.MultiOptimizer` of such optimisers.
 
     Returns:
         An optimiser of the same class; learning rates of a member are read and set by
@@ -356,6 +356,7 @@ def make_optimizer(members):
     configs = [optimizer.get_config() for optimizer in members]
     for config in configs:
         config.pop("learning_rate")
+        config["name"] = configs[0]["name"]  # Keras numbers them.
     if any(config != configs[0] for config in configs):
         raise ValueError(
             "The optimisers of a population may differ in learning rates only. "
