@@ -548,7 +548,7 @@ def test_only_print_writes_nothing(command, flags, lines, few_labels, world, for
 @pytest.fixture(scope="module")
 def original(world):
     """A model directory of disentanglement_lib."""
-    from tests.methods import test_imported as modules
+    from tests.helpers import original_modules as modules
 
     folder = world / "original"
     networks = (modules.conv_encoder, modules.deconv_decoder)
