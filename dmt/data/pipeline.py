@@ -5,6 +5,7 @@ Batch t of a run is a function of (seed, t) alone, so a run can start at any ste
 
 import collections
 import concurrent.futures
+from typing import Any
 
 import keras
 import numpy as np
@@ -220,7 +221,8 @@ def all_examples(data) -> tuple:
         in the same structure whether an array has a first axis for the data of the
         list. It has none if all data of the list have the same values there.
     """
-    several = [examples_of(one) for one in (data if isinstance(data, list) else [data])]
+    listed = data if isinstance(data, list) else [data]
+    several: list[Any] = [examples_of(one) for one in listed]
     rows = np.arange(several[0].size)
     structure = several[0].at(rows)
     columns = [[array] for array in keras.tree.flatten(structure)]

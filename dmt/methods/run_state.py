@@ -68,7 +68,7 @@ class RunState(keras.callbacks.Callback):
 
     def save(self):
         """Writes a checkpoint."""
-        # In memory first: a disk that fills up then fails in one place, with an error.
+        # In memory first, so that a full disk raises an error in one place.
         content = io.BytesIO()
         np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
         with files.replacing(self._checkpoint) as path:

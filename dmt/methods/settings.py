@@ -109,7 +109,7 @@ class TrainingSettings:
             self.supervised_data_seed, self.num_labelled_samples, self.train_percentage
         )
 
-    def seeds(self) -> tuple[int, int, int]:
+    def seeds(self) -> tuple[Any, Any, Any]:
         """Seeds of the model, of the batches to train on and of those to evaluate on.
 
         They are disentanglement_lib's, except that it evaluates a semi-supervised model
@@ -120,7 +120,8 @@ class TrainingSettings:
             evaluation_seed = random_state.randint(2**32)
             return self.model_seed, self.unsupervised_data_seed, evaluation_seed
         random_state = np.random.RandomState(self.random_seed)
-        return self.random_seed, *(int(random_state.randint(2**32)) for _ in range(2))
+        data_seed, evaluation_seed = random_state.randint(2**32, size=2)
+        return self.random_seed, int(data_seed), int(evaluation_seed)
 
     def _check_supervision(self):
         """Checks that all settings agree on whether training is semi-supervised."""

@@ -12,7 +12,7 @@ from typing import Any
 import gin
 
 
-def resolved(function: Callable, num_arguments: int = 0, /, **nested: int) -> Callable:
+def resolved(function: Callable, num_arguments: int = 0, /, **nested: int) -> Any:
     """A gin configurable as a plain function, with the parameters that gin binds now.
 
     The parameters become part of the operative configuration, as if the configurable

@@ -77,7 +77,7 @@ class Population(StepAddressedTraining, keras.Model):
         self.convolutions = chosen.convolutions or layers.population_convolutions()
         self.result_keys = ("loss", *members[0].result_keys)
         template = _Template(members)
-        # Past Keras, which would track the variables of the members.
+        # Without setattr, by which Keras would track the variables of the members.
         self.__dict__.update(_template=template, _members=list(members))
         self._stacked = {
             kind: [
@@ -157,7 +157,7 @@ class Population(StepAddressedTraining, keras.Model):
                 self._template.of(member, kind), self._stacked[kind], strict=True
             )
         ]
-        # A member that nobody compiled has none.
+        # A member that was not compiled has no optimiser.
         own = getattr(member, "optimizer", None)
         if own is not None:
             pairs += zip(_slots(own), _slots(self.optimizer), strict=True)
@@ -288,7 +288,7 @@ def _recorder(model, parts):
 def _instead(model, attributes):
     """Replaces attributes of a model meanwhile."""
     before = {name: model.__dict__.get(name, _MISSING) for name in attributes}
-    # Past Keras, which would track the values.
+    # Without setattr, by which Keras would track the values.
     model.__dict__.update(attributes)
     try:
         yield

@@ -136,7 +136,8 @@ def train_prepared(
             for training, seed, other in waiting
             if training.state.step() == first.state.step() and other == kind
         ]
-        failed = _fit(*map(list, zip(*group, strict=True)), settings)
+        members, member_seeds = map(list, zip(*group, strict=True))
+        failed = _fit(members, member_seeds, settings)
         failures |= failed
         # If members failed, the others of the group continue in a smaller one.
         ended = failed or {training.model_dir for training, _ in group}
@@ -203,7 +204,7 @@ class _States(keras.callbacks.Callback):
             except InfiniteLoss as error:
                 self.failures[state.model_dir] = str(error)
         able = [s for s in self._states if s.model_dir not in self.failures]
-        # All at one step, so that they can go on together.
+        # All are saved at the same step, so that they can be resumed together.
         if self.failures or any(state.is_due() for state in able):
             for state in able:
                 state.save()
@@ -243,7 +244,7 @@ def _may_differ(binding, value, share_batches):
     if parameter in kind.choices:
         # Members with targets of their own cannot share batches.
         return not share_batches
-    if isinstance(kind.hyperparameters, tuple):  # The class lists them itself.
+    if not isinstance(kind.hyperparameters, property):  # The class lists them itself.
         return parameter in kind.hyperparameters
     is_argument = parameter in constructor_arguments(kind)
     return is_argument and parameter not in kind.structure and _is_number(value)

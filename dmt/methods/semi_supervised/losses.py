@@ -1,10 +1,10 @@
 """Losses of codes and labels, and the schedules of their weight.
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
-https://arxiv.org/abs/1905.01258. Each label is to be read from one code, label i from
-code i. The scales are those of disentanglement_lib: most losses are sums over the
-batch, while the reconstruction loss that they are added to is a mean, so that their
-weight depends on the batch size. With `supervised_loss.reduction = "mean"` it does not.
+https://arxiv.org/abs/1905.01258. Label i is compared with code i. The scales are those
+of disentanglement_lib: most losses are sums over the batch, while the reconstruction
+loss that they are added to is a mean, so that their weight depends on the batch size.
+With `supervised_loss.reduction = "mean"` it does not.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from dmt.utils import checks, resolution
 
 
 class SupervisedLoss(keras.layers.Layer):
-    """A loss of codes and labels, with variables of its own if it needs them.
+    """A loss of codes and labels, which may have variables.
 
-    Subclasses define `terms`. They are registered with `@gin.register`.
+    Subclasses define `terms` and are registered by `@gin.register`.
 
     Args:
         factor_sizes: number of values of each label.
@@ -121,11 +121,10 @@ class L2(SupervisedLoss):
 
         Args:
             factor_sizes: number of values of each label.
-            learn_scale: whether codes are compared with the labels after they are
-                multiplied by one number that is learned, 1 at first. Otherwise
-                sigmoid(code) is compared with normalised labels, the codes of every
-                image with the labels of every image: disentanglement_lib broadcasts
-                so.
+            learn_scale: whether codes are multiplied by a learned number, 1 at first,
+                and compared with the labels. Otherwise sigmoid(code) is compared with
+                the normalised labels. As in disentanglement_lib, the codes of every
+                image are then compared with the labels of every image.
         """
         super().__init__(factor_sizes)
         self.learn_scale = learn_scale
@@ -160,9 +159,10 @@ class Covariance(SupervisedLoss):
 
 @gin.register("embed")
 class Embedding(SupervisedLoss):
-    """Cross-entropy of a label given the distance of its code from each value's place.
+    """Cross-entropy of labels that are read from distances between codes and places.
 
-    Mean over the batch, summed over labels.
+    Each value of a label has a learned place; the closer the code of the label, the
+    more probable the value. Mean over the batch, summed over labels.
     """
 
     def __init__(self, factor_sizes, sigma, use_order=False):
@@ -170,10 +170,10 @@ class Embedding(SupervisedLoss):
 
         Args:
             factor_sizes: number of values of each label.
-            sigma: the distances are multiplied by it; a number, or "learn" for one
-                that is learned for each label.
-            use_order: whether the places of a label's values are in order, at equal
-                distances; otherwise each is learned by itself.
+            sigma: factor of the distances; a number, or "learn" for a learned number
+                of each label.
+            use_order: whether the places of the values of a label are in order, at
+                equal distances; otherwise each is learned by itself.
 
         Raises:
             ValueError: if sigma is neither.

@@ -1,4 +1,4 @@
-"""Variational auto-encoders that are told the labels of a few images.
+"""Variational auto-encoders that are given the labels of a few images.
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
 https://arxiv.org/abs/1905.01258. Each is the unsupervised model of the same name plus

@@ -310,7 +310,7 @@ def constructor_arguments(model_class: type) -> list[str]:
     names: dict[str, None] = {}
     for base in inspect.getmro(model_class):
         if "__init__" in vars(base):
-            parameters = inspect.signature(base.__init__).parameters.values()
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
             named = [
                 p.name
                 for p in parameters

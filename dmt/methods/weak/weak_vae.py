@@ -3,8 +3,8 @@
 Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
 https://arxiv.org/abs/2002.02886. Codes that the images of a pair share are replaced by
 an average of both; Group-VAE averages means and variances (Hosoya, 2019), ML-VAE
-multiplies densities (Bouchacourt et al., 2018). Which are shared is known
-(`*_labels`), or guessed (`*_argmax`, Ada-GVAE and Ada-ML-VAE in the paper).
+multiplies densities (Bouchacourt et al., 2018). Which codes are shared is given
+(`*_labels`) or estimated (`*_argmax`, Ada-GVAE and Ada-ML-VAE in the paper).
 
 These models are `@gin.configurable`, not `@gin.register` as the others, so that the
 bindings of `group_vae` and `mlvae` hold for their subclasses.
@@ -33,10 +33,10 @@ class WeakVAE(BetaVAE):
 
         Args:
             beta: weight of the KL divergence, >= 0.
-            symmetric_kl: whether the models that guess which codes are shared compare
-                the mean of the divergences in both directions (Dittadi et al., 2021,
-                https://arxiv.org/abs/2010.14407), not only that of the first image from
-                the second.
+            symmetric_kl: whether the models that estimate which codes are shared
+                compare the mean of the divergences in both directions (Dittadi et al.,
+                2021, https://arxiv.org/abs/2010.14407), instead of that of the first
+                image from the second.
         """
         super().__init__(beta)
         self.symmetric_kl = symmetric_kl
@@ -140,7 +140,7 @@ class MLVAE(WeakVAE):
 class _Labels:
     """The code with the number of the factor that changed is not shared.
 
-    As in disentanglement_lib, no code is if there are fewer codes than that.
+    If there is no code of that number, no code is shared, as in disentanglement_lib.
     """
 
     def examples(self, data):
@@ -152,8 +152,8 @@ class _Labels:
         pairs, evaluation_pairs = super().examples(data)
         if not pairs.has_labels:
             raise ValueError(
-                f"{type(self).__name__} needs pairs of which it is known which factor "
-                "changed: give pairs.path a third column, or bind model.model to "
+                f"{type(self).__name__} needs pairs with the factor that changed: give "
+                "the file pairs.path a third column, or bind model.model to "
                 "@group_vae_argmax() or @mlvae_argmax()."
             )
         return pairs, evaluation_pairs
@@ -175,27 +175,27 @@ class _Argmax:
 
 @gin.configurable("group_vae_labels", denylist=["symmetric_kl"])
 class GroupVAELabels(_Labels, GroupVAE):
-    """Group-VAE that is told which factor changed."""
+    """Group-VAE that is given which factor changed."""
 
 
 @gin.configurable("group_vae_argmax")
 class GroupVAEArgmax(_Argmax, GroupVAE):
-    """Ada-GVAE: Group-VAE that guesses which codes are shared."""
+    """Ada-GVAE: Group-VAE that estimates which codes are shared."""
 
 
 @gin.configurable("mlvae_labels", denylist=["symmetric_kl"])
 class MLVAELabels(_Labels, MLVAE):
-    """ML-VAE that is told which factor changed."""
+    """ML-VAE that is given which factor changed."""
 
 
 @gin.configurable("mlvae_argmax")
 class MLVAEArgmax(_Argmax, MLVAE):
-    """Ada-ML-VAE: ML-VAE that guesses which codes are shared."""
+    """Ada-ML-VAE: ML-VAE that estimates which codes are shared."""
 
 
 @gin.configurable("weak_loss", denylist=["z1", "z2", "labels"])
 def make_weak_loss(z1, z2, labels, loss_fn=gin.REQUIRED):
-    """A loss of the codes of pairs; as in disentanglement_lib, no model has one."""
+    """A loss of the codes of pairs. As in disentanglement_lib, no model uses it."""
     return loss_fn(z1, z2, labels)
 
 
@@ -227,7 +227,7 @@ def is_in_upper_half(values):
         values: (..., n).
 
     Returns:
-        bool (..., n), True in the middle, False where all of a row are the same.
+        bool (..., n), True in the middle, False in rows whose values are all equal.
     """
     low = ops.min(values, axis=-1, keepdims=True)
     extent = ops.max(values, axis=-1, keepdims=True) - low

@@ -1,6 +1,5 @@
 """Multi-task models and decoders on frozen encoders, as users train them."""
 
-import csv
 import json
 
 import keras
@@ -17,7 +16,7 @@ from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils.compilation import compiled
 from dmt.visualize import visualize_model
-from tests.helpers.runs import TINY, bindings
+from tests.helpers.runs import TINY, bindings, history, results
 
 SPRITES = pooled.PooledData(dsprites_rendered.dsprites_rendered_small(), 4)
 FACTORS = SPRITES.factors_at(np.arange(SPRITES.size))
@@ -72,17 +71,6 @@ def train(model_dir, resume=False, overwrite=False, base=MULTI, **changes):
 
 def train_kind(model_dir, kind, **changes):
     return train(model_dir, base={**MULTI, **KINDS[kind]}, **changes)
-
-
-def results(model_dir):
-    path = model_dir / "results" / "json" / "train_results.json"
-    values = json.loads(path.read_text())
-    return {k: v for k, v in values.items() if k not in ("uuid", "elapsed_time")}
-
-
-def history(model_dir):
-    with open(model_dir / "history.csv") as file:
-        return list(csv.DictReader(file))
 
 
 def weights(model_dir, *names):
