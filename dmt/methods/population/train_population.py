@@ -24,7 +24,7 @@ from dmt.methods.run_state import InfiniteLoss
 from dmt.methods.shared.training import TrainableModel, constructor_arguments
 from dmt.utils import configuration, results
 
-# Of training: they make no other program.
+# Settings of training that do not change the compiled program.
 _MAY_DIFFER = (
     "random_seed",
     "model_seed",

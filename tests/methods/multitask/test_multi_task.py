@@ -363,7 +363,7 @@ def test_exported_model_predicts(multi_dir):
     [
         ("multi_task__tasks", "@random_tasks", "parentheses"),
         ("multi_task__heads", "'two'", "heads='two'"),
-        ("multi_task__only_task", "3", "0 to 2. Received: only_task=3"),
+        ("multi_task__only_task", "3", "at most 2. Received: only_task=3"),
         ("multi_task__only_task", "-1", "only_task=-1"),
         ("multi_task__test_share", "1.0", "test_share=1.0"),
         ("multi_task__split_seed", "None", "split_seed=None"),
