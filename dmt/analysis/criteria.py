@@ -19,8 +19,8 @@ import numpy as np
 
 from dmt.analysis import configurations
 from dmt.data.ground_truth import named_data
-from dmt.evaluation import score as evaluation
 from dmt.evaluation.codes import IndexedData
+from dmt.evaluation.evaluate import run_metric
 from dmt.evaluation.udr import evaluate as udr
 from dmt.evaluation.udr.metrics.udr import compute_udr_sklearn
 from dmt.utils import checks, configuration, stages
@@ -118,7 +118,7 @@ def _udr(models, num_labels, seed):
                 _loaded_when_called(udr.mean_and_kl_of, model.model_dir, dataset)
                 for model in group
             ]
-            found = evaluation.run_metric(evaluation_fn, data, functions, seed)
+            found = run_metric(evaluation_fn, data, functions, seed)
             scores = found["model_scores"]
         for model, value in zip(group, scores, strict=True):
             model.values["udr"] = value

@@ -66,7 +66,7 @@ def validate(flags):
 
 def _evaluate_all(flags, evaluate_with_gin, step):
     """Scores with each configuration that the flags name, then prints a table."""
-    from dmt.evaluation.score import score_table
+    from dmt.evaluation.tables import score_table
 
     shared_codes = {}
     output_dirs = {}

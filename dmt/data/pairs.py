@@ -13,7 +13,7 @@ import gin
 import numpy as np
 
 from dmt.data.ground_truth.ground_truth_data import DatasetNotFound, GroundTruthData
-from dmt.data.pipeline import DrawnExamples, batch_indices
+from dmt.data.pipeline import Examples, batch_indices
 from dmt.utils import checks, stages
 
 # If a drawn second image does not exist, values are drawn so often, then other factors
@@ -28,7 +28,7 @@ _MAX_ALONE = 0.01
 _REACH = 8
 
 
-class PairExamples(DrawnExamples):
+class PairExamples(Examples):
     """Batches of pairs, one image above the other, with a factor that changed.
 
     Subclasses define `draw`.
@@ -65,7 +65,7 @@ class PairExamples(DrawnExamples):
         return np.concatenate(images, axis=1), labels[:, None].astype("int32")
 
     def shapes(self, batch_size: int) -> list[tuple[tuple[int, ...], str]]:
-        """See `DrawnExamples.shapes`."""
+        """See `Examples.shapes`."""
         height, width, channels = self.dataset.observation_shape
         dtype = "float32" if self.dataset.size is None else "uint8"
         images = (batch_size, 2 * height, width, channels)

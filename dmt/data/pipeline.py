@@ -1,10 +1,11 @@
-"""Batches of images by step number: same seed and step, same batch.
+"""Batches by step number: same seed and step, same batch.
 
 Batch t of a run is a function of (seed, t) alone, so a run can start at any step.
 """
 
 import collections
 import concurrent.futures
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ _MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)
 
 
 def batch_indices(seed, step, batch_size, size):
-    """The images of batch `step`, drawn uniformly with replacement.
+    """The examples of batch `step`, drawn uniformly with replacement.
 
     A hash of (seed, step, position in the batch): the same numbers in NumPy and on
     every Keras backend, on the host and on the device.
@@ -26,7 +27,7 @@ def batch_indices(seed, step, batch_size, size):
         seed: integer in [0, 2**32), or a list of them.
         step: integer, or integer scalar tensor.
         batch_size: number of indices.
-        size: number of images, < 2**31.
+        size: number of examples, < 2**31.
 
     Returns:
         (batch_size,) int32 indices in [0, size), or (number of seeds, batch_size): an
@@ -68,8 +69,52 @@ class _Tensors:
     int32 = staticmethod(lambda x: ops.cast(x, "int32"))
 
 
-class LabelledData:
-    """Rows of a data set with the targets that a model learns from their images.
+class Examples:
+    """What a model is trained or evaluated on: batches, addressed by step number.
+
+    A subclass defines `load_batch`. Examples that can be counted and looked up are
+    `IndexedExamples`, which can also stay on the device during training.
+    """
+
+    def load_batch(self, seed: int, step: int, batch_size: int) -> tuple:
+        """Batch `step`, a function of the arguments alone.
+
+        Args:
+            seed: integer in [0, 2**32).
+            step: number of the batch, from 0 on.
+            batch_size: number of examples in the batch.
+
+        Returns:
+            (inputs,), (inputs, targets) or (inputs, targets, masks), as
+            `keras.Model.fit` takes them. Each is an array (batch_size, ...), or a
+            dictionary or tuple of such arrays. All batches have the same shapes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define load_batch.")
+
+
+class IndexedExamples(Examples):
+    """A list of examples; batches are drawn from it with replacement.
+
+    A subclass defines `size`, the number of examples, and `at`.
+    """
+
+    size: int
+
+    def at(self, indices: np.ndarray) -> tuple:
+        """The examples at some indices, as `load_batch` returns them.
+
+        Args:
+            indices: int array (n,), values in [0, size).
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define at.")
+
+    def load_batch(self, seed: int, step: int, batch_size: int) -> tuple:
+        """See `Examples.load_batch`."""
+        return self.at(batch_indices(seed, step, batch_size, self.size))
+
+
+class LabelledData(IndexedExamples):
+    """Rows of a dataset with the targets that a model learns from their images.
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -79,136 +124,172 @@ class LabelledData:
 
     def __init__(self, dataset, rows, targets):
         self.size = len(rows)
-        self.observation_shape = dataset.observation_shape
         self.num_targets = targets.shape[1]
         self._dataset = dataset
         self._rows = rows
         self._targets = targets
 
-    def images_at(self, indices):
-        """uint8 images (n, height, width, channels) of rows (n,) of the list."""
-        return self._dataset.images_at(self._rows[indices])
-
-    def targets_at(self, indices):
-        """Targets (n, num_targets) of rows (n,) of the list."""
-        return self._targets[self._rows[indices]]
+    def at(self, indices: np.ndarray) -> tuple:
+        """uint8 images (n, height, width, channels) and targets (n, num_targets)."""
+        rows = self._rows[indices]
+        return self._dataset.images_at(rows), self._targets[rows]
 
 
-class DrawnExamples:
-    """Training data whose batches are drawn by a rule of their own.
+class _Images(IndexedExamples):
+    """The images of an indexable dataset."""
 
-    Subclasses define `load_batch` and `shapes`.
+    def __init__(self, dataset):
+        self.size = dataset.size
+        self._dataset = dataset
+
+    def at(self, indices):
+        return (self._dataset.images_at(indices),)
+
+
+class _DrawnImages(Examples):
+    """Images of a dataset whose observations contain random pixels, float32 in [0, 1].
+
+    They cannot be indexed.
     """
+
+    def __init__(self, dataset):
+        self._dataset = dataset
 
     def load_batch(self, seed, step, batch_size):
-        """Batch `step`, a tuple of arrays, a function of the arguments alone."""
-        raise NotImplementedError(f"{type(self).__name__} must define load_batch.")
-
-    def shapes(self, batch_size):
-        """Shapes and dtypes of a batch's arrays, a list of (shape, dtype)."""
-        raise NotImplementedError(f"{type(self).__name__} must define shapes.")
-
-
-def examples_at(dataset, indices):
-    """What a batch holds of these examples.
-
-    Args:
-        dataset: an indexable `GroundTruthData`, or `LabelledData`.
-        indices: int array (n,).
-
-    Returns:
-        Tuple of arrays of n rows: uint8 images, and targets if there are any.
-    """
-    images = dataset.images_at(indices)
-    if isinstance(dataset, LabelledData):
-        return images, dataset.targets_at(indices)
-    return (images,)
-
-
-def all_examples(dataset):
-    """All images, and the targets if there are any.
-
-    Args:
-        dataset: a `GroundTruthData` or `LabelledData`; or a list of them that have the
-            same images.
-
-    Returns:
-        uint8 images (size, height, width, channels), and targets (size, num_targets),
-        (number of data sets, size, num_targets) if they differ, or None.
-    """
-    several = dataset if isinstance(dataset, list) else [dataset]
-    rows = np.arange(several[0].size)
-    images = several[0].images_at(rows)
-    if not isinstance(several[0], LabelledData):
-        return images, None
-    targets = [one.targets_at(rows) for one in several]
-    if all(np.array_equal(other, targets[0]) for other in targets[1:]):
-        return images, targets[0]
-    return images, np.stack(targets)
-
-
-def load_batch(dataset, seed, step, batch_size):
-    """Batch `step`.
-
-    Args:
-        dataset: a `GroundTruthData`, `LabelledData` or `DrawnExamples`.
-        seed: integer in [0, 2**32).
-        step: integer.
-        batch_size: number of images.
-
-    Returns:
-        `examples_at` random indices. If observations contain random pixels and cannot
-        be indexed, images are float32 in [0, 1].
-    """
-    if isinstance(dataset, DrawnExamples):
-        return dataset.load_batch(seed, step, batch_size)
-    if dataset.size is None:
         # Draws pixels more than twice as fast as the default generator.
         random_state = np.random.RandomState(np.random.SFC64([seed, step]))
-        observations = dataset.sample_observations(batch_size, random_state)
+        observations = self._dataset.sample_observations(batch_size, random_state)
         return (np.asarray(observations, dtype="float32"),)
-    return examples_at(dataset, batch_indices(seed, step, batch_size, dataset.size))
 
 
-def host_batches(dataset, seed, batch_size, start, stop):
+class IndexedData:
+    """A dataset whose observations are the indices of its images.
+
+    Whatever samples from it draws the same random numbers as from the dataset itself,
+    and no image is loaded before it is needed.
+
+    Args:
+        dataset: an indexable `GroundTruthData`.
+    """
+
+    def __init__(self, dataset):
+        self._dataset = dataset
+
+    def __getattr__(self, name):
+        return getattr(self._dataset, name)
+
+    def sample_observations_from_factors(self, factors, random_state):
+        """Indices (n,) of images that show the factors (n, num_factors)."""
+        return self._dataset.indices_of(factors, random_state)
+
+    def sample(self, num, random_state):
+        """Factors (num, num_factors) and indices (num,) of their images."""
+        factors = self._dataset.sample_factors(num, random_state)
+        return factors, self.sample_observations_from_factors(factors, random_state)
+
+    def sample_observations(self, num, random_state):
+        """Indices (num,) of random images."""
+        return self.sample(num, random_state)[1]
+
+
+def examples_of(data) -> Examples:
+    """Examples of what a model is trained on.
+
+    Args:
+        data: `Examples`, returned as they are; or a `GroundTruthData`, whose images are
+            the examples.
+    """
+    if hasattr(data, "load_batch"):
+        return data
+    return _DrawnImages(data) if data.size is None else _Images(data)
+
+
+def can_be_resident(data) -> bool:
+    """Whether all examples can be looked up, and so be kept on the device."""
+    return hasattr(examples_of(data), "at")
+
+
+def all_examples(data) -> tuple:
+    """All examples at once.
+
+    Args:
+        data: `IndexedExamples` or an indexable `GroundTruthData`; or a list of them,
+            with equally many examples.
+
+    Returns:
+        (arrays, are_own): the arrays of all examples in the structure of a batch, and
+        in the same structure whether an array has a first axis for the data of the
+        list. It has none if all data of the list have the same values there.
+    """
+    listed = data if isinstance(data, list) else [data]
+    several: list[Any] = [examples_of(one) for one in listed]
+    rows = np.arange(several[0].size)
+    structure = several[0].at(rows)
+    columns = [[array] for array in keras.tree.flatten(structure)]
+    for other in several[1:]:
+        for column, array in zip(columns, _leaves(other.at(rows)), strict=True):
+            # Equal images of many members are kept once.
+            is_same = np.array_equal(array, column[0])
+            column.append(column[0] if is_same else array)
+    own = [any(array is not column[0] for array in column) for column in columns]
+    arrays = [
+        np.stack(column) if is_own else column[0]
+        for column, is_own in zip(columns, own, strict=True)
+    ]
+    return tuple(keras.tree.pack_sequence_as(structure, kind) for kind in (arrays, own))
+
+
+def load_batch(data, seed: int, step: int, batch_size: int) -> tuple:
+    """Batch `step` of examples or of the images of a `GroundTruthData`.
+
+    See `Examples.load_batch`.
+    """
+    return examples_of(data).load_batch(seed, step, batch_size)
+
+
+def host_batches(data, seed, batch_size: int, start: int, stop: int):
     """Batches `start` to `stop` - 1, made on the host while the device computes.
 
     Args:
-        dataset: a `GroundTruthData`, `LabelledData` or `DrawnExamples`; or a list of
-            them, whose examples have one shape: batches then have a first axis for
-            them.
+        data: `Examples` or a `GroundTruthData`; or a list of them, whose batches have
+            the same shapes: batches then have a first axis for the list.
         seed: integer in [0, 2**32), or a list of as many.
-        batch_size: number of images of a seed's batch.
+        batch_size: number of examples of each seed's batch.
         start: first step.
         stop: step after the last.
 
     Returns:
-        tf.data.Dataset on the TensorFlow backend, a generator elsewhere; both are
-        inputs for `keras.Model.fit` that can be consumed once and give tuples.
+        tf.data.Dataset on the TensorFlow backend, a generator elsewhere. Both are
+        inputs of `keras.Model.fit` that can be consumed once.
     """
-    several = isinstance(dataset, list)
 
     def load(step):
-        if not several:
-            return load_batch(dataset, seed, int(step), batch_size)
+        if not isinstance(data, list):
+            return load_batch(data, seed, int(step), batch_size)
         batches = [
             load_batch(one, own_seed, int(step), batch_size)
-            for one, own_seed in zip(dataset, seed, strict=True)
+            for one, own_seed in zip(data, seed, strict=True)
         ]
-        return tuple(map(np.stack, zip(*batches, strict=True)))
+        return keras.tree.map_structure(lambda *arrays: np.stack(arrays), *batches)
 
     if keras.backend.backend() != "tensorflow":
         return _prefetched(load, start, stop)
 
     import tensorflow as tf
 
-    signature = _shapes(dataset[0] if several else dataset, batch_size)
-    dtypes = [dtype for _, dtype in signature]
-    shapes = [(len(dataset), *shape) if several else shape for shape, _ in signature]
+    # Its structure, shapes and types are those of all batches.
+    first = load(start)
 
     def load_tensors(step):
-        tensors = tf.numpy_function(load, [step], dtypes, stateful=False)
-        return tuple(map(tf.ensure_shape, tensors, shapes))
+        tensors = tf.numpy_function(
+            lambda step: _leaves(load(step)),
+            [step],
+            [array.dtype for array in _leaves(first)],
+            stateful=False,
+        )
+        for tensor, array in zip(tensors, _leaves(first), strict=True):
+            tensor.set_shape(array.shape)
+        return keras.tree.pack_sequence_as(first, tensors)
 
     batches = tf.data.Dataset.range(start, stop)
     batches = batches.map(load_tensors, num_parallel_calls=PREFETCH)
@@ -219,19 +300,12 @@ def host_batches(dataset, seed, batch_size, start, stop):
     return batches.with_options(options)
 
 
-def _shapes(dataset, batch_size):
-    """Shapes and dtypes of what `load_batch` returns."""
-    if isinstance(dataset, DrawnExamples):
-        return dataset.shapes(batch_size)
-    dtype = "float32" if dataset.size is None else "uint8"
-    shapes = [((batch_size, *dataset.observation_shape), dtype)]
-    if isinstance(dataset, LabelledData):
-        shapes.append(((batch_size, dataset.num_targets), "float32"))
-    return shapes
+def _leaves(batch):
+    return [np.asarray(array) for array in keras.tree.flatten(batch)]
 
 
 def step_numbers(start, stop):
-    """The stream that `fit` takes when images are resident on the device."""
+    """The stream that `fit` takes when all examples are resident on the device."""
     if keras.backend.backend() != "tensorflow":
         return ((np.int32(step),) for step in range(start, stop))
 

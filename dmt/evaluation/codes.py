@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dmt.data.pipeline import IndexedData
 from dmt.methods.shared.layers import (
     as_images,
     convolutions_as,
@@ -32,36 +33,6 @@ def kl_per_code(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
         (num_codes,) in nats, at least 0.
     """
     return 0.5 * np.mean(means**2 + np.exp(logvars) - logvars - 1, axis=0)
-
-
-class IndexedData:
-    """A dataset whose observations are the indices of its images.
-
-    Metrics sample from it as from the dataset itself, with the same random numbers, and
-    hand the observations to a `MomentTable`, so that no image is made that has a code.
-
-    Args:
-        dataset: an indexable `GroundTruthData`.
-    """
-
-    def __init__(self, dataset):
-        self._dataset = dataset
-
-    def __getattr__(self, name):
-        return getattr(self._dataset, name)
-
-    def sample_observations_from_factors(self, factors, random_state):
-        """Indices (n,) of images that show the factors (n, num_factors)."""
-        return self._dataset.indices_of(factors, random_state)
-
-    def sample(self, num, random_state):
-        """Factors (num, num_factors) and indices (num,) of their images."""
-        factors = self._dataset.sample_factors(num, random_state)
-        return factors, self.sample_observations_from_factors(factors, random_state)
-
-    def sample_observations(self, num, random_state):
-        """Indices (num,) of random images."""
-        return self.sample(num, random_state)[1]
 
 
 class MomentTable:

@@ -1,14 +1,12 @@
 """What a trained model is to others: an encoder, and networks that read codes."""
 
-import os
-
 import keras
 from keras import ops
 
+from dmt.methods import model_file
 from dmt.methods.shared.layers import Sampling, as_images
 from dmt.utils import files
 
-MODEL_FILE = "model.keras"
 _NETWORKS = ("encoder", "decoder", "heads")
 
 
@@ -84,23 +82,26 @@ class GaussianEncoderModel(keras.Model):
         return cls(**networks, name=config["name"])
 
 
-def save_model(model, model_dir):
+def save_model(model, model_dir: str) -> None:
     """Writes the networks of `model` as `<model_dir>/model.keras`."""
     networks = GaussianEncoderModel(model.encoder, model.decoder, model.heads)
-    with files.replacing(os.path.join(model_dir, MODEL_FILE)) as path:
-        networks.save(path)
+    model_file.save(networks, model_dir)
 
 
-def load_model(model_dir):
+def load_model(model_dir: str) -> GaussianEncoderModel:
     """Reads the `GaussianEncoderModel` that `save_model` wrote, on any backend.
 
     Raises:
         FileNotFoundError: if the directory holds no trained model.
-        ValueError: if the file is damaged.
+        ValueError: if the file is damaged, or the model has no encoder.
     """
-    return files.load_keras(
-        os.path.join(model_dir, MODEL_FILE), "train the model first (dmt_train)"
-    )
+    model = model_file.load(model_dir)
+    if not isinstance(model, GaussianEncoderModel):
+        raise ValueError(
+            f"The model in {model_dir} has no encoder, so there are no codes to "
+            "postprocess or evaluate. Its training results are in results/."
+        )
+    return model
 
 
 def export_saved_model(model, export_dir):

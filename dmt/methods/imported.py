@@ -1,4 +1,4 @@
-"""Models that disentanglement_lib trained, as models of this package.
+"""Imports models that disentanglement_lib trained.
 
 Its model directory holds `tfhub/`, a module of TensorFlow Hub's first format, and
 `results/`. The networks have the same layers and names here, so the weights are copied
@@ -29,11 +29,11 @@ _BINDINGS = ("encoder.encoder_fn", "encoder.num_latent", "decoder.decoder_fn")
 
 
 def import_model(source_dir, output_dir, overwrite=False):
-    """Makes a model directory of disentanglement_lib one that `train` could have made.
+    """Converts a model directory of disentanglement_lib to one of this package.
 
-    Writes `model.keras`, `tfhub/` and training's `results/`, copied, to `output_dir`,
-    whole or not at all. Postprocessing, evaluation and pictures take it as any other
-    model; it cannot be trained further.
+    Writes `model.keras`, `tfhub/` and a copy of the `results/` of training to
+    `output_dir`, whole or not at all. The model can be postprocessed, evaluated and
+    drawn as any other, but not trained further.
 
     Args:
         source_dir: directory with `tfhub/` and `results/`.

@@ -1,4 +1,4 @@
-"""A training run on disk: what `--resume` needs and what people look at."""
+"""The state of a training run on disk: checkpoint, configuration, learning curve."""
 
 import csv
 import io
@@ -68,7 +68,7 @@ class RunState(keras.callbacks.Callback):
 
     def save(self):
         """Writes a checkpoint."""
-        # In memory first: a disk that fills up then fails in one place, with an error.
+        # In memory first, so that a full disk raises an error in one place.
         content = io.BytesIO()
         np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
         with files.replacing(self._checkpoint) as path:
@@ -102,12 +102,16 @@ class RunState(keras.callbacks.Callback):
         if self._history:
             self._start -= float(self._history[-1]["elapsed_time"])
 
-    def step(self):
-        """Number of updates made."""
+    def step(self) -> int:
+        """Number of steps made."""
         return int(self._model.step.numpy())
 
-    def elapsed(self):
-        """Seconds of training so far, all processes of the run together."""
+    def updates(self) -> int:
+        """Number of updates made, each of which may count as several steps."""
+        return self.step() // self._model.steps_per_update
+
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before a resume included."""
         return time.time() - self._start
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -118,7 +122,8 @@ class RunState(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the speed to the progress bar."""
-        logs["steps_per_second"] = (batch + 1) / (time.time() - self._epoch_start)
+        steps = (batch + 1) * self._model.steps_per_update
+        logs["steps_per_second"] = steps / (time.time() - self._epoch_start)
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds a line to the learning curve and, now and then, checkpoints."""

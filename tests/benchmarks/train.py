@@ -208,7 +208,6 @@ class Ours:
 
     def __init__(self, batch_size, small):
         import gin
-        import numpy as np
 
         from dmt.data.ground_truth import named_data
         from dmt.methods.shared.training import Resident
@@ -221,8 +220,7 @@ class Ours:
             "dsprites_rendered_small" if small else "dsprites_rendered"
         )
         # This also fills the table that host batches are read from.
-        images = self.dataset.images_at(np.arange(self.dataset.size))
-        self.resident = Resident(images, None, seed=0, batch_size=batch_size)
+        self.resident = Resident(self.dataset, seed=0, batch_size=batch_size)
         self.model = self.make_model()
 
     def make_model(self, resident=None, dtype_policy="float32", steps_per_execution=1):

@@ -9,7 +9,7 @@ from tests.helpers.runs import check_mistake, printed
 @pytest.fixture(scope="module")
 def original(world):
     """A model directory of disentanglement_lib."""
-    from tests.methods import test_imported as modules
+    from tests.helpers import original_modules as modules
 
     folder = world / "original"
     networks = (modules.conv_encoder, modules.deconv_decoder)

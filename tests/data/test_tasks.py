@@ -433,7 +433,7 @@ def test_batches_hold_images_with_their_own_targets():
     rows = np.random.RandomState(0).permutation(SPRITES.size)[:300]
     data = pipeline.LabelledData(SPRITES, rows, targets)
     assert data.size == 300 and data.num_targets == 2
-    images, found = pipeline.examples_at(data, np.array([5, 0, 5]))
+    images, found = data.at(np.array([5, 0, 5]))
     np.testing.assert_array_equal(images, SPRITES.images_at(rows[[5, 0, 5]]))
     np.testing.assert_array_equal(found, targets[rows[[5, 0, 5]]])
     batches = list(pipeline.host_batches(data, 7, 4, 2, 5))
@@ -442,5 +442,5 @@ def test_batches_hold_images_with_their_own_targets():
         chosen = rows[pipeline.batch_indices(7, step, 4, data.size)]
         np.testing.assert_array_equal(images, SPRITES.images_at(chosen))
         np.testing.assert_array_equal(found, targets[chosen])
-    (alone,) = pipeline.examples_at(SPRITES, np.array([3]))
+    (alone,) = pipeline.examples_of(SPRITES).at(np.array([3]))
     np.testing.assert_array_equal(alone, SPRITES.images_at(np.array([3])))

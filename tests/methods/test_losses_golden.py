@@ -149,19 +149,18 @@ def test_whole_loss(name):
         )
         model.shuffle = 0
     gin.parse_config("reconstruction_loss.loss_fn = @bernoulli_loss")
-    try:
-        loss = model.compute_loss(
-            inputs["features"],
-            y_pred={
-                "z_mean": inputs["z_mean"],
-                "z_logvar": inputs["z_logvar"],
-                "z_sampled": inputs["z_sampled_0"],
-                "reconstructions": inputs["reconstructions"],
-            },
-            training=False,
-        )
-    finally:
-        gin.clear_config()
+    model.reconstruction_loss = losses.reconstruction_loss()
+    gin.clear_config()
+    loss = model.compute_loss(
+        inputs["features"],
+        y_pred={
+            "z_mean": inputs["z_mean"],
+            "z_logvar": inputs["z_logvar"],
+            "z_sampled": inputs["z_sampled_0"],
+            "reconstructions": inputs["reconstructions"],
+        },
+        training=False,
+    )
     check(loss, expected["loss"])
     for key, tracker in model.trackers.items():
         if key == "discriminator_loss":
@@ -186,13 +185,11 @@ def test_uint8_images_are_scaled_to_one():
     zeros = np.zeros((4, 2), "float32")
     y_pred = dict.fromkeys(("z_mean", "z_logvar", "z_sampled"), zeros)
     gin.parse_config("reconstruction_loss.loss_fn = @l2_loss")
-    try:
-        results = [
-            model.compute_loss(x, y_pred={**y_pred, "reconstructions": logits})
-            for x in (images, images.astype("float32") / 255)
-        ]
-    finally:
-        gin.clear_config()
+    model.reconstruction_loss = losses.reconstruction_loss()
+    results = [
+        model.compute_loss(x, y_pred={**y_pred, "reconstructions": logits})
+        for x in (images, images.astype("float32") / 255)
+    ]
     np.testing.assert_allclose(float(results[0]), float(results[1]), rtol=1e-6)
 
 

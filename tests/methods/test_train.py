@@ -9,7 +9,10 @@ import pytest
 from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
+from dmt.methods import train as training
 from dmt.methods.train import train_with_gin
+from dmt.methods.unsupervised.vae import BetaVAE
+from dmt.utils import configuration
 from tests.helpers.runs import TINY, bindings, history, results, state
 
 FAMILIES = {
@@ -242,6 +245,38 @@ def test_learning_rate_schedules(tmp_path):
             ),
         )
     assert results(tmp_path / "run")["global_step"] == 6
+
+
+def test_settings_in_python(tmp_path):
+    train(tmp_path / "gin")
+    networks = [b for b in bindings(TINY) if not b.startswith(("model.", "vae."))]
+    with configuration.gin_configuration([], networks):
+        training.train(
+            str(tmp_path / "python"),
+            model=BetaVAE(beta=1.0),
+            training_steps=6,
+            random_seed=0,
+            batch_size=8,
+            eval_steps=2,
+            log_steps=2,
+        )
+    assert results(tmp_path / "python") == results(tmp_path / "gin")
+
+
+def test_nothing_reads_gin_after_preparing(tmp_path):
+    train(tmp_path / "expected", model__model="@factor_vae()", factor_vae__gamma="2.0")
+    lines = bindings(TINY, model__model="@factor_vae()", factor_vae__gamma="2.0")
+    with configuration.gin_configuration([], lines):
+        run = training.prepare(str(tmp_path / "run"))
+    training.fit(run, run.model, run.state, run.training_data, run.data_seed)
+    training.finish(run)
+    assert results(tmp_path / "run") == results(tmp_path / "expected")
+    for name in ("gin/train.gin", "json/train_config.json"):
+        found, expected = (
+            (tmp_path / folder / "results" / name).read_text()
+            for folder in ("run", "expected")
+        )
+        assert found == expected
 
 
 def test_directory_names_with_wildcards(tmp_path):

@@ -15,8 +15,8 @@ class BatchedDense(keras.layers.Layer):
         num_heads: number of heads.
         units: outputs of each head's layer.
         activation: as in `keras.layers.Dense`.
-        kernel_initializer: see `make_initializer`; drawn anew for every head, as if its
-            layer stood alone.
+        kernel_initializer: see `make_initializer`; the kernel of every head is drawn by
+            itself.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BatchedDense(keras.layers.Layer):
             inputs: (batch, inputs), which all heads get, or (num_heads, batch, inputs).
         """
         if len(inputs.shape) == 2:
-            # Without this, the product of a vector of codes would be made by broadcast.
+            # One product for all heads is faster than a broadcast of the inputs.
             kernel = ops.reshape(
                 ops.transpose(self.kernel, (1, 0, 2)),
                 (inputs.shape[-1], self.num_heads * self.units),

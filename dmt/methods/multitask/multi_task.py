@@ -1,4 +1,4 @@
-"""An encoder whose codes serve many tasks, and decoders that show what codes hold.
+"""An encoder whose codes serve many tasks, and a decoder on a frozen encoder.
 
 Maziarka et al. (2021), "On the relationship between disentanglement and multi-task
 learning", https://arxiv.org/abs/2110.03498. The encoder is deterministic: the mean is
@@ -16,18 +16,19 @@ from dmt.data.pipeline import LabelledData
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.multitask.heads import make_heads, task_losses
 from dmt.methods.shared import architectures, losses
+from dmt.methods.shared.encoders import TrainableEncoder
 from dmt.methods.shared.layers import as_images
-from dmt.methods.shared.training import TrainableModel
+from dmt.utils import checks
 from dmt.utils.compilation import compiled
 
-# Of the codes of a deterministic encoder: samples are the mean in six digits.
+# Log-variance of a deterministic encoder: a sample equals the mean to six digits.
 LOG_VARIANCE = -30.0
 # Images encoded at once when tasks are tested.
 _BLOCK = 4096
 
 
 @gin.register("multi_task")
-class MultiTask(TrainableModel):
+class MultiTask(TrainableEncoder):
     """One encoder, heads on its codes; the loss is the sum over tasks."""
 
     result_keys = ("task_loss",)
@@ -62,16 +63,9 @@ class MultiTask(TrainableModel):
                 "multi_task.tasks must be tasks, written with parentheses as in "
                 f"@random_tasks(). Received: tasks={tasks!r}"
             )
-        if heads not in ("multi", "one"):
-            raise ValueError(
-                f'multi_task.heads must be "multi" or "one". Received: heads={heads!r}'
-            )
-        is_integer = isinstance(max_test_images, int) and max_test_images is not True
-        if max_test_images is not None and not (is_integer and max_test_images > 0):
-            raise ValueError(
-                "multi_task.max_test_images must be None or an integer, at least 1. "
-                f"Received: max_test_images={max_test_images!r}"
-            )
+        checks.one_of("multi_task.heads", heads, ("multi", "one"))
+        if max_test_images is not None:
+            checks.integer("multi_task.max_test_images", max_test_images, low=1)
         super().__init__()
         self.tasks = tasks
         self.kind_of_heads = heads
@@ -79,21 +73,17 @@ class MultiTask(TrainableModel):
         self.split = (test_share, split_seed)
         self.max_test_images = max_test_images
 
-    def make_networks(self, dataset):
+    def make_networks(self, data):
         """Makes encoder and heads from the gin configuration."""
-        names = self.tasks.names(dataset)
-        if self.only_task is not None and (
-            isinstance(self.only_task, bool) or self.only_task not in range(len(names))
-        ):
-            raise ValueError(
-                f"multi_task.only_task must be None or 0 to {len(names) - 1}. "
-                f"Received: only_task={self.only_task!r}"
-            )
+        names = self.tasks.names(data)
+        if self.only_task is not None:
+            last = len(names) - 1
+            checks.integer("multi_task.only_task", self.only_task, low=0, high=last)
         learned = range(len(names)) if self.only_task is None else [self.only_task]
         self.learned = np.array(learned)
-        classes = self.tasks.num_classes(dataset)
+        classes = self.tasks.num_classes(data)
         self.num_classes = [classes[task] for task in self.learned]
-        encoder = architectures.make_gaussian_encoder(tuple(dataset.observation_shape))
+        encoder = architectures.make_gaussian_encoder(tuple(data.observation_shape))
         means = encoder.outputs[0]
         self.encoder = keras.Model(
             encoder.inputs[0],
@@ -109,37 +99,33 @@ class MultiTask(TrainableModel):
             predictions = ops.reshape(head.outputs[0], (-1, num_tasks, num_outputs))
             self.heads = keras.Model(head.inputs[0], predictions, name="heads")
 
-    def examples(self, dataset):
+    def examples(self, data):
         """See `TrainableModel.examples`: training and test images with targets."""
-        targets = self.tasks.targets(dataset)[:, self.learned]
-        rows = task_data.train_and_test_rows(dataset.size, *self.split)
-        return tuple(LabelledData(dataset, part, targets) for part in rows)
+        targets = self.tasks.targets(data)[:, self.learned]
+        rows = task_data.train_and_test_rows(data.size, *self.split)
+        return tuple(LabelledData(data, part, targets) for part in rows)
 
     def call(self, images):
         """Predictions (batch, num_tasks, num_outputs) of images."""
         return self.predict_tasks(self.encode(images)[0])
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """Sum of the mean losses of the tasks.
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """Sum of the mean losses of the tasks; see `TrainableModel.batch_loss`.
 
         Args:
             x: images (batch, height, width, channels).
             y: targets (batch, num_tasks).
             y_pred: what `call` returned for the images.
-            sample_weight: ignored.
-            training: whether this is an update, which raises `step`.
+            sample_weight: not used.
+            training: not used.
         """
-        del sample_weight
+        del sample_weight, training
         loss = ops.sum(task_losses(y, y_pred, self.num_classes))
         self.record(ops.shape(x)[0], task_loss=loss)
-        if training:
-            self.step.assign_add(1)
         return loss
 
-    def results(self, dataset):
-        """Test losses.
+    def results(self, data):
+        """Test losses, besides what `TrainableModel.results` gives.
 
         Returns:
             `task_names`; `task_test_losses`, the mean loss of each learned task on the
@@ -149,15 +135,15 @@ class MultiTask(TrainableModel):
             regression task of the family (columns), and `task_variances` of these
             targets.
         """
-        names = self.tasks.names(dataset)
-        classes = np.array(self.tasks.num_classes(dataset))
-        targets = self.tasks.targets(dataset)
-        rows = task_data.train_and_test_rows(dataset.size, *self.split)[1]
+        names = self.tasks.names(data)
+        classes = np.array(self.tasks.num_classes(data))
+        targets = self.tasks.targets(data)
+        rows = task_data.train_and_test_rows(data.size, *self.split)[1]
         rows = np.sort(rows[: self.max_test_images])
         predict = compiled(lambda images: self(as_images(images)))
         predictions = np.concatenate(
             [
-                predict(dataset.images_at(rows[start : start + _BLOCK]))
+                predict(data.images_at(rows[start : start + _BLOCK]))
                 for start in range(0, len(rows), _BLOCK)
             ]
         )
@@ -181,6 +167,7 @@ class MultiTask(TrainableModel):
             for output in outputs.T
         ]
         return {
+            **super().results(data),
             "task_names": [names[task] for task in self.learned],
             "task_test_losses": own,
             "task_test_accuracies": accuracies,
@@ -191,14 +178,18 @@ class MultiTask(TrainableModel):
 
 
 @gin.register("decoder_on_frozen_encoder")
-class DecoderOnFrozenEncoder(TrainableModel):
-    """A decoder trained to show the images of codes that do not move."""
+class DecoderOnFrozenEncoder(TrainableEncoder):
+    """A decoder that learns to reconstruct images from codes of a frozen encoder."""
 
     result_keys = ("reconstruction_loss",)
     choices = ("encoder_dir",)
 
     def __init__(self, encoder_dir):
-        """Args: encoder_dir: directory of a trained model, whose encoder is taken."""
+        """Creates the model.
+
+        Args:
+            encoder_dir: directory of the trained model whose encoder is used.
+        """
         if not isinstance(encoder_dir, str):
             raise ValueError(
                 "decoder_on_frozen_encoder.encoder_dir must be the directory of a "
@@ -207,7 +198,7 @@ class DecoderOnFrozenEncoder(TrainableModel):
         super().__init__()
         self.encoder_dir = encoder_dir
 
-    def make_networks(self, dataset):
+    def make_networks(self, data):
         """Reads the encoder and makes the decoder from the gin configuration.
 
         Raises:
@@ -215,28 +206,22 @@ class DecoderOnFrozenEncoder(TrainableModel):
         """
         self.encoder = gaussian_encoder_model.load_model(self.encoder_dir).encoder
         self.encoder.trainable = False
-        shape = tuple(dataset.observation_shape)
+        shape = tuple(data.observation_shape)
         if self.observation_shape != shape:
             raise ValueError(
                 f"The encoder in {self.encoder_dir} takes images of shape "
-                f"{self.observation_shape}, those of {dataset.name} have {shape}."
+                f"{self.observation_shape}, those of {data.name} have {shape}."
             )
         self.decoder = architectures.make_decoder(self.num_latent, shape)
-        # A loss that is not bound must fail before training.
-        blank = ops.zeros((1, *shape))
-        losses.make_reconstruction_loss(blank, blank)
+        self.reconstruction_loss = losses.reconstruction_loss()
 
     def call(self, images):
         """Pre-activation images of the codes of images."""
         return self.decode(self.encode(images)[0])
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """Mean reconstruction loss; see `MultiTask.compute_loss`."""
-        del y, sample_weight
-        loss = ops.mean(losses.make_reconstruction_loss(as_images(x), y_pred))
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """Mean reconstruction loss; see `TrainableModel.batch_loss`."""
+        del y, sample_weight, training
+        loss = ops.mean(self.reconstruction_loss(as_images(x), y_pred))
         self.record(ops.shape(x)[0], reconstruction_loss=loss)
-        if training:
-            self.step.assign_add(1)
         return loss

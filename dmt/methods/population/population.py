@@ -1,13 +1,14 @@
 """K models of one architecture as one compiled program.
 
-Members differ in seeds, learning rates and the numbers that their class lists in
-`hyperparameters`. Their variables are stacked along a new first axis; the loss is the
-sum of the members' losses, so that each gets its own gradient and nothing else; the
-optimisers work element by element. A member of a population is, up to rounding, the
-model that would have been trained alone.
+Members differ in seeds, learning rates and their `hyperparameters`. Their variables are
+stacked along a new first axis. The loss is the sum of the members' losses, so that each
+member gets its own gradient and nothing else. The optimisers work element by element. A
+member of a population is, up to rounding, the model that would have been trained alone.
 """
 
 import contextlib
+import dataclasses
+from typing import Any
 
 import gin
 import keras
@@ -15,59 +16,68 @@ import numpy as np
 from keras import ops
 
 from dmt.methods.shared import layers, optimizers
-from dmt.methods.shared.training import StepAddressedTraining
+from dmt.methods.shared.training import StepAddressedTraining, TrainableModel
+from dmt.utils import checks
 
 FORMS = ("stacked", "unrolled")
 LEARNING_RATES = "learning_rates"
 
 
-@gin.configurable("population", denylist=["members"])
-class Population(StepAddressedTraining, keras.Model):
-    """A `keras.Model` of K initialised models, for `fit` with ordinary callbacks.
+@gin.configurable("population")
+@dataclasses.dataclass(frozen=True)
+class PopulationSettings:
+    """How the members of a population are computed.
 
-    Inputs have the members on their first axis: images (K, batch, ...), or (batch, ...)
-    if all members see the same batches. Logs hold the mean over members under the
-    members' own names, and under "<name>.members" arrays (K,).
-
-    Args:
-        members: list of initialised `TrainableModel` of one class and architecture.
+    Attributes:
         form: "stacked", every operation is done for all members at once by
-            `keras.ops.vectorized_map`; or "unrolled", one after another in one
+            `keras.ops.vectorized_map`; or "unrolled", one member after another in one
             program; None for the faster one on this backend and device.
         share_batches: whether all members see the same batches.
         convolutions: how the stacked form computes them, see `layers.convolutions_as`;
             None for the faster form on this backend and device.
 
     Raises:
-        ValueError: if the members differ in class, architecture or in numbers that are
+        ValueError: if a setting is unknown.
+    """
+
+    form: str | None = None
+    share_batches: bool = False
+    convolutions: str | None = None
+
+    def __post_init__(self):
+        checks.one_of("population.form", self.form, (None, *FORMS))
+        checks.boolean("population.share_batches", self.share_batches)
+        kinds = (None, *layers.CONVOLUTIONS)
+        checks.one_of("population.convolutions", self.convolutions, kinds)
+
+
+class Population(StepAddressedTraining, keras.Model):
+    """A `keras.Model` of K initialised models, for `fit` with ordinary callbacks.
+
+    Inputs have the members on their first axis: (K, batch, ...), or (batch, ...) if all
+    members see the same batches. Logs hold the mean over members under the members' own
+    names, and under "<name>.members" arrays (K,).
+
+    Args:
+        members: list of initialised `TrainableModel` of one class and architecture.
+        **settings: see `PopulationSettings`.
+
+    Raises:
+        ValueError: if the members differ in class, architecture, or in numbers that are
             not hyperparameters.
     """
 
-    def __init__(self, members, form=None, share_batches=False, convolutions=None):
+    def __init__(self, members: list[TrainableModel], **settings: Any) -> None:
         super().__init__()
-        if form is None:
-            form = _fastest_form(members[0])
-        if form not in FORMS:
-            raise ValueError(
-                f"population.form must be one of {', '.join(FORMS)}. "
-                f"Received: form={form!r}"
-            )
+        chosen = PopulationSettings(**settings)
         _check_alike(members)
         self.num_members = len(members)
-        self.form = form
-        self.share_batches = share_batches
-        if convolutions is None:
-            convolutions = layers.population_convolutions()
-        if convolutions not in layers.CONVOLUTIONS:
-            raise ValueError(
-                f"population.convolutions must be one of "
-                f"{', '.join(layers.CONVOLUTIONS)}. "
-                f"Received: convolutions={convolutions!r}"
-            )
-        self.convolutions = convolutions
+        self.form = chosen.form or _fastest_form(members[0])
+        self.share_batches = chosen.share_batches
+        self.convolutions = chosen.convolutions or layers.population_convolutions()
         self.result_keys = ("loss", *members[0].result_keys)
-        template = _Template(members[0])
-        # Past Keras, which would track the variables of the members.
+        template = _Template(members)
+        # Without setattr, by which Keras would track the variables of the members.
         self.__dict__.update(_template=template, _members=list(members))
         self._stacked = {
             kind: [
@@ -87,13 +97,14 @@ class Population(StepAddressedTraining, keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Sum of the losses of the members; also records them and their parts."""
-        del y_pred, sample_weight
+        del y_pred
         template = self._template
         stacked = {
             kind: [variable.value for variable in variables]
             for kind, variables in self._stacked.items()
         }
-        batch = {"x": x} if y is None else {"x": x, "y": y}
+        parts = {"x": x, "y": y, "sample_weight": sample_weight}
+        batch = {name: part for name, part in parts.items() if part is not None}
         if self.share_batches:
 
             def of_member(member):
@@ -123,7 +134,7 @@ class Population(StepAddressedTraining, keras.Model):
         ]
         return keras.tree.map_structure(lambda *leaves: ops.stack(leaves), *results)
 
-    def read_optimizers(self):
+    def read_optimizers(self) -> None:
         """Takes over the state of the members' optimisers.
 
         The population and its members are compiled and their optimisers built.
@@ -133,7 +144,7 @@ class Population(StepAddressedTraining, keras.Model):
             is_shared = stacked.shape == values[0].shape
             stacked.assign(values[0] if is_shared else _stack(values))
 
-    def member(self, k):
+    def member(self, k: int) -> TrainableModel:
         """Member k as an ordinary model, with its present weights and all state.
 
         The model is the one that the population was made of.
@@ -146,7 +157,7 @@ class Population(StepAddressedTraining, keras.Model):
                 self._template.of(member, kind), self._stacked[kind], strict=True
             )
         ]
-        # A member that nobody compiled has none.
+        # A member that was not compiled has no optimiser.
         own = getattr(member, "optimizer", None)
         if own is not None:
             pairs += zip(_slots(own), _slots(self.optimizer), strict=True)
@@ -188,20 +199,25 @@ def _stack(values):
 
 
 def _slots(optimizer):
-    """Variables of an optimiser but for learning rates."""
+    """Variables of an optimiser except learning rates."""
     rates = ("learning_rate", LEARNING_RATES)
     return [v for v in optimizer.variables if v.name not in rates]
 
 
 class _Template:
-    """One model that is run with the variables of every member in turn."""
+    """The first member, run with the variables of every member in turn."""
 
-    def __init__(self, model):
-        self.model = model
-        self.hyperparameters = tuple(model.hyperparameters)
+    def __init__(self, members):
+        self.model = members[0]
+        # Numbers that are equal stay Python numbers, which code may branch on.
+        self.hyperparameters = tuple(
+            name
+            for name in self.model.hyperparameters
+            if len({float(getattr(member, name)) for member in members}) > 1
+        )
 
     def of(self, model, kind):
-        """Variables of a member, or its hyperparameters."""
+        """Variables of a member, or the hyperparameters that members differ in."""
         if kind == "weights":
             return model.trainable_variables
         if kind == "state":
@@ -213,7 +229,7 @@ class _Template:
 
         Args:
             values: {kind: list of tensors} of the member.
-            batch: {"x": images}, and "y" if there are targets.
+            batch: {"x": inputs}, and "y" and "sample_weight" if there are any.
             training: whether this is an update.
         """
         model, parts = self.model, {}
@@ -223,17 +239,40 @@ class _Template:
             for variable, value in zip(self.of(model, kind), values[kind], strict=True)
         ]
         numbers = dict(zip(self.hyperparameters, values["numbers"], strict=True))
-        with _instead(model, {**numbers, "record": _recorder(model, parts)}):
-            with keras.StatelessScope(variables) as scope:
-                outputs = model(batch["x"], training=training)
-                loss = model.compute_loss(
-                    batch["x"], batch.get("y"), outputs, training=training
-                )
-                state = [
-                    scope.get_current_value(variable)
-                    for variable in self.of(model, "state")
-                ]
+        with (
+            _instead(model, {**numbers, "record": _recorder(model, parts)}),
+            self._naming_numbers(),
+            keras.StatelessScope(variables) as scope,
+        ):
+            outputs = model(batch["x"], training=training)
+            loss = model.compute_loss(
+                batch["x"],
+                batch.get("y"),
+                outputs,
+                batch.get("sample_weight"),
+                training=training,
+            )
+            state = [
+                scope.get_current_value(variable)
+                for variable in self.of(model, "state")
+            ]
         return loss, state, parts
+
+    @contextlib.contextmanager
+    def _naming_numbers(self):
+        try:
+            yield
+        except (TypeError, ValueError, NotImplementedError) as error:
+            if not self.hyperparameters:
+                raise
+            text = " ".join(str(error).split())
+            raise ValueError(
+                f"{type(self.model).__name__} cannot be trained in a population whose "
+                f"members differ in {', '.join(self.hyperparameters)}: its loss seems "
+                "to use one of them as a Python number where a tensor is needed. Use "
+                "keras.ops, or name the argument in the model's `structure`, so that "
+                f"such runs are trained apart. {text}"
+            ) from error
 
 
 def _recorder(model, parts):
@@ -247,9 +286,9 @@ def _recorder(model, parts):
 
 @contextlib.contextmanager
 def _instead(model, attributes):
-    """Attributes of a model that are others for a while."""
+    """Replaces attributes of a model meanwhile."""
     before = {name: model.__dict__.get(name, _MISSING) for name in attributes}
-    # Past Keras, which would track the values.
+    # Without setattr, by which Keras would track the values.
     model.__dict__.update(attributes)
     try:
         yield
@@ -294,8 +333,8 @@ def make_optimizer(members):
     """One optimiser of stacked variables that does what K optimisers would do.
 
     Args:
-        members: optimisers of the members, equal but for their learning rates; those of
-            FactorVAE may be `keras.optimizers.MultiOptimizer`.
+        members: optimisers of the members, equal except for their learning rates; also
+            `keras.optimizers.MultiOptimizer` of such optimisers.
 
     Returns:
         An optimiser of the same class; learning rates of a member are read and set by
@@ -317,6 +356,7 @@ def make_optimizer(members):
     configs = [optimizer.get_config() for optimizer in members]
     for config in configs:
         config.pop("learning_rate")
+        config["name"] = configs[0]["name"]  # Keras numbers them.
     if any(config != configs[0] for config in configs):
         raise ValueError(
             "The optimisers of a population may differ in learning rates only. "
@@ -351,7 +391,7 @@ def make_optimizer(members):
     return optimizer
 
 
-def architecture(model):
+def architecture(model: TrainableModel) -> tuple:
     """What the members of a population have in common, comparable.
 
     Args:
@@ -359,23 +399,46 @@ def architecture(model):
     """
     may_differ = {"name", *model.hyperparameters, *model.choices}
     fixed = {
-        name: list(value) if isinstance(value, (list, tuple)) else value
+        name: _comparable(value)
         for name, value in vars(model).items()
         if name not in may_differ and not name.startswith("_") and _is_plain(value)
     }
-    layers = [
-        (type(layer).__name__, {**layer.get_config(), "name": None})
+    parts = [
+        (type(layer).__name__, {**layer.get_config(), "name": None}, _numbers(layer))
         for layer in model._flatten_layers(include_self=False)
         if not isinstance(layer, (keras.Model, keras.metrics.Metric))
     ]
     shapes = [v.shape for v in model.variables]
-    return type(model).__name__, (shapes, layers), fixed
+    return type(model).__name__, (shapes, parts), fixed
+
+
+def _numbers(layer):
+    """Numbers that a layer keeps, which its configuration may lack."""
+    return {
+        name: value
+        for name, value in vars(layer).items()
+        if not name.startswith("_") and checks.is_number(value)
+    }
 
 
 def _is_plain(value):
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
-    return isinstance(value, (bool, int, float, str, type(None)))
+    plain = (bool, int, float, str, type(None), np.ndarray, np.generic)
+    return isinstance(value, plain) or keras.ops.is_tensor(value)
+
+
+def _comparable(value):
+    """A plain value in a form that == compares as a whole."""
+    if isinstance(value, dict):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_comparable(item) for item in value]
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    return ops.convert_to_numpy(value).tolist()
 
 
 def _check_alike(members):

@@ -1,4 +1,4 @@
-"""How many models to train as one program: what the device and its memory favour."""
+"""How many models to train as one program, given the device and its memory."""
 
 import math
 import os
@@ -11,14 +11,15 @@ from dmt.methods import train
 from dmt.methods.shared.layers import has_convolutions, on_cpu
 from dmt.utils import configuration, machine, processes
 
-# More gain little, and the codes of all images of so many fill a disk.
+# Larger populations gain little, and the codes of all images by so many models fill a
+# disk.
 MOST = 128
-# On a CPU: past this many multiplications a step, arithmetic outweighs what a step
-# costs besides, and a process for each model is faster.
+# On a CPU, above this many multiplications per step, one process per model is faster
+# than stacking.
 SMALL = 1.5e7
-# Copies of an activation that a step holds at most: it, its gradient, what a
-# convolution gathers. Copies of a weight: in members and population each one, its
-# gradient, its optimiser's.
+# Upper bounds on live copies in a step: of an activation (the value, its gradient, the
+# buffer of a convolution); of a weight (in the members and in the population: the
+# weight, its gradient, the optimiser's moments).
 _ACTIVATION_COPIES = 8
 _WEIGHT_COPIES = 8
 _SHARE_OF_MEMORY = 0.8
@@ -29,9 +30,10 @@ def size_of(number, population, num_workers, limit):
 
     Args:
         number: number of models that can be trained together.
-        population: number that the user wants, or "auto".
+        population: number that the user chose, or "auto".
         num_workers: number of processes that train.
-        limit: function without arguments, calls `most_at_once` for one of the models.
+        limit: function without arguments that returns `most_at_once` of one of the
+            models; called with "auto" only.
     """
     if population != "auto":
         return min(number, population)
@@ -39,9 +41,9 @@ def size_of(number, population, num_workers, limit):
 
 
 def limit_of(future):
-    """What `most_at_once` returned, of `processes.submit`.
+    """The result of `most_at_once` that `processes.submit` started.
 
-    1 if the configuration is wrong: its run will fail so too, under its name.
+    1 if it failed: the run itself will then fail with the same message, under its name.
     """
     most, error = processes.outcome(future)
     return 1 if error else most
@@ -55,26 +57,27 @@ def most_at_once(gin_files, gin_bindings):
         gin_bindings: lines of gin that override them.
 
     Returns:
-        What fits into the memory; 1 if models alone are faster, as convolutions are on
-        a CPU.
+        Number of models that fit into the memory; 1 if one model at a time is faster,
+        as with convolutions on a CPU.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
         configuration.gin_configuration(gin_files, gin_bindings),
     ):
-        run = train.train(os.path.join(folder, "model"), only_prepare=True)
-    if on_cpu() and not is_small(run.model, run.batch_size):
+        training = train.prepare(os.path.join(folder, "model"))
+    size = training.model, training.batch_size
+    if on_cpu() and not is_small(*size):
         return 1
-    fitting = int(memory() // bytes_of_member(run.model, run.batch_size))
+    fitting = int(memory() // bytes_of_member(*size))
     return max(1, min(fitting, MOST))
 
 
 def is_small(model, batch_size):
-    """Whether a CPU is busier with other things than with the model's arithmetic.
+    """Whether a CPU spends most of a step on other things than the arithmetic.
 
     Args:
         model: an initialised `TrainableModel`.
-        batch_size: of its updates.
+        batch_size: number of examples per update.
     """
     if has_convolutions(model):
         return False
@@ -83,11 +86,11 @@ def is_small(model, batch_size):
 
 
 def bytes_of_member(model, batch_size):
-    """Bytes that a member takes in training, at most.
+    """Upper bound on the bytes that a member takes in training.
 
     Args:
         model: an initialised `TrainableModel`.
-        batch_size: of its updates.
+        batch_size: number of examples per update.
     """
     outputs = [
         getattr(layer, "output", ())
@@ -104,7 +107,7 @@ def bytes_of_member(model, batch_size):
 
 
 def memory():
-    """Bytes of memory, of the device that computes, that members may take."""
+    """Bytes of device memory that are available to members."""
     return _SHARE_OF_MEMORY * (_device_memory() or machine.available_memory())
 
 

@@ -1,11 +1,14 @@
 """Runs that differ in numbers only, trained as one program; see `population`.
 
-Each run's directory is what `dmt.methods.train` writes: a run that was begun in a
+Each run's directory is what `dmt.methods.train` writes. A run that was begun in a
 population can be resumed alone, and the other way round.
 """
 
 import contextlib
+import dataclasses
 import inspect
+import math
+from collections.abc import Sequence
 
 import gin
 import keras
@@ -13,21 +16,33 @@ import keras
 from dmt.methods import train
 from dmt.methods.population.population import (
     Population,
+    PopulationSettings,
     architecture,
     make_optimizer,
 )
 from dmt.methods.run_state import InfiniteLoss
+from dmt.methods.shared.training import TrainableModel, constructor_arguments
 from dmt.utils import configuration, results
 
+# Settings of training that do not change the compiled program.
+_MAY_DIFFER = (
+    "random_seed",
+    "model_seed",
+    "unsupervised_data_seed",
+    "supervised_data_seed",
+    "name",
+    "model_num",
+)
 
-def train_population_with_gin(runs, resume=False):
+
+def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> None:
     """Trains models together.
 
     Args:
         runs: list of (model_dir, gin files, gin bindings), see `train.train_with_gin`,
             whose `shared_configuration` is the same. Lines `population.*` configure
-            `Population`; with `share_batches` all see the batches of the first,
-            otherwise each sees those that it would see alone.
+            `PopulationSettings`. With `share_batches` all runs see the batches of the
+            first, otherwise each sees those that it would see alone.
         resume: whether to finish runs that were begun. Runs that stopped at different
             steps are trained in groups.
 
@@ -51,16 +66,14 @@ def train_population_with_gin(runs, resume=False):
     prepared = []
     for model_dir, gin_files, gin_bindings in runs:
         with configuration.gin_configuration(gin_files, gin_bindings):
-            run = train.train(model_dir, resume=resume, only_prepare=True)
-        if run is not None:
-            prepared.append(run)
-    # Losses read their configuration, which all runs share, when they are compiled.
-    _, gin_files, gin_bindings = runs[0]
-    with configuration.gin_configuration(gin_files, gin_bindings):
-        failures = train_prepared(prepared)
-        for run in prepared:
-            if run.model_dir not in failures:
-                train.finish(run)
+            training = train.prepare(model_dir, resume=resume)
+            settings = PopulationSettings()  # The same for all.
+        if training is not None:
+            prepared.append(training)
+    failures = train_prepared(prepared, settings) if prepared else {}
+    for training in prepared:
+        if training.model_dir not in failures:
+            train.finish(training)
     if failures:
         raise MembersFailed(failures, len(runs))
 
@@ -78,11 +91,14 @@ class MembersFailed(ValueError):
         self.failures = failures
 
 
-def shared_configuration(gin_files, gin_bindings):
+def shared_configuration(
+    gin_files: Sequence[str], gin_bindings: Sequence[str]
+) -> tuple:
     """What runs have in common that can be trained together, hashable.
 
-    They may differ in seeds, names, learning rates and the `hyperparameters` and
-    `choices` of the model.
+    They may differ in seeds, names, learning rates, and in numbers and `choices` of the
+    model. (Numbers that turn out to be no `hyperparameters` of it are trained apart,
+    see `train_prepared`.)
 
     Args:
         gin_files: paths of gin files of the training.
@@ -91,50 +107,63 @@ def shared_configuration(gin_files, gin_bindings):
     return tuple(sorted(_shared_bindings(gin_files, gin_bindings).items()))
 
 
-def train_prepared(runs, seeds=None):
+def train_prepared(
+    trainings: Sequence[train.Training],
+    settings: PopulationSettings,
+    seeds: Sequence[int] | None = None,
+) -> dict[str, str]:
     """Trains runs to their last step, as many together as have one architecture.
 
+    Does not read gin.
+
     Args:
-        runs: list of `train.Run` of one `shared_configuration`, which is gin's.
+        trainings: what `train.prepare` returned for runs of one
+            `shared_configuration`.
+        settings: of the population.
         seeds: of the batches of each run; its own if None.
 
     Returns:
         {model_dir: what is wrong} of those whose loss became infinite.
     """
-    seeds = [int(run.data_seed) for run in runs] if seeds is None else seeds
-    kinds = [architecture(run.model) for run in runs]
-    waiting, failures = list(zip(runs, seeds, kinds, strict=True)), {}
+    own = [int(training.data_seed) for training in trainings]
+    kinds = [architecture(training.model) for training in trainings]
+    waiting = list(zip(trainings, seeds or own, kinds, strict=True))
+    failures: dict[str, str] = {}
     while waiting:
         first, _, kind = waiting[0]
         group = [
-            (run, seed)
-            for run, seed, other in waiting
-            if run.state.step() == first.state.step() and other == kind
+            (training, seed)
+            for training, seed, other in waiting
+            if training.state.step() == first.state.step() and other == kind
         ]
-        failed = _fit(*map(list, zip(*group, strict=True)))
+        members, member_seeds = map(list, zip(*group, strict=True))
+        failed = _fit(members, member_seeds, settings)
         failures |= failed
-        # Where some fail, the others of the group go on.
-        ended = failed or {run.model_dir for run, _ in group}
+        # If members failed, the others of the group continue in a smaller one.
+        ended = failed or {training.model_dir for training, _ in group}
         waiting = [entry for entry in waiting if entry[0].model_dir not in ended]
     return failures
 
 
-def _fit(group, seeds):
+def _fit(group, seeds, settings):
     """Trains until the last step, or until members fail; returns their errors."""
     first = group[0]
-    population = Population([run.model for run in group])
+    population = Population(
+        [training.model for training in group], **dataclasses.asdict(settings)
+    )
     population.compile(
-        optimizer=make_optimizer([run.model.optimizer for run in group]),
-        jit_compile=first.jit_compile,
-        steps_per_execution=first.steps_per_execution,
+        optimizer=make_optimizer([training.model.optimizer for training in group]),
+        jit_compile=first.settings.jit_compile,
+        steps_per_execution=first.settings.steps_per_execution,
     )
     population.optimizer.build(population.trainable_variables)
     population.read_optimizers()
-    callback = _States(population, [run.state for run in group])
-    data = [run.training_data for run in group]
+    callback = _States(population, [training.state for training in group])
+    data = [training.training_data for training in group]
     if population.share_batches:
         data, seeds = data[0], seeds[0]
-    # What fails, leaves the others at the end of an epoch, from where they go on.
+    # When a member fails, training stops at the end of the epoch; `train_prepared`
+    # continues without it.
     with contextlib.suppress(_EndOfEpoch):
         train.fit(first, population, callback, data, seeds)
     return callback.failures
@@ -175,7 +204,7 @@ class _States(keras.callbacks.Callback):
             except InfiniteLoss as error:
                 self.failures[state.model_dir] = str(error)
         able = [s for s in self._states if s.model_dir not in self.failures]
-        # All at one step, so that they can go on together.
+        # All are saved at the same step, so that they can be resumed together.
         if self.failures or any(state.is_due() for state in able):
             for state in able:
                 state.save()
@@ -196,20 +225,13 @@ def _shared_bindings(gin_files, gin_bindings):
         return {
             name: value
             for name, value in bindings.items()
-            if not _may_differ(name, share_batches)
+            if not _may_differ(name, value, share_batches)
         }
 
 
-def _may_differ(binding, share_batches):
+def _may_differ(binding, value, share_batches):
     selector, _, parameter = binding.rpartition(".")
-    if binding.startswith("model.") and parameter in (
-        "random_seed",
-        "model_seed",
-        "unsupervised_data_seed",
-        "supervised_data_seed",
-        "name",
-        "model_num",
-    ):
+    if selector == "model" and parameter in _MAY_DIFFER:
         return True
     if parameter == "learning_rate":
         return True
@@ -217,6 +239,19 @@ def _may_differ(binding, share_batches):
         kind = inspect.unwrap(gin.get_configurable(selector.rpartition("/")[2]))
     except ValueError:
         return False
-    # Targets of one's own are a batch of one's own.
-    choices = () if share_batches else getattr(kind, "choices", ())
-    return parameter in (*getattr(kind, "hyperparameters", ()), *choices)
+    if not (inspect.isclass(kind) and issubclass(kind, TrainableModel)):
+        return False
+    if parameter in kind.choices:
+        # Members with targets of their own cannot share batches.
+        return not share_batches
+    if not isinstance(kind.hyperparameters, property):  # The class lists them itself.
+        return parameter in kind.hyperparameters
+    is_argument = parameter in constructor_arguments(kind)
+    return is_argument and parameter not in kind.structure and _is_number(value)
+
+
+def _is_number(text):
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

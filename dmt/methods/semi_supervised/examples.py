@@ -3,45 +3,36 @@
 import numpy as np
 
 from dmt.data import labellers, pipeline
-from dmt.evaluation.codes import IndexedData
 
 
-class SemiSupervisedData(pipeline.DrawnExamples):
-    """Random images of a data set, and labelled ones that go round in fixed order.
+class SemiSupervisedData(pipeline.Examples):
+    """Random images of a dataset, and labelled ones in fixed order, again and again.
 
     Args:
         dataset: a `GroundTruthData`.
-        observations: labelled observations; indices (n,) if the data set has them.
+        observations: labelled observations; indices (n,) if the dataset has them.
         labels: float32 (n, num_labels).
     """
 
     def __init__(self, dataset, observations, labels):
-        self._dataset = dataset
+        self.dataset = dataset
         self._observations = observations
         self._labels = labels
 
     def load_batch(self, seed, step, batch_size):
-        """See `DrawnExamples.load_batch`.
+        """See `Examples.load_batch`.
 
         Returns:
             Images (2 * batch_size, height, width, channels), the labelled ones last,
             and their labels (batch_size, num_labels).
         """
-        (unlabelled,) = pipeline.load_batch(self._dataset, seed, step, batch_size)
+        (unlabelled,) = pipeline.load_batch(self.dataset, seed, step, batch_size)
         rows = (step * batch_size + np.arange(batch_size)) % len(self._labels)
         labelled = self._observations[rows]
-        if self._dataset.size is not None:
-            labelled = self._dataset.images_at(labelled)
+        if self.dataset.size is not None:
+            labelled = self.dataset.images_at(labelled)
         images = np.concatenate([unlabelled, labelled]).astype(unlabelled.dtype)
         return images, self._labels[rows]
-
-    def shapes(self, batch_size):
-        """See `DrawnExamples.shapes`."""
-        dtype = "float32" if self._dataset.size is None else "uint8"
-        return [
-            ((2 * batch_size, *self._dataset.observation_shape), dtype),
-            ((batch_size, self._labels.shape[1]), "float32"),
-        ]
 
 
 def semi_supervised_data(dataset, seed, num_labelled_samples, train_percentage):
@@ -57,7 +48,7 @@ def semi_supervised_data(dataset, seed, num_labelled_samples, train_percentage):
         `SemiSupervisedData` to train on, another to evaluate on, and the number of
         values of each label.
     """
-    source = dataset if dataset.size is None else IndexedData(dataset)
+    source = dataset if dataset.size is None else pipeline.IndexedData(dataset)
     observations, labels, factor_sizes = labellers.sample_supervised_data(
         seed, source, num_labelled_samples
     )

@@ -1,11 +1,13 @@
-"""What labels ask of codes: supervised losses, and how their weight grows.
+"""Losses of codes and labels, and the schedules of their weight.
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
-https://arxiv.org/abs/1905.01258. Each label is to be read from one code, label i from
-code i. The scales are those of disentanglement_lib: most losses are sums over the
-batch, while the reconstruction loss that they are added to is a mean, so that their
-weight depends on the batch size. With `supervised_loss.reduction = "mean"` it does not.
+https://arxiv.org/abs/1905.01258. Label i is compared with code i. The scales are those
+of disentanglement_lib: most losses are sums over the batch, while the reconstruction
+loss that they are added to is a mean, so that their weight depends on the batch size.
+With `supervised_loss.reduction = "mean"` it does not.
 """
+
+from collections.abc import Callable
 
 import gin
 import keras
@@ -13,12 +15,13 @@ import numpy as np
 from keras import ops
 
 from dmt.methods.unsupervised.vae import anneal as grow
+from dmt.utils import checks, resolution
 
 
 class SupervisedLoss(keras.layers.Layer):
-    """A loss of codes and labels, with variables of its own if it needs them.
+    """A loss of codes and labels, which may have variables.
 
-    Subclasses define `terms`. They are registered with `@gin.register`.
+    Subclasses define `terms` and are registered by `@gin.register`.
 
     Args:
         factor_sizes: number of values of each label.
@@ -44,11 +47,11 @@ class SupervisedLoss(keras.layers.Layer):
         return ops.mean(terms) if self.reduction == "mean" else ops.sum(terms)
 
     def terms(self, codes, labels):
-        """What the batch's loss is the sum or mean of; see `call`.
+        """The terms whose sum or mean is the loss of the batch; see `call`.
 
         Returns:
-            (number of examples or of pairs of them,); or a scalar, of a loss that is
-            one of the whole batch.
+            Losses (number of examples,), or of pairs of examples (number of pairs,); or
+            a scalar if the loss is not a sum over examples.
         """
         raise NotImplementedError(f"{type(self).__name__} must define terms.")
 
@@ -82,11 +85,7 @@ def make_supervised_loss(
         ValueError: if the reduction is unknown, or codes are fewer than labels and the
             loss needs one for each.
     """
-    if reduction not in ("sum", "mean"):
-        raise ValueError(
-            'supervised_loss.reduction must be "sum" or "mean". '
-            f"Received: reduction={reduction!r}"
-        )
+    checks.one_of("supervised_loss.reduction", reduction, ("sum", "mean"))
     loss = loss_fn(factor_sizes)
     if loss.codes_are_matched and num_latent < len(factor_sizes):
         raise ValueError(
@@ -122,11 +121,10 @@ class L2(SupervisedLoss):
 
         Args:
             factor_sizes: number of values of each label.
-            learn_scale: whether codes are compared with the labels after they are
-                multiplied by one number that is learned, 1 at first. Otherwise
-                sigmoid(code) is compared with normalised labels, the codes of every
-                image with the labels of every image: disentanglement_lib broadcasts
-                so.
+            learn_scale: whether codes are multiplied by a learned number, 1 at first,
+                and compared with the labels. Otherwise sigmoid(code) is compared with
+                the normalised labels. As in disentanglement_lib, the codes of every
+                image are then compared with the labels of every image.
         """
         super().__init__(factor_sizes)
         self.learn_scale = learn_scale
@@ -161,9 +159,10 @@ class Covariance(SupervisedLoss):
 
 @gin.register("embed")
 class Embedding(SupervisedLoss):
-    """Cross-entropy of a label given the distance of its code from each value's place.
+    """Cross-entropy of labels that are read from distances between codes and places.
 
-    Mean over the batch, summed over labels.
+    Each value of a label has a learned place; the closer the code of the label, the
+    more probable the value. Mean over the batch, summed over labels.
     """
 
     def __init__(self, factor_sizes, sigma, use_order=False):
@@ -171,16 +170,15 @@ class Embedding(SupervisedLoss):
 
         Args:
             factor_sizes: number of values of each label.
-            sigma: the distances are multiplied by it; a number, or "learn" for one
-                that is learned for each label.
-            use_order: whether the places of a label's values are in order, at equal
-                distances; otherwise each is learned by itself.
+            sigma: factor of the distances; a number, or "learn" for a learned number
+                of each label.
+            use_order: whether the places of the values of a label are in order, at
+                equal distances; otherwise each is learned by itself.
 
         Raises:
             ValueError: if sigma is neither.
         """
-        is_number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
-        if sigma != "learn" and not is_number:
+        if sigma != "learn" and not checks.is_number(sigma):
             raise ValueError(
                 f'embed.sigma must be a number or "learn". Received: sigma={sigma!r}'
             )
@@ -225,14 +223,23 @@ def make_annealer(
 
     Args:
         gamma: its final value.
-        step: number of updates made.
-        iteration_threshold: number of updates that the annealer is about.
+        step: number of steps made.
+        iteration_threshold: number of steps, which the annealer interprets.
         anneal_fn: the annealer, for example `fixed`.
 
     Returns:
-        The weight after `step` updates.
+        The weight after `step` steps.
     """
     return anneal_fn(gamma, step, iteration_threshold)
+
+
+def annealer() -> Callable:
+    """`make_annealer` with the parameters that gin binds now.
+
+    Returns:
+        Function of gamma and step, which does not read gin.
+    """
+    return resolution.resolved(make_annealer, 2, anneal_fn=3)
 
 
 @gin.configurable("fixed", denylist=["gamma", "step"])

@@ -24,7 +24,7 @@ class EstimatorNetworks(keras.layers.Layer):
     def __init__(self, num_labels, num_latent):
         # Its optimiser is found by this name.
         super().__init__(name="estimator_networks", dtype="float32")
-        # Glorot's, of each network by itself.
+        # Glorot's limit of each single network.
         limit = math.sqrt(6 / (1 + HIDDEN_UNITS))
 
         def parameters(name, shape, initializer):
@@ -39,14 +39,14 @@ class EstimatorNetworks(keras.layers.Layer):
             ("labels", (HIDDEN_UNITS,)),
             ("output", ()),
         ):
-            # Used twice, an initialiser gives the same numbers twice.
+            # An initialiser that is used twice gives the same numbers.
             kernels = keras.initializers.RandomUniform(-limit, limit)
             parameters(f"{name}_kernel", (HIDDEN_UNITS,), kernels)
             parameters(f"{name}_bias", bias_shape, "zeros")
         self.built = True
 
     def call(self, codes, labels, seed):
-        """Estimates of the mutual information, twice.
+        """Estimates of the mutual information, with two kinds of gradients.
 
         Args:
             codes: (batch, num_latent).
@@ -54,8 +54,8 @@ class EstimatorNetworks(keras.layers.Layer):
             seed: `keras.random.SeedGenerator`, of the shuffled labels.
 
         Returns:
-            (num_labels, num_latent) in nats, with gradients for the codes alone; and
-            the same numbers with gradients for the networks alone.
+            (num_labels, num_latent) in nats, with gradients for the codes only; and the
+            same numbers with gradients for the networks only.
         """
         num_labels, num_latent = self.trainable_variables[0].shape[:2]
         labels = ops.repeat(labels, num_latent, axis=1)

@@ -1,4 +1,4 @@
-"""Variational auto-encoders that are told the labels of a few images.
+"""Variational auto-encoders that are given the labels of a few images.
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
 https://arxiv.org/abs/1905.01258. Each is the unsupervised model of the same name plus
@@ -14,10 +14,12 @@ import gin
 import keras
 from keras import ops
 
-from dmt.methods.semi_supervised import mine
-from dmt.methods.semi_supervised.losses import make_annealer, make_supervised_loss
+from dmt.data.ground_truth import named_data
+from dmt.methods.semi_supervised import losses, mine
+from dmt.methods.semi_supervised.examples import semi_supervised_data
 from dmt.methods.shared.training import seed_generator
 from dmt.methods.unsupervised import vae
+from dmt.utils import checks
 
 
 class SemiSupervised:
@@ -29,25 +31,52 @@ class SemiSupervised:
         **parameters: of the unsupervised model.
     """
 
+    takes_labels = True
+
     def __init__(self, factor_sizes, gamma_sup, **parameters):
         super().__init__(**parameters)
         self.factor_sizes = tuple(factor_sizes)
-        self.gamma_sup = vae.checked_number("gamma_sup", gamma_sup)
+        self.gamma_sup = checks.number("gamma_sup", gamma_sup)
 
-    def initialize(self, dataset, seed):
-        """See `BaseVAE.initialize`."""
-        super().initialize(dataset, seed)
-        # An annealer that is not bound must fail before training.
-        self.label_weight()
+    @classmethod
+    def of_labelled_data(cls, seed, num_labelled_samples, train_percentage):
+        """See `TrainableModel.of_labelled_data`."""
+        *examples, factor_sizes = semi_supervised_data(
+            named_data.get_named_ground_truth_data(),
+            seed,
+            num_labelled_samples,
+            train_percentage,
+        )
+        model = cls(factor_sizes)
+        model.labelled_examples = tuple(examples)
+        return model
 
-    def make_networks(self, dataset):
+    def open_data(self):
+        """The dataset that the labelled images are from."""
+        return self.labelled_examples[0].dataset
+
+    def examples(self, data):
+        """See `TrainableModel.examples`: unlabelled and labelled images, for both."""
+        del data
+        return self.labelled_examples
+
+    def initialize(self, data, seed):
+        """Makes networks, losses and noise; see `BaseVAE.initialize`."""
+        super().initialize(data, seed)
+        self.annealer = self.make_annealer()
+
+    def make_annealer(self):
+        """A function of gamma_sup and a step: the weight of the supervised loss."""
+        return losses.annealer()
+
+    def make_networks(self, data):
         """Makes the networks and the supervised loss from the gin configuration."""
-        super().make_networks(dataset)
+        super().make_networks(data)
         self.supervised_loss = self.make_supervised_loss()
 
     def make_supervised_loss(self):
         """The loss of labels, a layer; see `make_networks`."""
-        return make_supervised_loss(self.num_latent, self.factor_sizes)
+        return losses.make_supervised_loss(self.num_latent, self.factor_sizes)
 
     def call(self, images):
         """See `BaseVAE.call`.
@@ -65,20 +94,18 @@ class SemiSupervised:
             "z_mean_labelled": self.encode(images[batch_size:])[0],
         }
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """See `BaseVAE.compute_loss`.
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """See `BaseVAE.batch_loss`.
 
         Args:
             x: images (2 * batch, height, width, channels), the labelled ones last.
             y: labels (batch, num_labels) of these.
             y_pred: what `call` returned for the images.
-            sample_weight: ignored.
-            training: whether this is an update, which raises `step`.
+            sample_weight: not used.
+            training: whether this is an update.
         """
         unlabelled = x[: ops.shape(y)[0]]
-        return super().compute_loss(unlabelled, y, y_pred, sample_weight, training)
+        return super().batch_loss(unlabelled, y, y_pred, sample_weight, training)
 
     def label_loss(self, y, y_pred, training):
         """See `BaseVAE.label_loss`."""
@@ -88,7 +115,7 @@ class SemiSupervised:
 
     def label_weight(self):
         """Weight of the supervised loss in the next update."""
-        return make_annealer(self.gamma_sup, self.step.value)
+        return self.annealer(self.gamma_sup, self.step.value)
 
 
 @gin.register("s2_vae")
@@ -96,10 +123,9 @@ class S2BetaVAE(SemiSupervised, vae.BetaVAE):
     """Semi-supervised beta-VAE."""
 
     result_keys = (*vae.BetaVAE.result_keys, "supervised_loss")
-    hyperparameters = (*vae.BetaVAE.hyperparameters, "gamma_sup")
 
     def __init__(self, factor_sizes, beta, gamma_sup):
-        """Args: see `SemiSupervised` and `BetaVAE`."""
+        """Creates the model; see `SemiSupervised` and `BetaVAE`."""
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
 
@@ -108,12 +134,11 @@ class S2DIPVAE(SemiSupervised, vae.DIPVAE):
     """Semi-supervised DIP-VAE."""
 
     result_keys = (*vae.DIPVAE.result_keys, "supervised_loss")
-    hyperparameters = (*vae.DIPVAE.hyperparameters, "gamma_sup")
 
     def __init__(
         self, factor_sizes, lambda_od, lambda_d_factor, gamma_sup, dip_type="i"
     ):
-        """Args: see `SemiSupervised` and `DIPVAE`."""
+        """Creates the model; see `SemiSupervised` and `DIPVAE`."""
         super().__init__(
             factor_sizes,
             gamma_sup,
@@ -128,60 +153,54 @@ class S2BetaTCVAE(SemiSupervised, vae.BetaTCVAE):
     """Semi-supervised beta-TC-VAE."""
 
     result_keys = (*vae.BetaTCVAE.result_keys, "supervised_loss")
-    hyperparameters = (*vae.BetaTCVAE.hyperparameters, "gamma_sup")
 
     def __init__(self, factor_sizes, beta, gamma_sup):
-        """Args: see `SemiSupervised` and `BetaTCVAE`."""
+        """Creates the model; see `SemiSupervised` and `BetaTCVAE`."""
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
 
 @gin.register("s2_factor_vae")
 class S2FactorVAE(SemiSupervised, vae.FactorVAE):
-    """Semi-supervised FactorVAE.
-
-    Annealers count updates, as everywhere; in disentanglement_lib each update of this
-    model counts twice.
-    """
+    """Semi-supervised FactorVAE."""
 
     result_keys = (*vae.FactorVAE.result_keys, "supervised_loss")
-    hyperparameters = (*vae.FactorVAE.hyperparameters, "gamma_sup")
 
-    def __init__(self, factor_sizes, gamma, gamma_sup):
-        """Args: see `SemiSupervised` and `FactorVAE`."""
-        super().__init__(factor_sizes, gamma_sup, gamma=gamma)
+    def __init__(self, factor_sizes, gamma, gamma_sup, steps_per_update=1):
+        """Creates the model; see `SemiSupervised` and `FactorVAE`."""
+        super().__init__(
+            factor_sizes, gamma_sup, gamma=gamma, steps_per_update=steps_per_update
+        )
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """See `SemiSupervised.compute_loss`."""
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """See `SemiSupervised.batch_loss`."""
         # Here as in the original, "regularizer" is reported without this term.
         label_loss = super().label_loss(y, y_pred, training)
-        return label_loss + super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = super().batch_loss(x, y, y_pred, sample_weight, training)
+        return label_loss + loss
 
     def label_loss(self, y, y_pred, training):
-        """None: `compute_loss` adds it."""
+        """None: `batch_loss` adds it."""
         return 0.0
 
 
 @gin.register("s2_mine_vae")
 class MineVAE(SemiSupervised, vae.BetaVAE):
-    """Semi-supervised beta-VAE whose codes are to tell nothing of others' labels.
+    """Semi-supervised beta-VAE whose codes tell nothing of the labels of other codes.
 
-    The supervised loss is the sum of squares of the mutual informations of each label
-    with each code but its own, as `EstimatorNetworks` estimate them; these are trained
-    beside, by an optimiser of their own. `supervised_loss.*` is not used.
+    The supervised loss is the sum of the squared mutual informations of each label with
+    each code except its own. `EstimatorNetworks` estimate them, which are trained at
+    the same time by another optimiser. `supervised_loss.*` is not used.
     """
 
     result_keys = ("reconstruction_loss", "supervised_loss", "kl_loss")
-    hyperparameters = (*vae.BetaVAE.hyperparameters, "gamma_sup")
 
     def __init__(self, factor_sizes, beta, gamma_sup):
-        """Args: see `SemiSupervised` and `BetaVAE`."""
+        """Creates the model; see `SemiSupervised` and `BetaVAE`."""
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
-    def initialize(self, dataset, seed):
+    def initialize(self, data, seed):
         """See `BaseVAE.initialize`."""
-        super().initialize(dataset, seed)
+        super().initialize(data, seed)
         self.shuffle = seed_generator(seed, "shuffle")
 
     def make_supervised_loss(self):
@@ -211,20 +230,20 @@ class MineVAE(SemiSupervised, vae.BetaVAE):
 
 @gin.register("supervised")
 class SupervisedVAE(SemiSupervised, vae.BaseVAE):
-    """An encoder that learns labels alone, and a decoder that shows its codes.
+    """An encoder that learns labels only, and a decoder that shows its codes.
 
-    The decoder reads sampled codes, whose variances nobody trains; the encoder feels
-    nothing of it. Images without labels train the decoder.
+    Images without labels train the decoder, on sampled codes; its gradients do not
+    reach the encoder. The log-variances of the codes are not trained.
     """
 
     result_keys = ("reconstruction_loss", "regularizer", "supervised_loss")
 
     def __init__(self, factor_sizes):
-        """Args: factor_sizes: see `SemiSupervised`."""
+        """Creates the model; see `SemiSupervised`."""
         super().__init__(factor_sizes, gamma_sup=1.0)
 
     def sample_from_latent_distribution(self, z_mean, z_logvar):
-        """Sampled codes through which the encoder feels nothing."""
+        """Sampled codes that pass no gradients on to the encoder."""
         z_sampled = super().sample_from_latent_distribution(z_mean, z_logvar)
         return ops.stop_gradient(z_sampled)
 
@@ -232,6 +251,6 @@ class SupervisedVAE(SemiSupervised, vae.BaseVAE):
         """Zero; written so that the unused log-variances have a gradient."""
         return 0.0 * ops.mean(z_logvar)
 
-    def label_weight(self):
-        """Always 1."""
-        return 1.0
+    def make_annealer(self):
+        """The weight is always gamma_sup, which is 1."""
+        return lambda gamma_sup, step: gamma_sup

@@ -255,7 +255,7 @@ def _num_halvings(shape):
 
 
 def make_initializer(name):
-    """A function that makes initialisers, each with a seed of its own.
+    """Returns a function that makes initialisers; each has its own seed.
 
     Args:
         name: a name that Keras knows, or "fan_in_uniform".

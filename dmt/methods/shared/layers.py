@@ -55,7 +55,7 @@ _convolutions = contextvars.ContextVar("convolutions", default="native")
 
 @contextlib.contextmanager
 def convolutions_as(form):
-    """How convolutions are computed by what is traced or run meanwhile.
+    """Chooses how convolutions are computed inside the context.
 
     Args:
         form: "native", by the backend's own operation; or "products", as products of
@@ -70,7 +70,7 @@ def convolutions_as(form):
 
 
 def population_convolutions():
-    """The faster form for kernels of many members on this backend and device.
+    """The faster form of a population's convolutions on this backend and device.
 
     A native convolution becomes a grouped one on JAX and a loop over members on
     TensorFlow; only on TensorFlow's CPU backend is that faster than the products.

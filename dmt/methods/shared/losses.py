@@ -1,7 +1,11 @@
 """Reconstruction losses: how far pre-activation images are from the true images."""
 
+from collections.abc import Callable
+
 import gin
 from keras import ops
+
+from dmt.utils import checks, resolution
 
 ACTIVATIONS = {
     "logits": ops.sigmoid,
@@ -33,11 +37,7 @@ def activate(images, activation):
     Raises:
         ValueError: if the activation is unknown.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            "reconstruction_loss.activation must be one of "
-            f"{sorted(ACTIVATIONS)}. Received: activation={activation!r}"
-        )
+    checks.one_of("reconstruction_loss.activation", activation, ACTIVATIONS)
     return ACTIVATIONS[activation](images)
 
 
@@ -96,3 +96,23 @@ def make_reconstruction_loss(
         (batch,) losses.
     """
     return loss_fn(true_images, reconstructed_images, activation)
+
+
+def reconstruction_loss() -> Callable:
+    """`make_reconstruction_loss` with the loss and the activation that gin binds now.
+
+    Returns:
+        Function of true images and reconstructed images, which does not read gin.
+
+    Raises:
+        ValueError: if the loss is not a function, or the activation is unknown.
+    """
+    loss = resolution.resolved(make_reconstruction_loss, 2, loss_fn=3)
+    activation = loss.keywords.get("activation", "logits")
+    checks.one_of("reconstruction_loss.activation", activation, ACTIVATIONS)
+    if not callable(loss.keywords["loss_fn"]):
+        raise ValueError(
+            "reconstruction_loss.loss_fn must be a function, as in @bernoulli_loss. "
+            f"Received: loss_fn={loss.keywords['loss_fn']!r}"
+        )
+    return loss

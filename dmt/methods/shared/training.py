@@ -1,60 +1,73 @@
-"""What every trained model has in common: counters, seeds, and steps by their number.
+"""What every trained model has in common: hooks, counters, seeds, numbered batches.
 
 Batch t of a run is a function of (seed, t) alone, so a run can start at any step. The
-images come from the host (`dmt.data.pipeline.host_batches`) or stay on the device
-(`Resident`); both give the same batches for the same seed.
+batches come from the host (`dmt.data.pipeline.host_batches`) or are gathered on the
+device (`Resident`); both give the same batches for the same seed.
 """
 
 import functools
+import inspect
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from dmt.data.pipeline import batch_indices
-from dmt.methods.gaussian_encoder_model import GaussianEncoderModel
+from dmt.data import pipeline
+from dmt.data.ground_truth import named_data
+from dmt.methods import model_file
 from dmt.methods.shared import optimizers
+from dmt.utils import checks
 
 
 class Resident:
     """Examples that stay on the device; batches are drawn and gathered there.
 
     Args:
-        images: array (n, height, width, channels).
-        targets: array (n, num_targets), (number of seeds, n, num_targets) if those of
-            each seed are others, or None.
-        seed: integer in [0, 2**32), or a list of them: batches then have a first axis
-            for the seeds.
-        batch_size: examples in a batch.
+        data: what `pipeline.all_examples` takes.
+        seed: integer in [0, 2**32); or a list of them, one for each data of a list:
+            batches then have a first axis for the seeds.
+        batch_size: number of examples in a batch.
     """
 
-    def __init__(self, images, targets, seed, batch_size):
-        arrays = (images,) if targets is None else (images, targets)
-        self.examples = tuple(map(ops.convert_to_tensor, arrays))
+    def __init__(self, data, seed, batch_size):
+        arrays, self._are_own = pipeline.all_examples(data)
+        self.examples = keras.tree.map_structure(ops.convert_to_tensor, arrays)
+        first = data[0] if isinstance(data, list) else data
+        self.size = first.size
         self.seed = seed
         self.batch_size = batch_size
 
     def batch(self, step, examples):
-        """Batch `step`, gathered from the tuple of tensors `examples`."""
-        images, *targets = examples
-        size = images.shape[0]
-        indices = batch_indices(self.seed, step, self.batch_size, size)
-        batch = [ops.take(images, indices, axis=0)]
-        for tensor in targets:
-            if len(tensor.shape) == 3:
-                seeds, _, num_targets = tensor.shape
-                tensor = ops.reshape(tensor, (seeds * size, num_targets))
-                indices = indices + size * ops.arange(seeds, dtype="int32")[:, None]
-            batch.append(ops.take(tensor, indices, axis=0))
-        return tuple(batch)
+        """Batch `step`.
+
+        Args:
+            step: integer scalar tensor.
+            examples: `self.examples`, as an argument of a compiled function.
+
+        Returns:
+            The structure of `examples` with tensors of batches.
+        """
+        indices = pipeline.batch_indices(self.seed, step, self.batch_size, self.size)
+
+        def gathered(tensor, is_own):
+            if not is_own:
+                return ops.take(tensor, indices, axis=0)
+            seeds, size, *shape = tensor.shape
+            starts = size * ops.arange(seeds, dtype="int32")[:, None]
+            rows = ops.reshape(tensor, (seeds * size, *shape))
+            return ops.take(rows, indices + starts, axis=0)
+
+        return keras.tree.map_structure(gathered, examples, self._are_own)
 
 
 class StepAddressedTraining:
-    """Mixin for `keras.Model`: `fit` on step numbers when images are resident.
+    """Mixin for `keras.Model`: `fit` on step numbers when examples are resident.
 
-    With `self.resident` set, `fit` takes a stream of step numbers instead of images.
+    With `self.resident` set, `fit` takes a stream of step numbers instead of batches.
     On JAX and an accelerator, `steps_per_execution` steps run as one `lax.scan`, where
     Keras would dispatch each one; XLA's CPU code for convolutions inside a loop is
     slow, so there they are dispatched.
@@ -114,22 +127,45 @@ class StepAddressedTraining:
         return train_function
 
 
-class TrainableModel(StepAddressedTraining, GaussianEncoderModel):
+class TrainableModel(StepAddressedTraining, keras.Model):
     """A model that `dmt.methods.train` trains.
 
-    Before training, `initialize` makes the networks that the gin configuration binds.
+    A subclass defines
+
+      * `make_networks`, which makes everything that has weights,
+      * `call`, from the inputs of a batch to outputs,
+      * `batch_loss`, from these outputs to the loss,
+
+    is registered by `@gin.register`, and overrides the other hooks where it differs:
+    `open_data`, `examples`, `make_optimizer`, `export`, `results`, and
+    `of_labelled_data`. Training calls them in the order `open_data`, `initialize`
+    (which calls `make_networks`), `make_optimizer`, `examples`; after the last update
+    `export` and `results`. What `call` and `batch_loss` need from gin is looked up in
+    `initialize` or `make_networks`, see `dmt.utils.resolution`: they are compiled, and
+    gin is not read any more when they are called.
+
     Everything that changes in training is a Keras variable: the weights, the counter
-    `step` of updates, and the states of random generators. Subclasses define
-    `make_networks`, `call` and `compute_loss`, which `record`s the parts of the loss
-    under their `result_keys` and raises `step` in updates.
+    `step`, and the states of random generators.
+
+    Attributes:
+        result_keys: names under which `batch_loss` may `record` parts of the loss.
+        choices: names of constructor arguments that choose targets or first weights,
+            nothing else. The members of a population may differ in them.
+        structure: names of constructor arguments that are numbers, but that shape the
+            computation. The members of a population must agree in them.
+        takes_labels: whether the model is trained on labelled images besides, so that
+            gin binds its class, see `of_labelled_data`.
+        steps_per_update: number of steps that an update counts. `step`, and with it
+            `model.training_steps` and `global_step`, grow by it.
+        network: the `keras.Model` that `export` writes; `make_networks` sets it.
     """
 
-    # Names of the losses in the logs, and of numbers that a sweep may vary: kept under
-    # the names of the arguments, they are read anew in every `compute_loss`.
-    result_keys = ()
-    hyperparameters = ()
-    # Names of arguments that choose targets or first weights, nothing else.
-    choices = ()
+    result_keys: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    structure: tuple[str, ...] = ("steps_per_update",)
+    takes_labels: bool = False
+    steps_per_update: int = 1
+    network: keras.Model | None = None
 
     def __init__(self):
         super().__init__()
@@ -140,60 +176,160 @@ class TrainableModel(StepAddressedTraining, GaussianEncoderModel):
             name: keras.metrics.Mean(name=name) for name in self.result_keys
         }
 
-    def initialize(self, dataset, seed):
+    @property
+    def hyperparameters(self) -> tuple[str, ...]:
+        """Names of the numbers that the members of a population may differ in.
+
+        These are the constructor's arguments that are numbers and are kept, as they
+        are, in attributes of the same names; without `choices` and `structure`. In a
+        population `call` and `batch_loss` find tensors in these attributes.
+        """
+        names = (*self.choices, *self.structure)
+        return tuple(
+            name
+            for name in constructor_arguments(type(self))
+            if name not in names and checks.is_number(vars(self).get(name))
+        )
+
+    @classmethod
+    def of_labelled_data(
+        cls, seed: int, num_labelled_samples: int, train_percentage: float
+    ) -> "TrainableModel":
+        """The model of a class that gin binds without parentheses.
+
+        Semi-supervised training calls it. A model that takes labels draws the labelled
+        images here, and returns them from `examples`; others, as here, make no use of
+        labels.
+
+        Args:
+            seed: integer in [0, 2**32), of the labelled images and of their labels.
+            num_labelled_samples: number of labelled images.
+            train_percentage: share of them that trains.
+        """
+        del seed, num_labelled_samples, train_percentage
+        return cls()
+
+    def open_data(self) -> Any:
+        """What the model is trained on; the `GroundTruthData` that gin binds here.
+
+        A model whose examples are drawn by a rule of its own returns `Examples`, and
+        needs no `dataset.name`.
+        """
+        return named_data.get_named_ground_truth_data()
+
+    def initialize(self, data: Any, seed: int) -> None:
         """Makes the networks.
 
         Args:
-            dataset: the `GroundTruthData` to train on.
+            data: what `open_data` returned.
             seed: integer; the same seed gives the same weights.
         """
         with _initializers_seeded_by(seed):
-            self.make_networks(dataset)
+            self.make_networks(data)
         self.built = True
 
-    def make_networks(self, dataset):
+    def make_networks(self, data: Any) -> None:
         """Makes the networks from the gin configuration; see `initialize`."""
         raise NotImplementedError(f"{type(self).__name__} must define make_networks.")
 
-    def make_optimizer(self):
+    def make_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimiser of all trainable weights, from the gin configuration."""
         return optimizers.make_vae_optimizer()
 
-    def examples(self, dataset):
+    def examples(self, data: Any) -> tuple[Any, Any]:
         """What to train on, and what to evaluate on after training.
 
         Args:
-            dataset: a `GroundTruthData`.
+            data: what `open_data` returned.
 
         Returns:
-            Two of `GroundTruthData` or `dmt.data.pipeline.LabelledData`.
+            Two of `GroundTruthData` or `dmt.data.pipeline.Examples`.
         """
-        return dataset, dataset
+        return data, data
 
-    def results(self, dataset):
-        """More to write to the results of training, a dictionary.
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The loss of a batch; an update raises `step`.
 
         Args:
-            dataset: the `GroundTruthData` that the model was trained on.
-        """
-        del dataset
-        return {}
+            x: inputs of the batch.
+            y: its targets, None without any.
+            y_pred: what `call` returned for the inputs.
+            sample_weight: its masks, the third part of a batch; None without any.
+            training: whether this is an update.
 
-    def record(self, batch_size, **values):
+        Returns:
+            What `batch_loss` returns.
+        """
+        loss = self.batch_loss(x, y, y_pred, sample_weight, training)
+        if training:
+            self.step.assign_add(self.steps_per_update)
+        return loss
+
+    def batch_loss(self, x, y, y_pred, sample_weight, training: bool) -> Any:
+        """The mean loss of a batch, a scalar; see `compute_loss` for the arguments.
+
+        It `record`s the parts of the loss under their `result_keys`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define batch_loss.")
+
+    def record(self, batch_size, **values) -> None:
         """Adds batch means to the running means of the logs."""
         for name, value in values.items():
             if name in self.trackers:
                 self.trackers[name].update_state(value, sample_weight=batch_size)
 
+    def export(self, model_dir: str, training_data: Any) -> None:
+        """Writes the trained model; here `network` as `model.keras`.
 
-def seed_generator(seed, purpose):
-    """A generator of random numbers of its own for each purpose of a seed."""
+        Args:
+            model_dir: directory of the run.
+            training_data: what the model was trained on, see `examples`.
+        """
+        del training_data
+        if self.network is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} must set network in make_networks, or define "
+                "export."
+            )
+        model_file.save(self.network, model_dir)
+
+    def results(self, data: Any) -> dict[str, Any]:
+        """More to write to the results of training; here the origin of the data.
+
+        Args:
+            data: what `open_data` returned.
+        """
+        names = ("origin", "renderer_version")
+        return {name: getattr(data, name) for name in names if hasattr(data, name)}
+
+
+def constructor_arguments(model_class: type) -> list[str]:
+    """Names of the arguments of a class, those that **kwargs hand on included."""
+    names: dict[str, None] = {}
+    for base in inspect.getmro(model_class):
+        if "__init__" in vars(base):
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            named = [
+                p.name
+                for p in parameters
+                if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            ]
+            names.update(dict.fromkeys(named[1:]))
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return list(names)
+
+
+def seed_generator(seed: int, purpose: str) -> keras.random.SeedGenerator:
+    """A generator of random numbers; each purpose of a seed has its own numbers."""
     (state,) = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)
     return keras.random.SeedGenerator(int(state >> 1))
 
 
 @contextmanager
-def _initializers_seeded_by(seed):
+def _initializers_seeded_by(seed: int) -> Iterator[None]:
     # Keras draws the seeds of unseeded initialisers from Python's generator.
     state = random.getstate()
     random.seed(seed)

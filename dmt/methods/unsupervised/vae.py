@@ -2,38 +2,37 @@
 
 A new VAE is a subclass of `BaseVAE` that overrides `regularizer` and is registered with
 `@gin.register`; nothing else needs to change. (Not `@gin.configurable`, which rewrites
-`__init__` in a way that Keras cannot inspect.) Hyperparameters are plain numbers kept
-under the names of their arguments.
+`__init__` in a way that Keras cannot inspect.) Numbers that a sweep is to vary are kept
+in attributes with the names of the arguments.
 """
 
 import math
-import numbers
 
 import gin
 import keras
 from keras import ops
 
 from dmt.methods.shared import architectures, losses, optimizers
+from dmt.methods.shared.encoders import TrainableEncoder
 from dmt.methods.shared.layers import as_images, sample_gaussian
-from dmt.methods.shared.training import TrainableModel, seed_generator
+from dmt.methods.shared.training import seed_generator
+from dmt.utils import checks
 
 
-class BaseVAE(TrainableModel):
+class BaseVAE(TrainableEncoder):
     """A VAE whose loss is reconstruction + `regularizer`."""
 
     result_keys = ("reconstruction_loss", "kl_loss", "regularizer", "elbo")
 
-    def initialize(self, dataset, seed):
-        """Makes the networks and the noise; see `TrainableModel.initialize`."""
-        super().initialize(dataset, seed)
+    def initialize(self, data, seed):
+        """Makes networks, loss and noise; see `TrainableModel.initialize`."""
+        super().initialize(data, seed)
         self.noise = seed_generator(seed, "noise")
-        # A loss that is not bound, or not possible, must fail before training.
-        blank = ops.zeros((1, *dataset.observation_shape))
-        losses.make_reconstruction_loss(blank, blank)
+        self.reconstruction_loss = losses.reconstruction_loss()
 
-    def make_networks(self, dataset):
+    def make_networks(self, data):
         """Makes encoder and decoder from the gin configuration."""
-        shape = tuple(dataset.observation_shape)
+        shape = tuple(data.observation_shape)
         self.encoder = architectures.make_gaussian_encoder(shape)
         self.decoder = architectures.make_decoder(self.num_latent, shape)
 
@@ -42,7 +41,7 @@ class BaseVAE(TrainableModel):
         return sample_gaussian(z_mean, z_logvar, self.noise)
 
     def call(self, images):
-        """Encodes, samples and decodes; the input of `compute_loss`."""
+        """Encodes, samples and decodes; the input of `batch_loss`."""
         z_mean, z_logvar = self.encode(images)
         z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar)
         return {
@@ -52,21 +51,19 @@ class BaseVAE(TrainableModel):
             "reconstructions": self.decode(z_sampled),
         }
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """The mean loss of a batch; also records the parts it is made of.
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """The mean loss of a batch; see `TrainableModel.batch_loss`.
 
         Args:
             x: images (batch, height, width, channels), float in [0, 1] or uint8.
             y: labels of images, for models that have a `label_loss`.
-            y_pred: what `call` returned for them.
-            sample_weight: ignored.
-            training: whether this is an update, which raises `step`.
+            y_pred: what `call` returned for the images.
+            sample_weight: not used.
+            training: whether this is an update.
         """
         del sample_weight
         reconstruction_loss = ops.mean(
-            losses.make_reconstruction_loss(as_images(x), y_pred["reconstructions"])
+            self.reconstruction_loss(as_images(x), y_pred["reconstructions"])
         )
         codes = y_pred["z_mean"], y_pred["z_logvar"], y_pred["z_sampled"]
         kl_loss = compute_gaussian_kl(*codes[:2])
@@ -80,10 +77,7 @@ class BaseVAE(TrainableModel):
             elbo=-(reconstruction_loss + kl_loss),
         )
         loss = reconstruction_loss + regularizer
-        loss = loss + self.auxiliary_loss(y_pred["z_sampled"], training)
-        if training:
-            self.step.assign_add(1)
-        return loss
+        return loss + self.auxiliary_loss(y_pred["z_sampled"], training)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """The term added to the reconstruction loss, a scalar.
@@ -100,9 +94,9 @@ class BaseVAE(TrainableModel):
         """What labels add to the regulariser, a scalar; nothing here.
 
         Args:
-            y: see `compute_loss`.
-            y_pred: see `compute_loss`.
-            training: see `compute_loss`.
+            y: see `batch_loss`.
+            y_pred: see `batch_loss`.
+            training: see `batch_loss`.
         """
         del y, y_pred, training
         return 0.0
@@ -117,12 +111,14 @@ class BaseVAE(TrainableModel):
 class BetaVAE(BaseVAE):
     """beta-VAE: beta * KL (Higgins et al., ICLR 2017, Eq. 4)."""
 
-    hyperparameters = ("beta",)
-
     def __init__(self, beta):
-        """Args: beta: weight of the KL divergence, >= 0."""
+        """Creates the model.
+
+        Args:
+            beta: weight of the KL divergence, >= 0.
+        """
         super().__init__()
-        self.beta = checked_number("beta", beta)
+        self.beta = checks.number("beta", beta)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -153,20 +149,18 @@ def anneal(c_max, step, iteration_threshold):
 class AnnealedVAE(BaseVAE):
     """Annealed VAE: gamma * |KL - C| with growing C (Burgess et al., 2018, Eq. 8)."""
 
-    hyperparameters = ("gamma", "c_max", "iteration_threshold")
-
     def __init__(self, gamma, c_max, iteration_threshold):
         """Creates the model.
 
         Args:
             gamma: weight of the distance from the capacity.
             c_max: final capacity C in nats.
-            iteration_threshold: number of updates until C reaches c_max.
+            iteration_threshold: number of steps until C reaches c_max.
         """
         super().__init__()
-        self.gamma = checked_number("gamma", gamma)
-        self.c_max = checked_number("c_max", c_max)
-        self.iteration_threshold = checked_number(
+        self.gamma = checks.number("gamma", gamma)
+        self.c_max = checks.number("c_max", c_max)
+        self.iteration_threshold = checks.number(
             "iteration_threshold", iteration_threshold
         )
 
@@ -180,8 +174,6 @@ class AnnealedVAE(BaseVAE):
 class BottleneckVAE(BaseVAE):
     """VAE with a fixed target for the KL divergence: gamma * |KL - target|."""
 
-    hyperparameters = ("gamma", "target")
-
     def __init__(self, gamma, target):
         """Creates the model.
 
@@ -190,8 +182,8 @@ class BottleneckVAE(BaseVAE):
             target: desired KL divergence in nats.
         """
         super().__init__()
-        self.gamma = checked_number("gamma", gamma)
-        self.target = checked_number("target", target)
+        self.gamma = checks.number("gamma", gamma)
+        self.target = checks.number("target", target)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -204,17 +196,23 @@ class FactorVAE(BaseVAE):
 
     A discriminator tells codes of q(z) from codes shuffled over the batch; its logits
     estimate the total correlation. Both players use one forward pass and one batch, and
-    are updated together, each by its own optimiser, as in disentanglement_lib. There,
-    every update counts as two steps, so that its `training_steps = 300000` are 150,000
-    updates; here a step is an update.
+    are updated together, each by its own optimiser, as in disentanglement_lib.
     """
 
-    hyperparameters = ("gamma",)
+    def __init__(self, gamma, steps_per_update=1):
+        """Creates the model.
 
-    def __init__(self, gamma):
-        """Args: gamma: weight of the total correlation."""
+        Args:
+            gamma: weight of the total correlation.
+            steps_per_update: number of steps that an update counts. It is 2 in
+                disentanglement_lib, so that `training_steps = 300000` of its studies
+                are 150,000 updates.
+        """
         super().__init__()
-        self.gamma = checked_number("gamma", gamma)
+        self.gamma = checks.number("gamma", gamma)
+        self.steps_per_update = checks.integer(
+            "steps_per_update", steps_per_update, low=1
+        )
 
     # As the original, no "elbo"; the discriminator's state is ours.
     result_keys = (
@@ -225,14 +223,14 @@ class FactorVAE(BaseVAE):
         "discriminator_accuracy",
     )
 
-    def initialize(self, dataset, seed):
+    def initialize(self, data, seed):
         """See `BaseVAE.initialize`."""
-        super().initialize(dataset, seed)
+        super().initialize(data, seed)
         self.shuffle = seed_generator(seed, "shuffle")
 
-    def make_networks(self, dataset):
+    def make_networks(self, data):
         """Makes encoder, decoder and discriminator from the gin configuration."""
-        super().make_networks(dataset)
+        super().make_networks(data)
         self.discriminator = architectures.make_discriminator(self.num_latent)
 
     def make_optimizer(self):
@@ -258,7 +256,7 @@ class FactorVAE(BaseVAE):
         return kl_loss + self.gamma * ops.mean(logits[:, 0] - logits[:, 1])
 
     def auxiliary_loss(self, z_sampled, training):
-        """The discriminator's cross-entropy, of which the VAE feels nothing."""
+        """The discriminator's cross-entropy, whose gradients do not reach the VAE."""
         joint = ops.stop_gradient(z_sampled)
         logits = self.discriminator(
             ops.concatenate([joint, shuffle_codes(joint, self.shuffle)])
@@ -286,8 +284,6 @@ class FactorVAE(BaseVAE):
 class DIPVAE(BaseVAE):
     """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I."""
 
-    hyperparameters = ("lambda_od", "lambda_d_factor")
-
     def __init__(self, lambda_od, lambda_d_factor, dip_type="i"):
         """Creates the model.
 
@@ -301,14 +297,10 @@ class DIPVAE(BaseVAE):
         Raises:
             ValueError: if dip_type is neither.
         """
-        if dip_type not in ("i", "ii"):
-            raise ValueError(
-                f'dip_vae.dip_type must be "i" or "ii". Received: dip_type={dip_type!r}'
-            )
         super().__init__()
-        self.lambda_od = checked_number("lambda_od", lambda_od)
-        self.lambda_d_factor = checked_number("lambda_d_factor", lambda_d_factor)
-        self.dip_type = dip_type
+        self.lambda_od = checks.number("lambda_od", lambda_od)
+        self.lambda_d_factor = checks.number("lambda_d_factor", lambda_d_factor)
+        self.dip_type = checks.one_of("dip_vae.dip_type", dip_type, ("i", "ii"))
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -324,12 +316,14 @@ class DIPVAE(BaseVAE):
 class BetaTCVAE(BaseVAE):
     """beta-TC-VAE: KL + (beta - 1) * total correlation (Chen et al., NeurIPS 2018)."""
 
-    hyperparameters = ("beta",)
-
     def __init__(self, beta):
-        """Args: beta: weight of the total correlation."""
+        """Creates the model.
+
+        Args:
+            beta: weight of the total correlation.
+        """
         super().__init__()
-        self.beta = checked_number("beta", beta)
+        self.beta = checks.number("beta", beta)
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
@@ -422,14 +416,3 @@ def shuffle_codes(z, seed):
     """
     order = ops.argsort(keras.random.uniform(ops.shape(z), seed=seed), axis=0)
     return ops.take_along_axis(z, order, axis=0)
-
-
-def checked_number(name, value):
-    """The value of a model's parameter.
-
-    Raises:
-        ValueError: if it is not a number, or a variable that holds one.
-    """
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, keras.Variable)):
-        raise ValueError(f"{name} must be a number. Received: {name}={value!r}")
-    return value

@@ -3,12 +3,14 @@
 Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
 https://arxiv.org/abs/2002.02886. Codes that the images of a pair share are replaced by
 an average of both; Group-VAE averages means and variances (Hosoya, 2019), ML-VAE
-multiplies densities (Bouchacourt et al., 2018). Which are shared is known
-(`*_labels`), or guessed (`*_argmax`, Ada-GVAE and Ada-ML-VAE in the paper).
+multiplies densities (Bouchacourt et al., 2018). Which codes are shared is given
+(`*_labels`) or estimated (`*_argmax`, Ada-GVAE and Ada-ML-VAE in the paper).
 
 These models are `@gin.configurable`, not `@gin.register` as the others, so that the
 bindings of `group_vae` and `mlvae` hold for their subclasses.
 """
+
+import os
 
 import gin
 import numpy as np
@@ -31,18 +33,24 @@ class WeakVAE(BetaVAE):
 
         Args:
             beta: weight of the KL divergence, >= 0.
-            symmetric_kl: whether the models that guess which codes are shared compare
-                the mean of the divergences in both directions (Dittadi et al., 2021,
-                https://arxiv.org/abs/2010.14407), not only that of the first image from
-                the second.
+            symmetric_kl: whether the models that estimate which codes are shared
+                compare the mean of the divergences in both directions (Dittadi et al.,
+                2021, https://arxiv.org/abs/2010.14407), instead of that of the first
+                image from the second.
         """
         super().__init__(beta)
         self.symmetric_kl = symmetric_kl
 
-    def examples(self, dataset):
+    def examples(self, data):
         """See `TrainableModel.examples`: pairs, for both."""
-        pairs = make_pairs(dataset)
+        pairs = make_pairs(data)
         return pairs, pairs
+
+    def export(self, model_dir, training_data):
+        """Writes an animation of pairs too; see `TrainableEncoder.export`."""
+        super().export(model_dir, training_data)
+        path = os.path.join(model_dir, "visualizations", "weak", "animation.gif")
+        write_pairs_animation(training_data, path)
 
     def average(self, z_mean, z_logvar, z_mean_2, z_logvar_2):
         """Mean and log-variance of shared codes; all arrays (batch, num_latent)."""
@@ -66,17 +74,15 @@ class WeakVAE(BetaVAE):
         codes = self.encode(_images(pairs))
         return [ops.reshape(c, (-1, 2, c.shape[-1])) for c in codes]
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """The mean loss of the images of a batch; see `BaseVAE.compute_loss`.
+    def batch_loss(self, x, y, y_pred, sample_weight, training):
+        """The mean loss of the images of a batch; see `BaseVAE.batch_loss`.
 
         Args:
             x: pairs (batch, 2 * height, width, channels), float in [0, 1] or uint8.
             y: int labels (batch, 1), number of a factor that changed.
             y_pred: what `call` returned for the pairs.
-            sample_weight: ignored.
-            training: whether this is an update, which raises `step`.
+            sample_weight: not used.
+            training: whether this is an update.
         """
         del sample_weight
         mean, logvar = y_pred
@@ -97,16 +103,13 @@ class WeakVAE(BetaVAE):
             ops.reshape(ops.stack(part, axis=1), (-1, mean.shape[-1])) for part in parts
         )
         z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar)
-        return super().compute_loss(
-            _images(x),
-            y_pred={
-                "z_mean": z_mean,
-                "z_logvar": z_logvar,
-                "z_sampled": z_sampled,
-                "reconstructions": self.decode(z_sampled),
-            },
-            training=training,
-        )
+        outputs = {
+            "z_mean": z_mean,
+            "z_logvar": z_logvar,
+            "z_sampled": z_sampled,
+            "reconstructions": self.decode(z_sampled),
+        }
+        return super().batch_loss(_images(x), None, outputs, None, training)
 
 
 @gin.configurable("group_vae")
@@ -137,20 +140,20 @@ class MLVAE(WeakVAE):
 class _Labels:
     """The code with the number of the factor that changed is not shared.
 
-    As in disentanglement_lib, no code is if there are fewer codes than that.
+    If there is no code of that number, no code is shared, as in disentanglement_lib.
     """
 
-    def examples(self, dataset):
+    def examples(self, data):
         """See `WeakVAE.examples`.
 
         Raises:
             ValueError: if it is not known which factor changed.
         """
-        pairs, evaluation_pairs = super().examples(dataset)
+        pairs, evaluation_pairs = super().examples(data)
         if not pairs.has_labels:
             raise ValueError(
-                f"{type(self).__name__} needs pairs of which it is known which factor "
-                "changed: give pairs.path a third column, or bind model.model to "
+                f"{type(self).__name__} needs pairs with the factor that changed: give "
+                "the file pairs.path a third column, or bind model.model to "
                 "@group_vae_argmax() or @mlvae_argmax()."
             )
         return pairs, evaluation_pairs
@@ -172,27 +175,27 @@ class _Argmax:
 
 @gin.configurable("group_vae_labels", denylist=["symmetric_kl"])
 class GroupVAELabels(_Labels, GroupVAE):
-    """Group-VAE that is told which factor changed."""
+    """Group-VAE that is given which factor changed."""
 
 
 @gin.configurable("group_vae_argmax")
 class GroupVAEArgmax(_Argmax, GroupVAE):
-    """Ada-GVAE: Group-VAE that guesses which codes are shared."""
+    """Ada-GVAE: Group-VAE that estimates which codes are shared."""
 
 
 @gin.configurable("mlvae_labels", denylist=["symmetric_kl"])
 class MLVAELabels(_Labels, MLVAE):
-    """ML-VAE that is told which factor changed."""
+    """ML-VAE that is given which factor changed."""
 
 
 @gin.configurable("mlvae_argmax")
 class MLVAEArgmax(_Argmax, MLVAE):
-    """Ada-ML-VAE: ML-VAE that guesses which codes are shared."""
+    """Ada-ML-VAE: ML-VAE that estimates which codes are shared."""
 
 
 @gin.configurable("weak_loss", denylist=["z1", "z2", "labels"])
 def make_weak_loss(z1, z2, labels, loss_fn=gin.REQUIRED):
-    """A loss of the codes of pairs; as in disentanglement_lib, no model has one."""
+    """A loss of the codes of pairs. As in disentanglement_lib, no model uses it."""
     return loss_fn(z1, z2, labels)
 
 
@@ -224,7 +227,7 @@ def is_in_upper_half(values):
         values: (..., n).
 
     Returns:
-        bool (..., n), True in the middle, False where all of a row are the same.
+        bool (..., n), True in the middle, False in rows whose values are all equal.
     """
     low = ops.min(values, axis=-1, keepdims=True)
     extent = ops.max(values, axis=-1, keepdims=True) - low

@@ -11,6 +11,7 @@ import numpy as np
 from dmt.evaluation.codes import MomentTable
 from dmt.methods import train
 from dmt.methods.population import sizes
+from dmt.methods.population.population import PopulationSettings
 from dmt.methods.population.train_population import train_prepared
 from dmt.methods.run_state import InfiniteLoss
 from dmt.methods.shared import optimizers
@@ -42,6 +43,10 @@ def train_and_score(
     step = _last_step(members, number, plan[0])
     models = [(member, model) for member in plan for model in range(num_models)]
     runs = _prepare_all(members, number, models, step)
+    population = None
+    if together:
+        with members.configuration(*models[0], step):
+            population = PopulationSettings()
     if together and len({run.state.step() for run in runs}) > 1:
         # The round was killed while checkpoints were written. In other groups members
         # would be rounded differently, so that all start again.
@@ -55,12 +60,11 @@ def train_and_score(
         open(log_path, "a", encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
     ):
-        configurations = [members.configuration(*model, step) for model in models]
-        failed = _fit(runs, seeds, configurations, together)
+        failed = _fit(runs, seeds, population)
     trained = [run for run in runs if run.model_dir not in failed]
     tables = {}
     if together and trained:
-        table = MomentTable(runs[0].dataset, [run.model.encoder for run in trained])
+        table = MomentTable(runs[0].data, [run.model.encoder for run in trained])
         tables = {run.model_dir: table.of(k) for k, run in enumerate(trained)}
     for i, (member, path) in enumerate(zip(plan, paths, strict=True)):
         own = runs[i * num_models : (i + 1) * num_models]
@@ -109,7 +113,7 @@ def _prepare_all(members, number, models, step):
             checkpoint = os.path.join(parent_dir, "tf_checkpoint", "checkpoint.npz")
         with members.configuration(member, model, step):
             runs.append(_prepare(model_dir, checkpoint))
-    dataset = runs[0].dataset
+    dataset = runs[0].data
     if dataset.size is None:
         raise ValueError(
             "Members are scored on images that have indices. "
@@ -120,7 +124,7 @@ def _prepare_all(members, number, models, step):
 
 def _prepare(model_dir, checkpoint=None):
     """Prepares training from its own checkpoint, or else from that of the parent."""
-    run = train.train(model_dir, resume=True, only_prepare=True)
+    run = train.prepare(model_dir, resume=True)
     if checkpoint and run.state.step() == 0:
         # The optimizer state is the parent's, except for the learning rate.
         rates = [(o, o.learning_rate) for o in optimizers.parts_of(run.model.optimizer)]
@@ -131,18 +135,23 @@ def _prepare(model_dir, checkpoint=None):
     return run
 
 
-def _fit(runs, seeds, configurations, together):
-    """Trains models; returns the directories of those whose loss became infinite."""
-    if together:
-        with configurations[0]:
-            return set(train_prepared(runs, seeds=seeds))
+def _fit(runs, seeds, population):
+    """Trains models; returns the directories of those whose loss became infinite.
+
+    Args:
+        runs: the prepared trainings.
+        seeds: seed of the batches of each.
+        population: `PopulationSettings` to train them as one program, None to train
+            one after another.
+    """
+    if population is not None:
+        return set(train_prepared(runs, population, seeds))
     failed = set()
-    for run, seed, configuration in zip(runs, seeds, configurations, strict=True):
-        with configuration:
-            try:
-                train.fit(run, run.model, run.state, run.training_data, seed)
-            except InfiniteLoss:  # The learning rate was too large.
-                failed.add(run.model_dir)
+    for run, seed in zip(runs, seeds, strict=True):
+        try:
+            train.fit(run, run.model, run.state, run.training_data, seed)
+        except InfiniteLoss:  # The learning rate was too large.
+            failed.add(run.model_dir)
     return failed
 
 
@@ -155,7 +164,7 @@ def _score_models(seed, runs, tables):
         tables: {model_dir: function from indices of images to moments} of models whose
             codes are computed together.
     """
-    dataset = runs[0].dataset
+    dataset = runs[0].data
     own = [
         tables.get(run.model_dir) or MomentTable(dataset, run.model.encoder)
         for run in runs

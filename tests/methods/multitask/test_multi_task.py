@@ -1,6 +1,5 @@
 """Multi-task models and decoders on frozen encoders, as users train them."""
 
-import csv
 import json
 
 import keras
@@ -17,7 +16,7 @@ from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
 from dmt.utils.compilation import compiled
 from dmt.visualize import visualize_model
-from tests.helpers.runs import TINY, bindings
+from tests.helpers.runs import TINY, bindings, history, results
 
 SPRITES = pooled.PooledData(dsprites_rendered.dsprites_rendered_small(), 4)
 FACTORS = SPRITES.factors_at(np.arange(SPRITES.size))
@@ -72,17 +71,6 @@ def train(model_dir, resume=False, overwrite=False, base=MULTI, **changes):
 
 def train_kind(model_dir, kind, **changes):
     return train(model_dir, base={**MULTI, **KINDS[kind]}, **changes)
-
-
-def results(model_dir):
-    path = model_dir / "results" / "json" / "train_results.json"
-    values = json.loads(path.read_text())
-    return {k: v for k, v in values.items() if k not in ("uuid", "elapsed_time")}
-
-
-def history(model_dir):
-    with open(model_dir / "history.csv") as file:
-        return list(csv.DictReader(file))
 
 
 def weights(model_dir, *names):
@@ -208,7 +196,7 @@ def test_tasks_are_learned(kind, tmp_path):
 
 def test_training_and_test_images_are_apart(tmp_path, monkeypatch):
     seen, learned = {}, []
-    examples_at = pipeline.examples_at
+    examples_at = pipeline.LabelledData.at
 
     def spy(data, indices):
         rows, examples = data._rows[indices], examples_at(data, indices)
@@ -216,7 +204,7 @@ def test_training_and_test_images_are_apart(tmp_path, monkeypatch):
         learned.append((rows, examples[1]))
         return examples
 
-    monkeypatch.setattr(pipeline, "examples_at", spy)
+    monkeypatch.setattr(pipeline.LabelledData, "at", spy)
     train(
         tmp_path / "run",
         model__batch_size="64",
@@ -375,7 +363,7 @@ def test_exported_model_predicts(multi_dir):
     [
         ("multi_task__tasks", "@random_tasks", "parentheses"),
         ("multi_task__heads", "'two'", "heads='two'"),
-        ("multi_task__only_task", "3", "0 to 2. Received: only_task=3"),
+        ("multi_task__only_task", "3", "at most 2. Received: only_task=3"),
         ("multi_task__only_task", "-1", "only_task=-1"),
         ("multi_task__test_share", "1.0", "test_share=1.0"),
         ("multi_task__split_seed", "None", "split_seed=None"),

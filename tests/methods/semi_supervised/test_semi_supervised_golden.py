@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from dmt.methods.semi_supervised import losses, mine, vae
+from dmt.methods.shared.losses import reconstruction_loss
 from tests.helpers.backend import gradients
 from tests.helpers.losses import ConstantDiscriminator, check, load
 
@@ -95,11 +96,11 @@ def test_annealer(name):
     threshold = case["params"]["iteration_threshold"]
     gin.parse_config(f"annealer.anneal_fn = @{annealer}")
     gin.parse_config(f"annealer.iteration_threshold = {threshold}")
-    values = [
-        losses.make_annealer(case["params"]["gamma"], int(step))
-        for step in case["in"]["steps"]
-    ]
-    check(np.array([float(value) for value in values]), case["out"]["gamma"])
+    for weight in (losses.make_annealer, losses.annealer()):
+        values = [
+            weight(case["params"]["gamma"], int(step)) for step in case["in"]["steps"]
+        ]
+        check(np.array([float(value) for value in values]), case["out"]["gamma"])
 
 
 def test_mutual_information():
@@ -162,6 +163,9 @@ def test_whole_loss(name):
     ):
         gin.parse_config(line)
     model.supervised_loss = losses.make_supervised_loss(10, model.factor_sizes)
+    model.reconstruction_loss = reconstruction_loss()
+    model.annealer = model.make_annealer()
+    gin.clear_config()
     if model_class is vae.S2FactorVAE:
         discriminator = ConstantDiscriminator(
             inputs["discriminator_logits"], inputs["discriminator_logits_shuffled"]
@@ -200,6 +204,7 @@ def test_mine_penalty_leaves_out_each_codes_own_label():
     gin.parse_config("annealer.anneal_fn = @fixed")
     gin.parse_config("annealer.iteration_threshold = 1")
     model = vae.MineVAE([3, 4], beta=1.0, gamma_sup=2.0)
+    model.annealer = model.make_annealer()
     information = np.arange(6, dtype="float32").reshape(2, 3)
     model.supervised_loss = lambda codes, labels, seed: (information, information)
     model.shuffle = 0

@@ -1,8 +1,5 @@
 """Semi-supervised training as users run it: by bindings, on either backend."""
 
-import csv
-import json
-
 import gin
 import numpy as np
 import pytest
@@ -13,7 +10,7 @@ from dmt.methods import gaussian_encoder_model
 from dmt.methods.semi_supervised.examples import semi_supervised_data
 from dmt.methods.train import train_with_gin
 from dmt.utils import configuration
-from tests.helpers.runs import ROOT, SUPERVISED, TINY, bindings
+from tests.helpers.runs import ROOT, SUPERVISED, TINY, bindings, history, results
 
 GIN_FILES = ROOT / "gin_configs" / "semi_supervised"
 GAMMA_SUP = 50
@@ -45,16 +42,6 @@ def lines(**changes):
 
 def train(model_dir, resume=False, **changes):
     train_with_gin(str(model_dir), gin_bindings=lines(**changes), resume=resume)
-
-
-def history(model_dir):
-    with open(model_dir / "history.csv") as file:
-        return list(csv.DictReader(file))
-
-
-def results(model_dir):
-    values = json.loads((model_dir / "results/json/train_results.json").read_text())
-    return {k: v for k, v in values.items() if k not in ("uuid", "elapsed_time")}
 
 
 def state(model_dir):
@@ -215,9 +202,10 @@ def test_batches_hold_random_images_and_labelled_ones_in_turn():
         for step in range(3):
             rows = start + (np.arange(4) + 4 * step) % (stop - start)
             batch = data.load_batch(0, step, 4)
-            for array, (shape, dtype) in zip(batch, data.shapes(4), strict=True):
-                assert array.shape == shape
-                assert array.dtype == dtype
+            assert batch[0].shape == (8, *dataset.observation_shape)
+            assert batch[0].dtype == "uint8"
+            assert batch[1].shape == (4, dataset.num_factors)
+            assert batch[1].dtype == "float32"
             np.testing.assert_array_equal(batch[0][4:], images[rows])
             np.testing.assert_array_equal(batch[1], labels[rows])
     unlabelled = [train_data.load_batch(seed, 0, 4)[0][:4] for seed in (0, 1)]

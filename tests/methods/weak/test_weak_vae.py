@@ -7,6 +7,7 @@ from keras import ops
 
 from dmt.data import pairs, pipeline
 from dmt.data.ground_truth import named_data
+from dmt.methods.shared.losses import reconstruction_loss
 from dmt.methods.train import train_with_gin
 from dmt.methods.weak import weak_vae
 from tests.helpers.backend import gradients
@@ -63,6 +64,7 @@ def test_whole_loss(name):
     reconstructions = np.stack(both, axis=1).reshape(-1, *both[0].shape[1:])
     object.__setattr__(model, "decoder", lambda codes: reconstructions)
     gin.parse_config("reconstruction_loss.loss_fn = @bernoulli_loss")
+    model.reconstruction_loss = reconstruction_loss()
     y_pred = [np.stack([inputs[key], inputs[f"{key}_2"]], axis=1) for key in CODES[:2]]
     loss = model.compute_loss(
         inputs["features"], inputs["labels"], y_pred, training=False
@@ -88,6 +90,7 @@ def test_symmetric_kl_is_the_same_for_both_images():
         seen = []
         model.aggregate = lambda *args: seen.append(args[-1]) or args[:2]
         model.sample_from_latent_distribution = lambda mean, logvar: mean
+        model.reconstruction_loss = reconstruction_loss()
         object.__setattr__(model, "decoder", lambda z: np.zeros((8, 2, 2, 1), "f4"))
         x, y = np.zeros((4, 4, 2, 1), "float32"), np.zeros((4, 1), "int32")
         model.compute_loss(x, y, list(codes), training=False)
@@ -180,6 +183,10 @@ def test_beta_of_the_class_goes_before_that_of_the_base():
 
 def test_original_names_parse():
     gin.parse_config(["dynamics.k = -1", "weak_loss.loss_fn = @l2_loss"])
+    assert gin.query_parameter("dynamics.k") == -1
+    z1, z2 = np.zeros((2, 1), "float32"), np.ones((2, 1), "float32")
+    loss = weak_vae.make_weak_loss(z1, z2, "linear")
+    np.testing.assert_array_equal(ops.convert_to_numpy(loss), [1, 1])
 
 
 @pytest.mark.parametrize(
