@@ -122,7 +122,7 @@ def test_docstrings_are_of_one_dialect():
 
 
 def test_datasets_are_one_word():
-    pattern = re.compile(r"\bdata(?:-|\s+(?:# )?)sets?\b", re.I)
+    pattern = re.compile(r"\b[Dd]ata(?:-|\s+(?:# )?)sets?\b")
     check_none(name_of(path) for path in PAGES if pattern.search(path.read_text()))
 
 

@@ -90,15 +90,18 @@ def with_gin(step: Callable) -> Callable:
         for name in ("gin_config_files", "gin_bindings")
     ]
     # Later parameters are given by name, so that a step may get more of them.
-    others = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters[place:]]
+    others = [
+        p.replace(kind=p.KEYWORD_ONLY) if p.kind == kind else p
+        for p in parameters[place:]
+    ]
     signature = inspect.Signature([*parameters[:place], *added, *others])
 
     @functools.wraps(step)
     def run(*arguments, **named):
-        given = signature.bind(*arguments, **named).arguments
-        gin_files, gin_bindings = (given.pop(p.name, None) or () for p in added)
-        with gin_configuration(gin_files, gin_bindings):
-            return step(**given)
+        given = signature.bind(*arguments, **named)
+        lists = (given.arguments.pop(p.name, None) or () for p in added)
+        with gin_configuration(*lists):
+            return step(*given.args, **given.kwargs)
 
     run.__signature__ = signature  # type: ignore[attr-defined]
     return run
