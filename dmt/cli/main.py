@@ -14,7 +14,7 @@ from dmt.cli import table
 FLAGS = flags.FLAGS
 
 
-def main():
+def main() -> None:
     """Runs the command that the script is named after.
 
     A mistake of the user is reported in one line, with exit status 2. If the variable
@@ -33,7 +33,7 @@ def main():
     )
 
 
-def one_line(error):
+def one_line(error: object) -> str:
     """The message of an error as one line, without gin's call chain."""
     message = str(error).split("\n  In call to configurable")[0]
     return " ".join(message.split())
