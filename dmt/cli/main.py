@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import sys
+from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -39,7 +40,7 @@ def one_line(error: object) -> str:
     return " ".join(message.split())
 
 
-def _fail(program, error, hint=""):
+def _fail(program: str, error: object, hint: str = "") -> NoReturn:
     print(f"{program}: {one_line(error)}{hint}", file=sys.stderr)
     sys.exit(2)
 
