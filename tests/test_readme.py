@@ -1,17 +1,16 @@
-"""The README's own model, metric and dataset, run as a user would."""
+"""Code and commands of README.md, run as a user would."""
 
 import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
 
+from dmt.cli import table
 from dmt.utils import results
-from tests.helpers.runs import TINY, bindings
+from tests.helpers.runs import ROOT, TINY, bindings, call, printed
 
-ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
@@ -23,14 +22,19 @@ def folder(tmp_path):
 
 
 def run(command, folder, *arguments):
-    process = subprocess.run(
-        [sys.executable, ROOT / "bin" / command, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"},
+    printed(call(command, *arguments, folder=folder, PYTHONPATH=f"{ROOT}:{folder}"))
+
+
+def python(folder, *arguments):
+    return printed(
+        subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
     )
-    assert process.returncode == 0, process.stderr[-2000:]
 
 
 def test_own_model_dataset_and_metric(folder):
@@ -72,7 +76,7 @@ def test_own_model_dataset_and_metric(folder):
 
 
 def test_own_photos(folder):
-    subprocess.run([sys.executable, "make_photos.py"], cwd=folder, check=True)
+    python(folder, "make_photos.py")
     (folder / "tiny.gin").write_text("\n".join(bindings(TINY)))
     run(
         "dmt_train",
@@ -86,33 +90,27 @@ def test_own_photos(folder):
 
 
 def test_own_population(folder):
-    process = subprocess.run(
-        [sys.executable, "my_population.py"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert process.returncode == 0, process.stderr[-2000:]
-    numbers = re.findall(r"-?\d+\.\d+", process.stdout.split("\n[")[-1])
+    text = python(folder, "my_population.py")
+    numbers = re.findall(r"-?\d+\.\d+", text.split("\n[")[-1])
     assert len(numbers) >= 3
 
 
 def test_scores_of_arrays():
     (code,) = re.findall(r"```python\n(import numpy.*?)```", README, re.S)
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
-    assert process.returncode == 0, process.stderr[-2000:]
-    disentanglement, completeness = process.stdout.split(" ", 1)
+    disentanglement, completeness = python(ROOT, "-c", code).split(" ", 1)
     assert float(disentanglement) > 0.99
     assert [float(x) for x in completeness.strip(" []\n").split(",")][:2] == [
         pytest.approx(1, abs=0.01)
     ] * 2
 
 
+def test_all_commands_are_described():
+    missing = [name for name in table.names() if not re.search(rf"\b{name}\b", README)]
+    assert not missing
+
+
 def test_commands_and_files_exist():
-    for command in re.findall(r"^ +(dmt_\w+|bin/\w+)", README, re.M):
-        assert (ROOT / "bin" / command.removeprefix("bin/")).exists(), command
-    for path in re.findall(r"(gin_configs/[\w/]+\.gin)", README):
-        assert (ROOT / path).exists(), path
+    scripts = re.findall(r"^ +(dmt_\w+|bin/\w+)", README, re.M)
+    paths = re.findall(r"(gin_configs/[\w/]+\.gin)", README)
+    paths += [f"bin/{name.removeprefix('bin/')}" for name in scripts]
+    assert scripts and not [path for path in paths if not (ROOT / path).exists()]

@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import sys
+from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -14,7 +15,7 @@ from dmt.cli import table
 FLAGS = flags.FLAGS
 
 
-def main():
+def main() -> None:
     """Runs the command that the script is named after.
 
     A mistake of the user is reported in one line, with exit status 2. If the variable
@@ -33,13 +34,13 @@ def main():
     )
 
 
-def one_line(error):
+def one_line(error: object) -> str:
     """The message of an error as one line, without gin's call chain."""
     message = str(error).split("\n  In call to configurable")[0]
     return " ".join(message.split())
 
 
-def _fail(program, error, hint=""):
+def _fail(program: str, error: object, hint: str = "") -> NoReturn:
     print(f"{program}: {one_line(error)}{hint}", file=sys.stderr)
     sys.exit(2)
 

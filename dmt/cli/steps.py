@@ -68,21 +68,29 @@ def _evaluate_all(flags, evaluate_with_gin, step):
     """Scores with each configuration that the flags name, then prints a table."""
     from dmt.evaluation.tables import score_table
 
-    shared_codes = {}
     output_dirs = {}
-    for name, gin_files in _evaluation_configs(flags).items():
-        output_dir = os.path.join(flags.output_dir, name)
+    shared_codes = {}
+    for name, arguments in _evaluations(flags, step):
+        output_dir = arguments["output_dir"]
         output_dirs[name or os.path.basename(os.path.normpath(output_dir))] = output_dir
-        evaluate_with_gin(
-            flags.input_dir,
-            output_dir,
-            flags.overwrite,
-            gin_files,
-            flags.gin_bindings + ([f"{step}.name = '{name}'"] if name else []),
-            resume=flags.resume,
-            shared_codes=shared_codes,
-        )
+        evaluate_with_gin(flags.input_dir, **arguments, shared_codes=shared_codes)
     print(score_table(output_dirs, step))
+
+
+def _evaluations(flags, step="evaluation"):
+    """Yields the name and the arguments of each evaluation that the flags ask for."""
+    for name, gin_files in _evaluation_configs(flags).items():
+        arguments = {
+            "output_dir": os.path.join(flags.output_dir, name),
+            "overwrite": flags.overwrite,
+            "gin_config_files": gin_files,
+            "gin_bindings": [
+                *flags.gin_bindings,
+                *([f"{step}.name = '{name}'"] if name else []),
+            ],
+            "resume": flags.resume,
+        }
+        yield name, arguments
 
 
 def _evaluation_configs(flags):
@@ -184,19 +192,11 @@ def udr(flags):
     machine.import_keras()
     from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
 
-    for name, gin_files in _evaluation_configs(flags).items():
-        output_dir = os.path.join(flags.output_dir, name)
-        evaluate_with_gin(
-            model_dirs,
-            output_dir,
-            flags.overwrite,
-            gin_files,
-            flags.gin_bindings + ([f"evaluation.name = '{name}'"] if name else []),
-            resume=flags.resume,
-        )
+    for name, arguments in _evaluations(flags):
+        evaluate_with_gin(model_dirs, **arguments)
         if name:
             print(name)
-        print(score_table(output_dir))
+        print(score_table(arguments["output_dir"]))
 
 
 _TRAINING_FLAGS = (
@@ -229,10 +229,7 @@ _SCORE_FLAGS = (
         "Whether the factors are continuous, for the metrics that distinguish this.",
     ),
     Flag(
-        "metrics",
-        "list",
-        [],
-        "Names of metrics, all by default; each scores all rows.",
+        "metrics", "list", [], "Names of metrics, all by default; each scores all rows."
     ),
     Flag(
         "gin_evaluation_config_glob",
@@ -248,22 +245,16 @@ _SCORE_FLAGS = (
 )
 
 COMMANDS = (
-    Command(
-        "train",
-        "Trains a model: --model_dir=OUT --gin_config=FILE.",
-        _TRAINING_FLAGS,
-        train,
-        required=("model_dir",),
-    ),
     *(
         Command(
             name,
-            "Trains a model, as dmt_train does: --model_dir=OUT --gin_config=FILE.",
+            "Trains a model: --model_dir=OUT --gin_config=FILE.",
             _TRAINING_FLAGS,
             train,
             required=("model_dir",),
         )
-        for name in ("train_semi_supervised", "train_weakly_supervised")
+        # The other names are those of disentanglement_lib's scripts.
+        for name in ("train", "train_semi_supervised", "train_weakly_supervised")
     ),
     Command(
         "postprocess",

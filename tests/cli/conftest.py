@@ -85,7 +85,7 @@ def study(world, run):
     script = world / "dmt_reproduce"
     flags = ("--study=tiny", "--model_num=1")
     folder = world / "output/tiny/1"
-    generator = random.Random(0)
+    generator = random.Random(int(os.environ.get("DMT_TEST_SEED", 0)))
     number, delay = generator.randrange(5), generator.uniform(0, 0.5)
     with subprocess.Popen(
         [sys.executable, script, *flags],

@@ -185,3 +185,13 @@ def test_dataset_of_the_previous_step(tmp_path, monkeypatch):
     with configuration.gin_configuration([], []):
         with pytest.raises(ValueError, match="no_such_module_of_test.*PYTHONPATH"):
             configuration.import_modules_of(path)
+
+
+def test_steps_may_take_any_settings_by_name():
+    def any_step(output_dir, overwrite=False, resume=False, **settings):
+        return output_dir, overwrite, resume, settings
+
+    run = configuration.with_gin(any_step)
+    expected = ("out", True, True, {"size": 3, "name": "x"})
+    assert run("out", True, (), [], resume=True, size=3, name="x") == expected
+    assert run("out") == ("out", False, False, {})
