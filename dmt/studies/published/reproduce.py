@@ -148,25 +148,21 @@ class Pipeline:
         Returns:
             The `_Plan`, and the gin files of the metrics by name.
         """
-        is_given = self.model_dir is not None
-        plan = _Plan(
-            self.output_directory,
-            os.path.join(self.model_dir, "model") if is_given else None,
-        )
-        if not is_given:
+        model_dir = self.model_dir
+        if model_dir is not None:
+            plan = _Plan(self.output_directory, os.path.join(model_dir, "model"))
+        else:
+            plan = _Plan(self.output_directory)
             name = _needed("gin_model_config_name", self.gin_model_config_name)
             path = os.path.join(self.gin_model_config_dir, name)
             named = f"model.name = {_name(path)!r}"
             plan.train(path, [*lines, named, *labels, *self.gin_bindings])
-        plan.represent(
-            gin_files_of(
-                "gin_postprocess_config_glob", self.gin_postprocess_config_glob
-            ),
-            random_state,
-        )
-        return plan, gin_files_of(
-            "gin_evaluation_config_glob", self.gin_evaluation_config_glob
-        )
+        plan.represent(self._files("postprocess"), random_state)
+        return plan, self._files("evaluation")
+
+    def _files(self, kind):
+        name = f"gin_{kind}_config_glob"
+        return gin_files_of(name, getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,9 +279,8 @@ def plan_semi_supervised(
     plan, metrics = pipeline.begin(random_state, seeds, lines)
     validation = {}
     if gin_validation_config_glob is not None:
-        validation = gin_files_of(
-            "gin_validation_config_glob", gin_validation_config_glob
-        )
+        name = "gin_validation_config_glob"
+        validation = gin_files_of(name, gin_validation_config_glob)
     for source in plan.representations:
         for name, path in validation.items():
             plan.validate(source, name, path, labels)
@@ -387,9 +382,8 @@ class _Plan:
         if name != "mig":
             share = labels.train_percentage
             lines.insert(0, f"{name}_validation.train_percentage = {share}")
-        output = self._output_of(
-            "validation", source, f"{name}_validation_{seed}_{number}"
-        )
+        folder = f"{name}_validation_{seed}_{number}"
+        output = self._output_of("validation", source, folder)
         self._add("validate", output, source.output, gin_file, lines)
 
     def evaluate(self, source, name, gin_file, folder, lines=()):
@@ -399,14 +393,10 @@ class _Plan:
 
     def aggregate(self):
         metrics = os.path.join(self._output, "metrics")
+        output = os.path.join(metrics, "aggregated_results.json")
         pattern = ("*", "*", "results", "aggregate", "evaluation.json")
-        self.steps.append(
-            Step(
-                "aggregate",
-                os.path.join(metrics, "aggregated_results.json"),
-                os.path.join(glob.escape(metrics), *pattern),
-            )
-        )
+        source = os.path.join(glob.escape(metrics), *pattern)
+        self.steps.append(Step("aggregate", output, source))
 
     def _output_of(self, kind, source, folder):
         return os.path.join(self._output, kind, os.path.basename(source.output), folder)
