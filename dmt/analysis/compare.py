@@ -264,12 +264,7 @@ def _means(runs):
 
 
 def _compared(labels, pairs):
-    """The comparison of a score, a row of the table.
-
-    Args:
-        labels: (method, metric, score).
-        pairs: scores of both sides, array of shape (num_configurations, 2).
-    """
+    """The row of a score in the table, from pairs (num_configurations, 2)."""
     from scipy import stats
 
     method, metric, score = labels
@@ -326,17 +321,13 @@ def _table(found):
     """The headline scores as lines of text."""
     rows = [
         [
-            row["representation"],
-            row["metric"],
-            row["score"],
+            *(row[key] for key in ("representation", "metric", "score")),
             str(row["configurations"]),
             f"{row['first']:.4f}",
             f"{row['second']:.4f}",
             _signed(row["difference"], 4),
-            "" if row["low"] is None else _interval(row, 4),
-            ""
-            if row["rank_correlation"] is None
-            else _signed(row["rank_correlation"], 2),
+            _interval(row, 4),
+            _signed(row["rank_correlation"], 2),
         ]
         for row in found["metrics"]
         if row["headline"]
@@ -354,7 +345,9 @@ def _table(found):
     return "\n".join(lines)
 
 
-def _interval(row, digits=3):
+def _interval(row, digits):
+    if row["low"] is None:
+        return "–"
     return f"[{_signed(row['low'], digits)}, {_signed(row['high'], digits)}]"
 
 

@@ -242,9 +242,7 @@ def execute(run: Run) -> None:
 def train(group: list[Run], encode: bool) -> dict[str, str]:
     """Trains runs that are not complete, several of them as one population.
 
-    Args:
-        group: the runs.
-        encode: whether to encode all images for `score`, with all models at once.
+    If `encode`, encodes all images for `score`, with all models at once.
 
     Returns:
         {name of a run: what is wrong} of members of a population that failed.

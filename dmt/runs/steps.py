@@ -113,16 +113,7 @@ class Step:
         return results.load_json(os.path.join(self.output, "results", "json", name))
 
     def execute(self, overwrite: bool, **shared: Any) -> None:
-        """Makes the step if it is not complete.
-
-        Args:
-            overwrite: whether to make it anew.
-            **shared: what kinds that share codes take.
-
-        Raises:
-            ValueError: if the step was completed with another configuration and
-                `overwrite` is not given.
-        """
+        """Makes the step; see `execute`. Kinds that share codes take `shared`."""
         function = modules.attribute(self._how.place)
         paths = [path for path in (self.input, self.output) if path is not None]
         if self._how.is_repeated:

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dmt.utils import modules
+
 if TYPE_CHECKING:
     from dmt.studies.study import Study
 
@@ -100,8 +102,6 @@ def open_study(name: str, gin_bindings: Iterable[str] = (), **given: Any) -> Stu
     Raises:
         ValueError: if there is no such study, it lacks an option, or a value is wrong.
     """
-    from dmt.utils import modules
-
     studies = registered()
     if name not in studies:
         raise ValueError(

@@ -112,10 +112,6 @@ class Groups:
 
         Groups are kept on disk. In other groups, the numbers of members would be
         rounded differently.
-
-        Args:
-            plan: the members.
-            number: number of the round.
         """
         folder = os.path.join(self._members.output_dir, f"round_{number}")
         path = os.path.join(folder, "groups.json")

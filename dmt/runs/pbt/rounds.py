@@ -28,13 +28,10 @@ def most_at_once(members: Members, member: Member) -> int:
 def train_and_score(
     members: Members, number: int, plan: list[Member], together: bool
 ) -> None:
-    """Makes the round of some members unless it is complete.
+    """Makes the round `number` of some members unless it is complete.
 
-    Args:
-        members: the population.
-        number: number of the round.
-        plan: the members, whose batches have the same size.
-        together: whether all of their models are one program.
+    Batches of the members have the same size. If `together`, all of their models are
+    trained as one program.
     """
     paths = [members.score_path(number, member["member"]) for member in plan]
     if all(map(os.path.exists, paths)):
@@ -77,12 +74,7 @@ def train_and_score(
 
 
 def write_best(members: Members, best: Member) -> None:
-    """Writes the best model of all rounds to `model/`, as `dmt_train` does.
-
-    Args:
-        members: the population.
-        best: the member, as `best_of` returns it.
-    """
+    """Writes the model that `best_of` found to `model/`, as `dmt_train` does."""
     model_dir = os.path.join(members.output_dir, "model")
     if results.is_complete(model_dir, "train"):
         return
@@ -158,11 +150,7 @@ def _fit(runs, seeds, population):
 def _score_models(seed, runs, tables):
     """Score of a member and number of its best model, {} if its codes are infinite.
 
-    Args:
-        seed: seed of the population.
-        runs: the trained models of the member.
-        tables: {model_dir: function from indices of images to moments} of models whose
-            codes are computed together.
+    `tables` has the `MomentTable` of models whose codes are computed together.
     """
     dataset = runs[0].data
     own = [

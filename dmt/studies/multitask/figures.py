@@ -98,15 +98,7 @@ def _decoder(model):
 
 
 def _traversals(label, codes, decode, shape, folder):
-    """Draws each code of one image through [-1, 1] and through two deviations.
-
-    Args:
-        label: label of the encoder.
-        codes: codes of many images, of shape (n, num_codes).
-        decode: function from codes to images.
-        shape: shape of an image.
-        folder: directory to write.
-    """
+    """Moves each code of an image through [-1, 1] and through two deviations."""
     num_codes = codes.shape[1]
     shown = np.linspace(-1, 1, 21)
     spread = 2 * np.outer(codes.std(axis=0), shown)

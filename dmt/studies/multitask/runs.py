@@ -147,14 +147,9 @@ class Study:
     def _run(self, output_dir, seed, name, gin_file, bindings, own, evaluations=None):
         """A run of the study.
 
-        Args:
-            output_dir: directory of the study.
-            seed: seed of the model.
-            name: name of the model.
-            gin_file: name of the gin file of the training.
-            bindings: lines of gin of all trainings with the gin file.
-            own: lines of gin of this model.
-            evaluations: metrics as in `scoring`, None for a model without scores.
+        Lines of gin are `bindings`, which all models of the gin file have, those that
+        all models of the study have, and the model's `own`. `scoring` describes the
+        evaluations.
         """
         directory = os.path.join(output_dir, f"{name}/seed_{seed}")
         lines = (

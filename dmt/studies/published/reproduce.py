@@ -45,12 +45,11 @@ def reproduce(
             replaced. By default "output/{study}/{model_num}", or "output" with
             `model_dir`.
         model_dir: directory of a trained model, to score that one instead.
-        overwrite: whether to repeat steps that are complete.
+        overwrite: whether to repeat complete steps.
         only_print: whether to print the steps instead.
 
     Raises:
-        ValueError: if there is no such model, or a step was completed with another
-            configuration and `overwrite` is not given.
+        ValueError: if there is no such model; also those of `execute`.
     """
     if output_directory is None:
         output_directory = "output" if model_dir else "output/{study}/{model_num}"
@@ -61,13 +60,7 @@ def reproduce(
 
 
 def execute(plan, output_directory, overwrite=False, only_print=False):
-    """Executes a plan; complete steps are skipped.
-
-    Args:
-        plan: list of `Step`.
-        output_directory: the directory that the steps write to.
-        overwrite: whether to repeat steps that are complete.
-        only_print: whether to print the steps instead.
+    """Makes the steps of a plan in a directory, or prints them.
 
     Raises:
         ValueError: if a step was completed with another configuration and `overwrite`
@@ -89,13 +82,7 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
         model_num: number of the model in the study.
         output: directory to write.
         model_dir: directory of a trained model, to score that one instead.
-        gin_bindings: lines of gin that override the training's.
-
-    Returns:
-        List of `Step`.
-
-    Raises:
-        ValueError: if there is no such model.
+        gin_bindings: lines of gin that override those of the training.
     """
     plan = _Plan(output, model_dir)
     if model_dir is None:
@@ -140,33 +127,26 @@ class Pipeline:
     def begin(self, random_state, lines, labels=()):
         """Plans the training, unless there is a model, and the representations.
 
-        Args:
-            random_state: numpy RandomState that draws the seeds of representations.
-            lines: lines of gin of the training, before the name of the model.
-            labels: lines of gin of the training, after the name of the model.
+        Lines of gin of the training are `lines`, the name of the model, and `labels`.
 
         Returns:
             The `_Plan`, and the gin files of the metrics by name.
         """
-        is_given = self.model_dir is not None
-        plan = _Plan(
-            self.output_directory,
-            os.path.join(self.model_dir, "model") if is_given else None,
-        )
-        if not is_given:
+        model_dir = self.model_dir
+        if model_dir is not None:
+            plan = _Plan(self.output_directory, os.path.join(model_dir, "model"))
+        else:
+            plan = _Plan(self.output_directory)
             name = _needed("gin_model_config_name", self.gin_model_config_name)
             path = os.path.join(self.gin_model_config_dir, name)
             named = f"model.name = {_name(path)!r}"
             plan.train(path, [*lines, named, *labels, *self.gin_bindings])
-        plan.represent(
-            gin_files_of(
-                "gin_postprocess_config_glob", self.gin_postprocess_config_glob
-            ),
-            random_state,
-        )
-        return plan, gin_files_of(
-            "gin_evaluation_config_glob", self.gin_evaluation_config_glob
-        )
+        plan.represent(self._files("postprocess"), random_state)
+        return plan, self._files("evaluation")
+
+    def _files(self, kind):
+        name = f"gin_{kind}_config_glob"
+        return gin_files_of(name, getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,9 +185,6 @@ def plan_jmlr(
         scores_list: names of metrics to compute with several numbers of samples. The
             gin file must have the name that the metric has in gin.
         evaluation_num_samples_train: the numbers of samples.
-
-    Raises:
-        ValueError: if an argument is missing or wrong, or a pattern matches no file.
     """
     if scores_list and not evaluation_num_samples_train:
         raise ValueError("--scores_list needs --evaluation_num_samples_train.")
@@ -259,11 +236,6 @@ def plan_semi_supervised(
         labels: the labelled images. Those of a trained model are read from its results.
         gin_validation_config_glob: pattern of gin files, one for each metric that is
             computed on the labelled images, None for no such metric.
-
-    Raises:
-        FileNotFoundError: if `pipeline.model_dir` holds no trained model.
-        ValueError: if an argument is missing, labels are given along with a trained
-            model, or a pattern matches no file.
     """
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     seeds = [
@@ -283,9 +255,8 @@ def plan_semi_supervised(
     plan, metrics = pipeline.begin(random_state, seeds, lines)
     validation = {}
     if gin_validation_config_glob is not None:
-        validation = gin_files_of(
-            "gin_validation_config_glob", gin_validation_config_glob
-        )
+        name = "gin_validation_config_glob"
+        validation = gin_files_of(name, gin_validation_config_glob)
     for source in plan.representations:
         for name, path in validation.items():
             plan.validate(source, name, path, labels)
@@ -310,9 +281,6 @@ def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> lis
         pipeline_seed: integer, the seed that all other seeds are drawn with. The first
             of these is that of the training, so the seeds of metrics are others if
             there is a trained model.
-
-    Raises:
-        ValueError: if an argument is missing or a pattern matches no file.
     """
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     lines = []
@@ -387,9 +355,8 @@ class _Plan:
         if name != "mig":
             share = labels.train_percentage
             lines.insert(0, f"{name}_validation.train_percentage = {share}")
-        output = self._output_of(
-            "validation", source, f"{name}_validation_{seed}_{number}"
-        )
+        folder = f"{name}_validation_{seed}_{number}"
+        output = self._output_of("validation", source, folder)
         self._add("validate", output, source.output, gin_file, lines)
 
     def evaluate(self, source, name, gin_file, folder, lines=()):
@@ -399,14 +366,10 @@ class _Plan:
 
     def aggregate(self):
         metrics = os.path.join(self._output, "metrics")
+        output = os.path.join(metrics, "aggregated_results.json")
         pattern = ("*", "*", "results", "aggregate", "evaluation.json")
-        self.steps.append(
-            Step(
-                "aggregate",
-                os.path.join(metrics, "aggregated_results.json"),
-                os.path.join(glob.escape(metrics), *pattern),
-            )
-        )
+        source = os.path.join(glob.escape(metrics), *pattern)
+        self.steps.append(Step("aggregate", output, source))
 
     def _output_of(self, kind, source, folder):
         return os.path.join(self._output, kind, os.path.basename(source.output), folder)
@@ -425,15 +388,10 @@ def _by_name(paths):
 
 
 def gin_files_of(argument, pattern):
-    """The gin files that a pattern matches, {name: path}.
-
-    Args:
-        argument: name of the flag that the pattern comes from.
-        pattern: the pattern.
+    """The gin files, {name: path}, that the pattern of a flag matches.
 
     Raises:
-        ValueError: if the pattern is None, or matches no file, or matches files of the
-            same name.
+        ValueError: if there is no pattern, no file, or several of the same name.
     """
     paths = glob.glob(_needed(argument, pattern))
     if not paths:
