@@ -20,7 +20,7 @@ METRICS: dict[str, Metric] = all_metrics()
 _FUNCTIONS = {name: entry.function for name, entry in METRICS.items()}
 globals().update(_FUNCTIONS)
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "EVERYTHING",
     "METRICS",
     "Metric",

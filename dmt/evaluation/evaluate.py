@@ -59,6 +59,7 @@ def evaluate(
     model_dir: str,
     output_dir: str,
     overwrite: bool = False,
+    *,
     resume: bool = False,
     shared_codes: dict | None = None,
     moments_dir: str | None = None,

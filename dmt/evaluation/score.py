@@ -2,9 +2,12 @@
 
 import functools
 import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import gin
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.metrics import registry
@@ -15,14 +18,14 @@ from dmt.utils import configuration, results
 
 
 def score_arrays(
-    name,
-    factors,
-    codes,
-    factors_test=None,
-    codes_test=None,
-    continuous_factors=False,
-    seed=0,
-):
+    name: str,
+    factors: ArrayLike,
+    codes: ArrayLike,
+    factors_test: ArrayLike | None = None,
+    codes_test: ArrayLike | None = None,
+    continuous_factors: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Scores of a metric's function of arrays.
 
     Args:
@@ -46,7 +49,8 @@ def score_arrays(
         raise ValueError(f"The metrics are {', '.join(metrics)}. Received: {name}")
     np.random.seed(seed)
     entry = metrics[name]
-    function, parameters = entry.function, inspect.signature(entry.function).parameters
+    function: Callable = entry.function
+    parameters = inspect.signature(function).parameters
     if continuous_factors and "factors" in parameters:
         if "continuous_factors" not in parameters:
             raise ValueError(f"{name} needs factors with discrete values.")
@@ -57,15 +61,17 @@ def score_arrays(
         samples = train_and_test(
             factors, codes, factors_test, codes_test, continuous_factors, seed
         )
-        tables = [samples[:2], samples[2:]]
+        tables: list[tuple[np.ndarray, ...]] = [samples[:2], samples[2:]]
+    elif "factors" in parameters:
+        tables = [(np.asarray(factors), np.asarray(codes))]
     else:
-        tables = [(factors, codes) if "factors" in parameters else (codes,)]
+        tables = [(np.asarray(codes),)]
     if entry.resampling:
         return bootstrap(function, tables)
     return function(*(array for table in tables for array in table))
 
 
-def check_bindings():
+def check_bindings() -> None:
     """Refuses bindings that `score_arrays` would ignore.
 
     Raises:
@@ -81,7 +87,13 @@ def check_bindings():
             )
 
 
-def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
+def score_with_gin(
+    gin_config_files: Sequence[str],
+    gin_bindings: Sequence[str],
+    factors: ArrayLike,
+    codes: ArrayLike,
+    name: str = "",
+) -> tuple[str, str, dict[str, Any]]:
     """Scores of an evaluation's gin configuration, with the arrays as dataset.
 
     If the arrays hold every combination of factor values once, the samples are the same
@@ -103,21 +115,21 @@ def score_with_gin(gin_config_files, gin_bindings, factors, codes, name=""):
     # Keras is not needed for `score_arrays`.
     from dmt.evaluation import evaluate
 
-    factors, codes = check_samples(factors, codes)
+    factors, table = check_samples(factors, codes)
     with configuration.gin_configuration(gin_config_files, gin_bindings):
         settings = evaluate.Settings()
         metric = settings.evaluation_fn
         scores = evaluate.run_metric(
             metric,
             TableData(factors),
-            lambda rows: codes[rows],
+            lambda rows: table[rows],
             settings.random_seed,
         )
     gin_name = getattr(metric, "gin_name", metric.__name__)
     return name or gin_name, gin_name, scores
 
 
-def write_scores(scores, path, seed):
+def write_scores(scores: Mapping[str, Any], path: str, seed: int) -> None:
     """Writes the results of several metrics as one JSON file.
 
     Args:

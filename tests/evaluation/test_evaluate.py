@@ -1,5 +1,6 @@
 """Evaluations in one call, provenance, confidence intervals, other precisions."""
 
+import gin
 import numpy as np
 import pytest
 
@@ -7,8 +8,10 @@ import dmt
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import codes_of
-from dmt.evaluation.evaluate import evaluate_with_gin
+from dmt.evaluation.evaluate import evaluate, evaluate_with_gin
+from dmt.evaluation.metrics import mig
 from dmt.postprocessing.representation import load_representation
+from dmt.utils import configuration
 from tests.helpers.runs import call
 
 
@@ -104,3 +107,75 @@ def test_bfloat16_codes_are_close(run_dir):
     assert not np.array_equal(exact, rounded)
     np.testing.assert_allclose(rounded, exact, atol=0.05 * exact.std(axis=0).max())
     assert len(np.unique(rounded[:, 0])) == len(np.unique(exact[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("evaluation.evaluation_fn = 'mig'", "for example @mig"),
+        ("evaluation.random_seed = True", "random_seed=True"),
+        ("evaluation.model_dir = 'elsewhere'", "model_dir"),
+    ],
+)
+def test_mistakes_are_named(run_dir, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate_with_gin(
+            str(run_dir / "mean"),
+            str(tmp_path / "out"),
+            gin_config_files=[str(run_dir / "configs" / "mig.gin")],
+            gin_bindings=[change],
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_metric_is_named(run_dir, tmp_path):
+    with pytest.raises(ValueError, match="missing: evaluation.evaluation_fn"):
+        evaluate_with_gin(
+            str(run_dir / "mean"),
+            str(tmp_path / "out"),
+            gin_bindings=["dataset.name = 'auto'", "evaluation.random_seed = 0"],
+        )
+
+
+def test_settings_may_be_given_in_python(run_dir, results, tmp_path):
+    lines = [
+        "dataset.name = 'auto'",
+        "mig.num_train = 300",
+        "discretizer.num_bins = 20",
+        "discretizer.discretizer_fn = @histogram_discretizer",
+    ]
+    with configuration.gin_configuration([], lines):
+        evaluate(
+            str(run_dir / "mean"),
+            str(tmp_path / "python"),
+            evaluation_fn=mig.compute_mig,
+            random_seed=3,
+        )
+    evaluate_with_gin(
+        str(run_dir / "mean"),
+        str(tmp_path / "gin"),
+        gin_config_files=[str(run_dir / "configs" / "mig.gin")],
+    )
+    python, from_gin = results(tmp_path / "python"), results(tmp_path / "gin")
+    assert python["discrete_mig"] == from_gin["discrete_mig"]
+
+
+def test_metric_of_a_user_needs_no_more_than_a_gin_name(run_dir, results, tmp_path):
+    @gin.configurable("largest_code", module="my_metrics")
+    def largest_code(
+        ground_truth_data, representation_function, random_state, num=gin.REQUIRED
+    ):
+        _, observations = ground_truth_data.sample(num, random_state)
+        return {"largest": float(np.max(representation_function(observations)))}
+
+    evaluate_with_gin(
+        str(run_dir / "mean"),
+        str(tmp_path / "out"),
+        gin_bindings=[
+            "dataset.name = 'auto'",
+            "evaluation.random_seed = 0",
+            "evaluation.evaluation_fn = @largest_code",
+            "largest_code.num = 50",
+        ],
+    )
+    assert np.isfinite(results(tmp_path / "out")["largest"])

@@ -11,39 +11,8 @@ import gin
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import (
-    beta_vae,
-    dci,
-    downstream_task,
-    fairness,
-    irs,
-    mig,
-    modularity_explicitness,
-    reduced_downstream_task,
-    sap_score,
-    strong_downstream_task,
-    unified_scores,
-    unsupervised_metrics,
-    utils,
-)
+from dmt.evaluation.metrics import registry, utils
 from tests.golden import recipes
-
-FUNCTIONS = {
-    "beta_vae_sklearn": beta_vae.compute_beta_vae_sklearn,
-    "sap_score": sap_score.compute_sap,
-    "modularity_explicitness": modularity_explicitness.compute_modularity_explicitness,
-    "irs": irs.compute_irs,
-    "unsupervised_metrics": unsupervised_metrics.unsupervised_metrics,
-    "downstream_task": downstream_task.compute_downstream_task,
-    "reduced_downstream_task": reduced_downstream_task.compute_reduced_downstream_task,
-    "strong_downstream_task": strong_downstream_task.compute_strong_downstream_task,
-    "fairness": fairness.compute_fairness,
-    "unified_scores": unified_scores.compute_unified_scores,
-    "mig_validation": mig.compute_mig_on_fixed_data,
-    "dci_validation": dci.compute_dci_on_fixed_data,
-    "sap_score_validation": sap_score.compute_sap_on_fixed_data,
-    "unified_score_validation": unified_scores.compute_unified_score_on_fixed_data,
-}
 
 
 def cases(metric, slow=()):
@@ -77,6 +46,7 @@ def components(*prefixes):
 
 def bind(**params):
     """Binds the parameters that belong to other configurables; returns the rest."""
+    registry.all_metrics()
     if "num_bins" in params:
         gin.bind_parameter("discretizer.num_bins", params.pop("num_bins"))
         gin.bind_parameter("discretizer.discretizer_fn", utils.histogram_discretize)
@@ -86,11 +56,11 @@ def bind(**params):
     if "num_factors_to_remove" in params:
         gin.bind_parameter(
             "reduced_representation.correlation_measure",
-            reduced_downstream_task.compute_factorwise_dci,
+            gin.get_configurable("factorwise_dci"),
         )
     if "matrix_fns" in params:
         names = params["matrix_fns"]
-        params["matrix_fns"] = [getattr(unified_scores, name) for name in names]
+        params["matrix_fns"] = [gin.get_configurable(name) for name in names]
     return params
 
 
@@ -101,7 +71,7 @@ def run(case):
     dataset = recipes.make_dataset(case["dataset"])
     representation = recipes.make_representation(case["representation"])
     random_state = np.random.RandomState(case["seed"])
-    function = FUNCTIONS[case["metric"]]
+    function = gin.get_configurable(case["metric"])
     if "num_points" in params:
         factors, observations = dataset.sample(params.pop("num_points"), random_state)
         scores = function(observations, factors.T, representation, **params)

@@ -158,7 +158,7 @@ def _chosen_threshold(threshold=0.0):
     return threshold
 
 
-def _prune_dims(variances, threshold):
+def _prune_dims(variances, threshold=0.0):
     """Mask (num_codes,) of the codes whose standard deviation reaches the threshold."""
     return np.sqrt(variances) >= threshold
 

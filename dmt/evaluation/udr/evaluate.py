@@ -23,6 +23,7 @@ def evaluate(
     model_dirs: Sequence[str],
     output_dir: str,
     overwrite: bool = False,
+    *,
     resume: bool = False,
     **settings: Any,
 ) -> None:

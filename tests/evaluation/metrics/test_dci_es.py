@@ -1,6 +1,5 @@
 """Disentanglement, completeness, informativeness, explicitness, size."""
 
-import doctest
 import json
 
 import numpy as np
@@ -181,8 +180,3 @@ def test_array_function_equals_gin_function():
 def test_needs_two_depths():
     with pytest.raises(ValueError, match="max_depth=1"):
         dci_es.dci_es(np.eye(4), np.eye(4), max_depth=1)
-
-
-def test_examples_run():
-    result = doctest.testmod(dci_es)
-    assert result.attempted and not result.failed

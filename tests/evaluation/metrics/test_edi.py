@@ -1,6 +1,5 @@
 """Modularity, compactness and explicitness by exclusivity."""
 
-import doctest
 import json
 
 import numpy as np
@@ -136,8 +135,3 @@ def test_array_function_equals_gin_function():
 def test_continuous_factors_are_refused():
     with pytest.raises(ValueError, match="discrete"):
         edi.edi(np.random.RandomState(0).uniform(size=(50, 2)), GRID[:50])
-
-
-def test_examples_run():
-    result = doctest.testmod(edi)
-    assert result.attempted and not result.failed

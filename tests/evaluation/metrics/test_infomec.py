@@ -1,6 +1,5 @@
 """InfoM, InfoE and InfoC."""
 
-import doctest
 import json
 
 import numpy as np
@@ -175,8 +174,3 @@ def test_array_function_equals_gin_function(options):
 def test_unknown_estimator():
     with pytest.raises(ValueError, match="estimator='mine'"):
         infomec.infomec(GRID, GRID, estimator="mine")
-
-
-def test_examples_run():
-    result = doctest.testmod(infomec)
-    assert result.attempted and not result.failed

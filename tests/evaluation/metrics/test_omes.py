@@ -1,6 +1,5 @@
 """Overlap and Multiple Encoding Scores."""
 
-import doctest
 import itertools
 import json
 
@@ -187,8 +186,3 @@ def test_errors():
         omes.compute_omes(
             recipes.Grid([3, 1]), lambda x: x, np.random.RandomState(0), num_train=9
         )
-
-
-def test_examples_run():
-    result = doctest.testmod(omes)
-    assert result.attempted and not result.failed
