@@ -134,6 +134,18 @@ class RenamingRegressor(TrialRegressor):
         super().__init__(decay=2.0 * strength)
 
 
+@gin.register("closing_regressor")
+class ClosingRegressor(TrialRegressor):
+    """Keeps its number, but uses it from elsewhere."""
+
+    def __init__(self, decay):
+        super().__init__(decay)
+        self.scaled = lambda loss: decay * loss
+
+    def batch_loss(self, *batch):
+        return self.scaled(super().batch_loss(*batch))
+
+
 class TrialData(ground_truth_data.GroundTruthData):
     """Trials with known frequency and phase, to evaluate codes on."""
 
@@ -310,6 +322,7 @@ def test_sweep_of_a_number_that_nobody_listed_is_one_program(tmp_path, monkeypat
     [
         ("trial_regressor", {"units": ("3", "4")}),
         ("renaming_regressor", {"strength": ("1.0", "2.0")}),
+        ("closing_regressor", {"decay": ("1.0", "2.0")}),
     ],
 )
 def test_numbers_that_cannot_be_stacked_are_trained_apart(

@@ -8,6 +8,8 @@ member of a population is, up to rounding, the model that would have been traine
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 from typing import Any
 
 import gin
@@ -21,6 +23,8 @@ from dmt.utils import checks
 
 FORMS = ("stacked", "unrolled")
 LEARNING_RATES = "learning_rates"
+# Attributes of a `keras.Model` that say nothing of what it computes.
+_OF_KERAS = ("name", "train_function", "test_function", "predict_function")
 
 
 @gin.configurable("population")
@@ -397,11 +401,11 @@ def architecture(model: TrainableModel) -> tuple:
     Args:
         model: an initialised `TrainableModel`.
     """
-    may_differ = {"name", *model.hyperparameters, *model.choices}
+    may_differ = {*_OF_KERAS, *model.hyperparameters, *model.choices}
     fixed = {
         name: _comparable(value)
         for name, value in vars(model).items()
-        if name not in may_differ and not name.startswith("_") and _is_plain(value)
+        if name not in may_differ and not name.startswith("_")
     }
     parts = [
         (type(layer).__name__, {**layer.get_config(), "name": None}, _numbers(layer))
@@ -421,24 +425,23 @@ def _numbers(layer):
     }
 
 
-def _is_plain(value):
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    plain = (bool, int, float, str, type(None), np.ndarray, np.generic)
-    return isinstance(value, plain) or keras.ops.is_tensor(value)
-
-
 def _comparable(value):
-    """A plain value in a form that == compares as a whole."""
+    """A value in a form that == compares as a whole; None for other objects."""
     if isinstance(value, dict):
         return {key: _comparable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_comparable(item) for item in value]
     if isinstance(value, (bool, int, float, str, type(None))):
         return value
-    return ops.convert_to_numpy(value).tolist()
+    if isinstance(value, (np.ndarray, np.generic)) or ops.is_tensor(value):
+        return ops.convert_to_numpy(value).tolist()
+    if isinstance(value, functools.partial):
+        return _comparable([value.func, value.args, value.keywords])
+    if inspect.isfunction(value):
+        # Such as a lambda that holds a constructor's argument.
+        held = inspect.getclosurevars(value).nonlocals
+        return {name: x for name, x in held.items() if checks.is_number(x)}
+    return None
 
 
 def _check_alike(members):

@@ -180,9 +180,10 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     def hyperparameters(self) -> tuple[str, ...]:
         """Names of the numbers that the members of a population may differ in.
 
-        These are the constructor's arguments that are numbers and are kept, as they
-        are, in attributes of the same names; without `choices` and `structure`. In a
-        population `call` and `batch_loss` find tensors in these attributes.
+        These are the arguments of the constructor that are kept as numbers in
+        attributes of the same names, except `choices` and `structure`. In a population
+        whose members differ in them, `call` and `batch_loss` find tensors in these
+        attributes.
         """
         names = (*self.choices, *self.structure)
         return tuple(
@@ -195,11 +196,10 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     def of_labelled_data(
         cls, seed: int, num_labelled_samples: int, train_percentage: float
     ) -> "TrainableModel":
-        """The model of a class that gin binds without parentheses.
+        """Makes the model when gin binds its class, in semi-supervised training.
 
-        Semi-supervised training calls it. A model that takes labels draws the labelled
-        images here, and returns them from `examples`; others, as here, make no use of
-        labels.
+        A model that takes labels draws the labelled images here, and returns them from
+        `examples`. By default labels are not used.
 
         Args:
             seed: integer in [0, 2**32), of the labelled images and of their labels.
@@ -210,7 +210,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         return cls()
 
     def open_data(self) -> Any:
-        """What the model is trained on; the `GroundTruthData` that gin binds here.
+        """Opens what the model is trained on; by default the dataset that gin binds.
 
         A model whose examples are drawn by a rule of its own returns `Examples`, and
         needs no `dataset.name`.
@@ -233,11 +233,11 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         raise NotImplementedError(f"{type(self).__name__} must define make_networks.")
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimiser of all trainable weights, from the gin configuration."""
+        """The optimiser of all trainable weights; by default as gin configures it."""
         return optimizers.make_vae_optimizer()
 
     def examples(self, data: Any) -> tuple[Any, Any]:
-        """What to train on, and what to evaluate on after training.
+        """What to train on, and what to evaluate on after training; by default `data`.
 
         Args:
             data: what `open_data` returned.
@@ -281,7 +281,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
                 self.trackers[name].update_state(value, sample_weight=batch_size)
 
     def export(self, model_dir: str, training_data: Any) -> None:
-        """Writes the trained model; here `network` as `model.keras`.
+        """Writes the trained model; by default `network` as `model.keras`.
 
         Args:
             model_dir: directory of the run.
@@ -296,7 +296,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         model_file.save(self.network, model_dir)
 
     def results(self, data: Any) -> dict[str, Any]:
-        """More to write to the results of training; here the origin of the data.
+        """Further results of training; by default the origin of a `GroundTruthData`.
 
         Args:
             data: what `open_data` returned.
@@ -306,7 +306,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
 
 
 def constructor_arguments(model_class: type) -> list[str]:
-    """Names of the arguments of a class, those that **kwargs hand on included."""
+    """Names of the arguments of a class, with those of base classes behind **kwargs."""
     names: dict[str, None] = {}
     for base in inspect.getmro(model_class):
         if "__init__" in vars(base):

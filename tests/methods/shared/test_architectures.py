@@ -1,7 +1,6 @@
 """Networks against the reference's variables and forward passes."""
 
 import json
-import pathlib
 
 import gin
 import keras
@@ -10,8 +9,9 @@ import pytest
 from keras import ops
 
 from dmt.methods.shared import architectures
+from tests.helpers.losses import GOLDEN as FOLDER
 
-GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden" / "architectures.npz")
+GOLDEN = np.load(FOLDER / "architectures.npz")
 NETWORKS = json.loads(GOLDEN["networks"].tobytes())
 SEED = 1000
 
