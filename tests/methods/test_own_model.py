@@ -10,8 +10,17 @@ import pytest
 from dmt.methods import gaussian_encoder_model, model_file
 from dmt.methods.population.train_population import train_population_with_gin
 from dmt.methods.train import train_with_gin
-from tests.helpers.killed import IN_A_STEP, check, run
-from tests.helpers.runs import ROOT, bindings, call, check_mistake, history, results
+from tests.helpers.forks import Forks
+from tests.helpers.killed import IN_A_STEP
+from tests.helpers.runs import (
+    ROOT,
+    bindings,
+    call,
+    check_mistake,
+    history,
+    printed,
+    results,
+)
 
 MODULE = '''
 import gin
@@ -209,7 +218,7 @@ def check_same(found_dir, expected_dir, **tolerances):
 @pytest.fixture(scope="module")
 def trained_dir(tmp_path_factory):
     model_dir = tmp_path_factory.mktemp("trained") / "model"
-    check(dmt("dmt_train", f"--model_dir={model_dir}", gin_lines=lines()))
+    printed(dmt("dmt_train", f"--model_dir={model_dir}", gin_lines=lines()))
     return model_dir
 
 
@@ -238,13 +247,17 @@ def test_regressor_learns(tmp_path):
     assert results(tmp_path / "run")["noiseless_error"] < 0.5 / 12
 
 
-def test_killed_regressor_resumes_bit_by_bit(trained_dir, tmp_path):
+def test_killed_regressor_resumes_bit_by_bit(trained_dir, folder, tmp_path):
     model_dir = tmp_path / "run"
     flags = [f"--model_dir={model_dir}", "--resume"]
-    check(run("train", flags, lines(), IN_A_STEP), -signal.SIGKILL)
+    own = f"import sys; sys.path.append({str(folder)!r})\n"
+    gin_flags = (f"--gin_bindings={line}" for line in lines())
+    with Forks() as forks:
+        killed = forks("dmt_train", *flags, *gin_flags, code=own + IN_A_STEP)
+    assert killed.returncode == -signal.SIGKILL
     assert not (model_dir / "results").exists()
     assert [int(row["step"]) for row in history(model_dir)] == [2, 4]
-    check(dmt("dmt_train", *flags, gin_lines=lines()))
+    printed(dmt("dmt_train", *flags, gin_lines=lines()))
     check_same(model_dir, trained_dir, rtol=0, atol=0)
     assert results(model_dir) == results(trained_dir)
 
@@ -371,7 +384,7 @@ def test_exported_encoder_is_postprocessed_and_evaluated(tmp_path):
     codes = gaussian_encoder_model.load_model(directory)
     assert codes.num_latent == 5
     data = ["import my_trials", "dataset.name = 'trials'"]
-    check(
+    printed(
         dmt(
             "dmt_postprocess",
             f"--model_dir={directory}",
@@ -383,7 +396,7 @@ def test_exported_encoder_is_postprocessed_and_evaluated(tmp_path):
             ],
         )
     )
-    check(
+    printed(
         dmt(
             "dmt_evaluate",
             f"--input_dir={tmp_path / 'mean'}",

@@ -22,7 +22,12 @@ from dmt.utils import checks
 class BaseVAE(TrainableEncoder):
     """A VAE whose loss is reconstruction + `regularizer`."""
 
-    result_keys = ("reconstruction_loss", "kl_loss", "regularizer", "elbo")
+    result_keys: tuple[str, ...] = (
+        "reconstruction_loss",
+        "kl_loss",
+        "regularizer",
+        "elbo",
+    )
 
     def initialize(self, data, seed):
         """Makes networks, loss and noise; see `TrainableModel.initialize`."""
@@ -215,7 +220,7 @@ class FactorVAE(BaseVAE):
         )
 
     # As the original, no "elbo"; the discriminator's state is ours.
-    result_keys = (
+    result_keys: tuple[str, ...] = (
         "reconstruction_loss",
         "kl_loss",
         "regularizer",
