@@ -58,9 +58,11 @@ def test_gin_files_hold_what_the_original_files_hold(name):
         }
         assert [os.path.basename(path) for path in files] == sorted(expected)
         for path in files:
-            assert parsed(results.gin_dict(path)) == parsed(
-                expected[os.path.basename(path)]
-            )
+            found = parsed(results.gin_dict(path))
+            if kind == "model_configs":
+                # Original FactorVAEs always count an update as two steps.
+                assert found.pop("factor_vae.steps_per_update") == 2
+            assert found == parsed(expected[os.path.basename(path)])
 
 
 def parsed(content):
@@ -86,6 +88,22 @@ def test_models_of_the_unsupervised_study_are_those_that_they_are_named_after():
             found.append(type(make()).__name__)
     kinds = ("BetaVAE", "FactorVAE", "DIPVAE", "DIPVAE", "BetaTCVAE", "AnnealedVAE")
     assert found == [kind for kind in kinds for _ in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "arguments"),
+    [
+        ("unsupervised_study_v1", "factor_vae", ()),
+        ("few_labels_study", "s2_factor_vae", ([3, 4],)),
+    ],
+)
+def test_factor_vaes_count_each_update_as_two_steps(name, method, arguments):
+    study = published.STUDIES[name]
+    names = [setting["model.name"] for setting in study.settings]
+    lines = study.model_bindings(names.index(method))
+    with configuration.gin_configuration([study.model_file], lines):
+        make = gin.query_parameter("model.model").scoped_configurable_fn
+        assert make(*arguments).steps_per_update == 2
 
 
 def test_weak_study_has_each_combination_once():
