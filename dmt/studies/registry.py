@@ -88,7 +88,8 @@ def registered() -> dict[str, Registration]:
     for module in pkgutil.iter_modules(package.__path__, "dmt.studies."):
         if module.ispkg:
             importlib.import_module(module.name)
-    return dict(_registrations)
+    # By folder, whichever was imported first.
+    return dict(sorted(_registrations.items(), key=lambda item: item[1].place))
 
 
 def open_study(name: str, gin_bindings: Iterable[str] = (), **given: Any) -> Study:
