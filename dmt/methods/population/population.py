@@ -452,7 +452,8 @@ def _check_alike(members):
             f"Received: {[type(member).__name__ for member in members]}"
         )
     for _, _, fixed in others:
-        different = [n for n, value in first[2].items() if fixed.get(n) != value]
+        names = sorted(first[2].keys() | fixed.keys())
+        different = [name for name in names if first[2].get(name) != fixed.get(name)]
         if different:
             raise ValueError(
                 "The members of a population may differ in "
