@@ -73,14 +73,20 @@ class MultiTask(TrainableEncoder):
         self.split = (test_share, split_seed)
         self.max_test_images = max_test_images
 
+    @property
+    def learned(self):
+        """Numbers of the tasks that are learned, an int array."""
+        if self.only_task is None:
+            return np.arange(self.num_tasks)
+        return np.array([self.only_task])
+
     def make_networks(self, data):
         """Makes encoder and heads from the gin configuration."""
         names = self.tasks.names(data)
         if self.only_task is not None:
             last = len(names) - 1
             checks.integer("multi_task.only_task", self.only_task, low=0, high=last)
-        learned = range(len(names)) if self.only_task is None else [self.only_task]
-        self.learned = np.array(learned)
+        self.num_tasks = len(names)
         classes = self.tasks.num_classes(data)
         self.num_classes = [classes[task] for task in self.learned]
         encoder = architectures.make_gaussian_encoder(tuple(data.observation_shape))

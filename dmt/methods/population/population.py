@@ -23,8 +23,6 @@ from dmt.utils import checks
 
 FORMS = ("stacked", "unrolled")
 LEARNING_RATES = "learning_rates"
-# Attributes of a `keras.Model` that say nothing of what it computes.
-_OF_KERAS = ("name", "train_function", "test_function", "predict_function")
 
 
 @gin.configurable("population")
@@ -401,11 +399,11 @@ def architecture(model: TrainableModel) -> tuple:
     Args:
         model: an initialised `TrainableModel`.
     """
-    may_differ = {*_OF_KERAS, *model.hyperparameters, *model.choices}
+    others = {*_attributes_of_keras(), *model.hyperparameters, *model.choices}
     fixed = {
         name: _comparable(value)
         for name, value in vars(model).items()
-        if name not in may_differ and not name.startswith("_")
+        if name not in others
     }
     parts = [
         (type(layer).__name__, {**layer.get_config(), "name": None}, _numbers(layer))
@@ -414,6 +412,14 @@ def architecture(model: TrainableModel) -> tuple:
     ]
     shapes = [v.shape for v in model.variables]
     return type(model).__name__, (shapes, parts), fixed
+
+
+@functools.cache
+def _attributes_of_keras():
+    """Names of the attributes that every `keras.Model` has."""
+    model = keras.Model()
+    model.compile()
+    return frozenset(vars(model))
 
 
 def _numbers(layer):
@@ -452,7 +458,8 @@ def _check_alike(members):
             f"Received: {[type(member).__name__ for member in members]}"
         )
     for _, _, fixed in others:
-        different = [n for n, value in first[2].items() if fixed.get(n) != value]
+        names = sorted(first[2].keys() | fixed.keys())
+        different = [name for name in names if first[2].get(name) != fixed.get(name)]
         if different:
             raise ValueError(
                 "The members of a population may differ in "

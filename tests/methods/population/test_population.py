@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dmt.data import pipeline
+from dmt.methods.population import train_population
 from dmt.methods.population.population import Population, make_optimizer
 from dmt.methods.population.train_population import train_population_with_gin
 from dmt.methods.semi_supervised import mine
@@ -107,6 +108,19 @@ def root(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("DMT_DATA", str(tmp_path_factory.getbasetemp()))
 
 
+@pytest.fixture
+def sizes(monkeypatch):
+    """Numbers of members of the populations that are trained."""
+    sizes = []
+
+    def spy(members, **settings):
+        sizes.append(len(members))
+        return Population(members, **settings)
+
+    monkeypatch.setattr(train_population, "Population", spy)
+    return sizes
+
+
 def lines(family, k, **changes):
     return bindings(
         {
@@ -165,7 +179,7 @@ def check_same(found_dir, expected_dir):
         ("factor_vae", "unrolled"),
     ],
 )
-def test_member_is_the_single_run(family, form, tmp_path, monkeypatch):
+def test_member_is_the_single_run(family, form, tmp_path, monkeypatch, sizes):
     monkeypatch.setattr(
         mine,
         "make_optimizer",
@@ -174,6 +188,7 @@ def test_member_is_the_single_run(family, form, tmp_path, monkeypatch):
     changes = {"population__form": f"'{form}'"}
     together = runs(tmp_path / "together", family, range(2), **changes)
     train_population_with_gin(together)
+    assert sizes == [2]
     for (found, _, _), k in zip(together, range(2), strict=True):
         alone = tmp_path / f"alone_{k}"
         train_with_gin(alone, gin_bindings=lines(family, k))
@@ -210,11 +225,12 @@ def test_convolutions_and_resident_images(form, tmp_path):
 
 
 @pytest.mark.parametrize("resident", [False, True])
-def test_members_with_tasks_of_their_own(resident, tmp_path):
+def test_members_with_tasks_of_their_own(resident, tmp_path, sizes):
     together = runs(tmp_path, "multi_task", range(3), model__resident=str(resident))
     for k, (_, _, gin_lines) in enumerate(together):
         gin_lines.append(f"multi_task.only_task = {k}")
     train_population_with_gin(together)
+    assert sizes == [3]
     for k in range(3):
         alone = tmp_path / f"alone_{k}"
         gin_lines = [*lines("multi_task", k), f"multi_task.only_task = {k}"]
@@ -222,10 +238,11 @@ def test_members_with_tasks_of_their_own(resident, tmp_path):
         check_same(tmp_path / f"member_{k}", alone)
 
 
-def test_other_architectures_are_trained_beside(tmp_path):
+def test_other_architectures_are_trained_beside(tmp_path, sizes):
     together = runs(tmp_path / "together", "multi_task", range(3))
     together[1][2].append("multi_task.only_task = 1")
     train_population_with_gin(together)
+    assert sizes == [2, 1]
     for k in range(3):
         alone = tmp_path / f"alone_{k}"
         train_with_gin(alone, gin_bindings=together[k][2])
@@ -233,7 +250,7 @@ def test_other_architectures_are_trained_beside(tmp_path):
 
 
 @pytest.mark.slow
-def test_decoders_on_encoders_of_their_own(tmp_path):
+def test_decoders_on_encoders_of_their_own(tmp_path, sizes):
     for k in range(3):
         # The last has weights of the same shapes, but is another function.
         kind = "@fc_encoder" if k < 2 else "@tanh_encoder"
@@ -250,6 +267,7 @@ def test_decoders_on_encoders_of_their_own(tmp_path):
     train_population_with_gin(
         [(str(tmp_path / f"member_{k}"), [], own[k]) for k in range(3)]
     )
+    assert sizes == [2, 1]
     for k in range(3):
         train_with_gin(tmp_path / f"alone_{k}", gin_bindings=own[k])
         check_same(tmp_path / f"member_{k}", tmp_path / f"alone_{k}")
