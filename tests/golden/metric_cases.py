@@ -10,6 +10,7 @@ A case has a dataset, a representation, a seed and parameters, and one of
 import gin
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from dmt.evaluation.metrics import registry, utils
 from tests.golden import recipes
@@ -94,16 +95,29 @@ def check(case, function=None):
         assert next_draw == case["next_draw"]
     else:
         scores = function(*samples(case))
+    tolerances = _tolerances(case)
     for key, value in case.get("output", {}).items():
-        # Fairness was computed in single precision.
-        np.testing.assert_allclose(
-            scores[key], float(value), rtol=1e-6, atol=1e-9, err_msg=key
-        )
+        np.testing.assert_allclose(scores[key], float(value), err_msg=key, **tolerances)
     for key, (low, high, std) in case.get("spread", {}).items():
         margin = max(4 * std, 0.02)
         assert low - margin <= scores[key] <= high + margin, key
     if "error" in case:
         assert all(np.isfinite(v) for v in scores.values() if isinstance(v, float))
+
+
+def _tolerances(case):
+    # Fairness was computed in single precision.
+    tolerances = {"rtol": 1e-6, "atol": 1e-9}
+    # With the kernels of another processor, logistic regression stops at another point
+    # near the optimum, and one sample of a hundred may be classified differently.
+    blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    kernels = {info.get("architecture") for info in blas}
+    if not kernels <= {"SkylakeX", "Cooperlake", "SapphireRapids"}:
+        if case["metric"] == "modularity_explicitness":
+            tolerances["rtol"] = 1e-5
+        if "lr" in case["id"].partition("/")[0]:
+            tolerances["atol"] = 0.011
+    return tolerances
 
 
 def samples(case):
