@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from dmt.cli import table
 from dmt.utils import results
 from tests.helpers.runs import ROOT, TINY, bindings, call, printed
 
@@ -102,11 +101,6 @@ def test_scores_of_arrays():
     assert [float(x) for x in completeness.strip(" []\n").split(",")][:2] == [
         pytest.approx(1, abs=0.01)
     ] * 2
-
-
-def test_all_commands_are_described():
-    missing = [name for name in table.names() if not re.search(rf"\b{name}\b", README)]
-    assert not missing
 
 
 def test_commands_and_files_exist():
