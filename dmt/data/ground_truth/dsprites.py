@@ -10,11 +10,8 @@ import numpy as np
 from dmt.data import registry
 from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
 
-URL = (
-    "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
-    "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
-)
-_FILE_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
+FILE_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
+URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE_STEM}.hdf5"
 _FETCH = f"run `dmt_data fetch dsprites_full` or download {URL}"
 
 
@@ -96,10 +93,10 @@ def open_official_images(num_images):
 
 def _find_source(folder):
     for suffix in (".hdf5", ".npz"):
-        source = folder / f"{_FILE_STEM}{suffix}"
+        source = folder / f"{FILE_STEM}{suffix}"
         if source.is_file():
             return source
-    missing = folder / f"{_FILE_STEM}.hdf5 (or .npz)"
+    missing = folder / f"{FILE_STEM}.hdf5 (or .npz)"
     raise prepared.not_found("dSprites", missing, _FETCH, "dsprites_rendered")
 
 

@@ -16,6 +16,7 @@ from dmt.data.ground_truth import (
     dsprites_rendered,
     grid_data,
     ground_truth_data,
+    prepared,
     wrapped,
 )
 
@@ -53,14 +54,17 @@ def _kernels():
 
 
 class _RandomPixelSprites(wrapped.DatasetWrapper):
-    """Sprites of another dataset, with pixels that are drawn for each observation.
+    """Sprites of another dataset, with pixels that are drawn for each observation."""
 
-    Args:
-        name: the name of the dataset.
-        base: the `DSprites` that are drawn on.
-    """
+    def __init__(self, name, sprites):
+        """Takes the sprites.
 
-    observation_shape = [64, 64, 3]
+        Args:
+            name: the name of the dataset.
+            sprites: the `DSprites` that are drawn on.
+        """
+        super().__init__(name, sprites)
+        self.observation_shape = [64, 64, 3]
 
     def sample_observations_from_factors(self, factors, random_state):
         """Draws the sprites and their random pixels.
@@ -244,41 +248,32 @@ def load_scream():
 
     path = ground_truth_data.data_root() / "scream" / "scream.jpg"
     if not path.is_file():
-        raise ground_truth_data.DatasetNotFound(
-            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to this "
-            "path, or set the environment variable DMT_DATA to the folder that holds "
-            "'scream', or use 'texture_dsprites_rendered', which needs no file."
-        )
+        fetch = f"download {SCREAM_URL} to this path"
+        twin = "texture_dsprites_rendered"
+        raise prepared.not_found("The Scream", path, fetch, twin)
     with PIL.Image.open(path) as image:
         image.thumbnail((350, 274))
         return np.asarray(image.convert("RGB")) / 255
 
 
-@registry.dataset("color_dsprites")
-def color_dsprites():
-    """The official dSprites in random colours."""
-    return ColorDSprites("color_dsprites", dsprites.dsprites_full())
+def _on_official(kind, name):
+    return kind(name, dsprites.dsprites_full())
 
 
-@registry.dataset("color_dsprites_rendered")
-def color_dsprites_rendered():
-    """The dSprites of dsprites_rendered in random colours."""
-    return ColorDSprites(
-        "color_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+def _on_rendered(kind, name):
+    return kind(name, dsprites_rendered.dsprites_rendered())
+
+
+for _name, _kind, _look in (
+    ("color_dsprites", ColorDSprites, "in random colours"),
+    ("noisy_dsprites", NoisyDSprites, "on random noise"),
+    ("abstract_dsprites", AbstractDSprites, "in the colours of abstract reasoning"),
+):
+    registry.dataset(_name, f"The official dSprites {_look}")(
+        functools.partial(_on_official, _kind, _name)
     )
-
-
-@registry.dataset("noisy_dsprites")
-def noisy_dsprites():
-    """The official dSprites on random noise."""
-    return NoisyDSprites("noisy_dsprites", dsprites.dsprites_full())
-
-
-@registry.dataset("noisy_dsprites_rendered")
-def noisy_dsprites_rendered():
-    """The dSprites of dsprites_rendered on random noise."""
-    return NoisyDSprites(
-        "noisy_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+    registry.dataset(f"{_name}_rendered", f"The dSprites of dsprites_rendered {_look}")(
+        functools.partial(_on_rendered, _kind, f"{_name}_rendered")
     )
 
 
@@ -298,17 +293,3 @@ def texture_dsprites_rendered():
     )
     data.renderer_version += f"-{_TEXTURE_VERSION}"
     return data
-
-
-@registry.dataset("abstract_dsprites")
-def abstract_dsprites():
-    """The official dSprites in the colours of abstract reasoning."""
-    return AbstractDSprites("abstract_dsprites", dsprites.dsprites_full())
-
-
-@registry.dataset("abstract_dsprites_rendered")
-def abstract_dsprites_rendered():
-    """The dSprites of dsprites_rendered in the colours of abstract reasoning."""
-    return AbstractDSprites(
-        "abstract_dsprites_rendered", dsprites_rendered.dsprites_rendered()
-    )

@@ -34,25 +34,12 @@ class PooledData(wrapped.DatasetWrapper):
                 f"Received: factor={factor!r}"
             )
         self._factor = factor
-        self._shape = [height // factor, width // factor, channels]
+        self.observation_shape = [height // factor, width // factor, channels]
         self.size = base.size
+        self.is_grid = base.is_grid
+        self.has_grid_draws = base.has_grid_draws
         self.indices_of = base.indices_of
         self.factors_at = base.factors_at
-
-    @property
-    def observation_shape(self):
-        """[height, width, channels]."""
-        return self._shape
-
-    @property
-    def is_grid(self):
-        """See `GroundTruthData.is_grid`."""
-        return self._base.is_grid
-
-    @property
-    def has_grid_draws(self):
-        """See `GroundTruthData.has_grid_draws`."""
-        return self._base.has_grid_draws
 
     def images_at(self, indices):
         """Images at the indices, rounded half up: uint8, (n, *observation_shape)."""

@@ -15,7 +15,7 @@ from dmt.data.ground_truth import grid_data, ground_truth_data, prepared, state_
 from dmt.utils import stages
 
 _FETCH = "run `dmt_data fetch smallnorb`"
-_PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
+PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
 # The first number of a file tells its type.
 _MAGIC = {np.dtype("u1"): 507333717, np.dtype("<i4"): 507333716}
 
@@ -47,10 +47,10 @@ class SmallNORB(grid_data.GridData):
         """
         root = ground_truth_data.data_root() / "small_norb"
         dat, cat, info = (
-            [_find(root, part, kind) for part in _PARTS]
+            [_find(root, part, kind) for part in PARTS]
             for kind in ("dat", "cat", "info")
         )
-        count = math.prod(self.factor_sizes) // len(_PARTS)
+        count = math.prod(self.factor_sizes) // len(PARTS)
         features = np.column_stack([_read(cat, (count,)), _read(info, (count, 4))])
         # Azimuths are 0, 2, ..., 34.
         features[:, 3] //= 2

@@ -128,7 +128,7 @@ def test_other_key_is_one_clear_error(root):
 def test_number_of_images_is_named(root):
     write(root)
     with pytest.raises(ValueError, match="1036800 or 460800"):
-        mpi3d.mpi3d_real()
+        mpi3d.MPI3D("mpi3d_real")
 
 
 class Marking:
