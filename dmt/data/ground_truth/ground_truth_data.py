@@ -87,6 +87,22 @@ class GroundTruthData:
         """Name of each factor."""
         return [f"Factor {i}" for i in range(self.num_factors)]
 
+    def indexed_size(self, user: str) -> int:
+        """`size`, for a user that needs indices.
+
+        Args:
+            user: what needs them, for the message.
+
+        Raises:
+            ValueError: if observations have no indices.
+        """
+        if self.size is None:
+            raise ValueError(
+                f"{user} needs a dataset whose images have indices. "
+                f"Received: {self.name}, which draws random pixels"
+            )
+        return self.size
+
     def prepare(self) -> None:
         """Writes files that later uses read, if drawing the images takes long."""
 

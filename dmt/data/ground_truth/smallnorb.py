@@ -63,11 +63,7 @@ class SmallNORB(grid_data.GridData):
             (len(features), *self.observation_shape),
             self._pixel_type,
         )
-        in_order = state_space.index_to_factors(
-            np.arange(len(features)), self.factor_sizes
-        )
-        rows = atoms.features_to_index(in_order)
-        super().__init__("smallnorb", [0, 2, 3, 4], images, rows)
+        super().__init__("smallnorb", [0, 2, 3, 4], images, atoms.rows)
 
     def _read_images(self, dat, count):
         for source in dat:
@@ -129,17 +125,10 @@ def _read(sources, shape):
 
 
 def _read_chunks(source, dtype, shape):
-    """Yields the rows of a binary matrix, some at a time.
+    """Yields the rows of a matrix of that type and shape: arrays (n, *shape[1:]).
 
-    Args:
-        source: a file, compressed if its name ends in .gz. It holds a number that tells
-            the type, the number of dimensions, the sizes of at least three dimensions,
-            and the values.
-        dtype: the type that the values must have.
-        shape: the shape that the matrix must have.
-
-    Yields:
-        Arrays of shape (n, *shape[1:]).
+    A file holds a number that tells the type, the number of dimensions, the sizes of at
+    least three dimensions, and the values.
     """
     dtype = np.dtype(dtype)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize

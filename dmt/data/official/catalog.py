@@ -179,14 +179,11 @@ def _celeba_file(name, size, sha256):
 
 
 def _trifinger(name, folder, description, num_images, images="images.tar"):
-    sizes = {
-        factor: len(values)
-        for factor, values in trifinger.stored_values(folder).items()
-    }
+    values = trifinger.stored_values(folder)
     return Dataset(
         name=name,
         description=description,
-        factors={factor: size for factor, size in sizes.items() if size > 1},
+        factors={name: len(known) for name, known in values.items() if len(known) > 1},
         num_images=num_images,
         image_shape=(128, 128, 3),
         licence="not stated",

@@ -132,7 +132,7 @@ def test_rendered_variants_say_so(data):
 def test_official_variants_need_the_official_file(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DMT_DATA", str(tmp_path))
     with pytest.raises(ground_truth_data.DatasetNotFound, match="dsprites_rendered"):
-        getattr(dsprites_variants, f"{name}_dsprites")()
+        registry.open_dataset(f"{name}_dsprites")
 
 
 def test_abstract_images_are_rounded_observations():
