@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -104,7 +105,7 @@ class RandomTasks(Tasks):
         checks.one_of("random_tasks.factor_scaling", factor_scaling, SCALINGS)
         checks.one_of("random_tasks.factor_subset", factor_subset, SUBSETS)
         self._num_tasks = num_tasks
-        self._facts = {
+        self._facts: dict[str, Any] = {
             "depth": depth,
             "width": width,
             "scale": scale,
