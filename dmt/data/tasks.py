@@ -151,15 +151,7 @@ class RandomTasks(Tasks):
         return np.stack(columns, axis=1)
 
     def inputs(self, factors: np.ndarray, factor_sizes: Sequence[int]) -> np.ndarray:
-        """Scales factors to inputs of the networks.
-
-        Args:
-            factors: int array (n, num_factors).
-            factor_sizes: number of values of each factor.
-
-        Returns:
-            float32 array (n, num_factors).
-        """
+        """Scales factors to inputs of the networks; shapes as in `unit_factors`."""
         if self._facts["factor_scaling"] == "index":
             return np.asarray(factors, dtype=np.float32)
         scaled = unit_factors(factors, factor_sizes)
@@ -246,10 +238,8 @@ class LabelTasks(Tasks):
         classification: Sequence[str | int] = (),
         path: str | None = None,
     ):
-        for name, columns in (
-            ("regression", regression),
-            ("classification", classification),
-        ):
+        given = {"regression": regression, "classification": classification}
+        for name, columns in given.items():
             if not isinstance(columns, (list, tuple)):
                 raise ValueError(
                     f"label_tasks.{name} must be a list of columns. "

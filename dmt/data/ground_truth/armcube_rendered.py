@@ -213,8 +213,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         Args:
             num: number of scenes.
             random_state: numpy RandomState.
-            fixed: dictionary from the number of a factor to its value, or to num
-                values; None to draw all factors.
+            fixed: see `sample_factors_given`; None to draw all factors.
 
         Returns:
             int64 array of shape (num, 7), uniform over the feasible scenes with the
@@ -272,7 +271,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         images = np.empty((len(factors), *self.observation_shape), dtype=np.uint8)
         look, kernels = self._look, _kernels()
         view = kernels.view(look, self.observation_shape[0])
-        kernels.render(_plain(factors), self._colors, look.noise, *view, images)
+        kernels.render(_plain(factors), self._colors, look.noise, view, images)
         return images
 
 

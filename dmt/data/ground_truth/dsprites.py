@@ -8,7 +8,7 @@ official file writes them to a folder of prepared files. Later uses memory-map t
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
+from dmt.data.ground_truth import grid_data, prepared
 
 FILE_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE_STEM}.hdf5"
@@ -85,19 +85,11 @@ def open_official_images(num_images):
     Returns:
         uint8 array or memory map of shape (num_images, 512).
     """
-    source = _find_source(ground_truth_data.data_root() / "dsprites")
+    paths = [f"dsprites/{FILE_STEM}{suffix}" for suffix in (".hdf5", ".npz")]
+    source = prepared.find("dSprites", paths, _FETCH, "dsprites_rendered")
     return prepared.open_images(
         "dsprites", [source], lambda: _read(source, num_images), (num_images, 512)
     )
-
-
-def _find_source(folder):
-    for suffix in (".hdf5", ".npz"):
-        source = folder / f"{FILE_STEM}{suffix}"
-        if source.is_file():
-            return source
-    missing = folder / f"{FILE_STEM}.hdf5 (or .npz)"
-    raise prepared.not_found("dSprites", missing, _FETCH, "dsprites_rendered")
 
 
 def _read(source, num_images):

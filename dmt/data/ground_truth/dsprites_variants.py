@@ -15,7 +15,6 @@ from dmt.data.ground_truth import (
     dsprites,
     dsprites_rendered,
     grid_data,
-    ground_truth_data,
     prepared,
     wrapped,
 )
@@ -246,11 +245,8 @@ def load_scream():
     """
     import PIL.Image
 
-    path = ground_truth_data.data_root() / "scream" / "scream.jpg"
-    if not path.is_file():
-        fetch = f"download {SCREAM_URL} to this path"
-        twin = "texture_dsprites_rendered"
-        raise prepared.not_found("The Scream", path, fetch, twin)
+    fetch, twin = f"download {SCREAM_URL} to this path", "texture_dsprites_rendered"
+    path = prepared.find("The Scream", ["scream/scream.jpg"], fetch, twin)
     with PIL.Image.open(path) as image:
         image.thumbnail((350, 274))
         return np.asarray(image.convert("RGB")) / 255

@@ -8,7 +8,7 @@ import functools
 import math
 
 from dmt.data import registry
-from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
+from dmt.data.ground_truth import grid_data, prepared
 
 # File and description of each dataset.
 _DATASETS = {
@@ -62,10 +62,9 @@ class MPI3D(grid_data.GridData):
             DatasetNotFound: if there is no official file.
             ValueError: if the official file is damaged.
         """
-        source = ground_truth_data.data_root() / name / _DATASETS[name][0]
         fetch = f"run `dmt_data fetch {name}`"
-        if not source.is_file():
-            raise prepared.not_found(name, source, fetch, "armcube_rendered")
+        path = f"{name}/{_DATASETS[name][0]}"
+        source = prepared.find(name, [path], fetch, "armcube_rendered")
         with prepared.naming_damage(source, fetch):
             shape, dtype = prepared.npz_layout(source, "images")
             self.factor_sizes = self._sizes(shape)

@@ -13,18 +13,22 @@ from dmt.data.ground_truth import wrapped
 from dmt.utils import checks, stages
 
 
+@registry.dataset("pooled")
+@stages.configurable("pooled", "dataset")
 class PooledData(wrapped.DatasetWrapper):
-    """Another dataset whose pixels are means of square blocks.
+    """Another dataset at lower resolution: pixels are means of square blocks.
 
     Args:
-        base: the `GroundTruthData`.
-        factor: side of the blocks in pixels, at least 2, divides height and width.
+        base: name of the dataset, or a reference to a configurable that makes it.
+        factor: side of the blocks in pixels, at least 2.
 
     Raises:
-        ValueError: if the factor is another number.
+        ValueError: if the factor does not divide height and width, or the base is not
+            another dataset.
     """
 
-    def __init__(self, base, factor):
+    def __init__(self, base=gin.REQUIRED, factor=2):
+        base = wrapped.open_base(base, "pooled")
         super().__init__("pooled", base)
         height, width, channels = base.observation_shape
         checks.integer("pooled.factor", factor, low=2)
@@ -66,19 +70,3 @@ class PooledData(wrapped.DatasetWrapper):
         for block in blocks[1:]:
             sums += block
         return sums
-
-
-@registry.dataset("pooled")
-@stages.configurable("pooled", "dataset")
-def pooled(base=gin.REQUIRED, factor=2):
-    """Another dataset at lower resolution: pixels are means of square blocks.
-
-    Args:
-        base: name of the dataset, or a reference to a configurable that makes it.
-        factor: side of the blocks in pixels.
-
-    Raises:
-        ValueError: if the factor does not divide height and width, or the base is not
-            another dataset.
-    """
-    return PooledData(wrapped.open_base(base, "pooled"), factor)

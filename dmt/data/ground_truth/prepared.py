@@ -49,6 +49,28 @@ def not_found(name, path, fetch, rendered=None):
     )
 
 
+def find(name, paths, fetch, rendered=None):
+    """Finds an official file in the data root.
+
+    Args:
+        name: the name of the dataset.
+        paths: where the file may be, relative to the data root. The suffixes of all
+            but the first are those of other formats.
+        fetch: see `not_found`.
+        rendered: see `not_found`.
+
+    Raises:
+        DatasetNotFound: if none is there.
+    """
+    places = [ground_truth_data.data_root() / path for path in paths]
+    for place in places:
+        if place.is_file():
+            return place
+    others = [f" (or {''.join(other.suffixes)})" for other in places[1:]]
+    missing = places[0].with_name("".join([places[0].name, *others]))
+    raise not_found(name, missing, fetch, rendered)
+
+
 @contextlib.contextmanager
 def naming_damage(source, fetch):
     """Turns any error of reading a damaged file into one line.
@@ -93,11 +115,9 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
         ValueError: if a source is damaged, or no folder can take the prepared files.
     """
     fingerprint = _fingerprint(sources)
-    for folder in _folders(name):
-        if _is_sealed(folder, fingerprint):
-            images = _map(folder, shape, dtype) if mapped is None else mapped
-            if images is not None:
-                return in_memory(images)
+    images = _open_sealed(name, fingerprint, shape, dtype, mapped)
+    if images is not None:
+        return images
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     folder = _folder_with_room(name, num_bytes if mapped is None else 0)
     logger.info("Preparing %s in %s, this happens once.", name, folder)
@@ -136,11 +156,15 @@ def open_computed(name, facts, shape, dtype="uint8"):
     Returns:
         Array or memory map of that shape and type, read-only; None if it is not there.
     """
+    return _open_sealed(name, {"format": _FORMAT, **facts}, shape, dtype)
+
+
+def _open_sealed(name, facts, shape, dtype, mapped=None):
     for folder in _folders(name):
-        if _is_sealed(folder, {"format": _FORMAT, **facts}):
-            rows = _map(folder, shape, dtype)
-            if rows is not None:
-                return in_memory(rows)
+        if _is_sealed(folder, facts):
+            images = _map(folder, shape, dtype) if mapped is None else mapped
+            if images is not None:
+                return in_memory(images)
     return None
 
 

@@ -45,16 +45,14 @@ class SmallNORB(grid_data.GridData):
             DatasetNotFound: if an official file is missing.
             ValueError: if one is damaged.
         """
-        root = ground_truth_data.data_root() / "small_norb"
         dat, cat, info = (
-            [_find(root, part, kind) for part in PARTS]
-            for kind in ("dat", "cat", "info")
+            [_find(part, kind) for part in PARTS] for kind in ("dat", "cat", "info")
         )
         count = math.prod(self.factor_sizes) // len(PARTS)
         features = np.column_stack([_read(cat, (count,)), _read(info, (count, 4))])
         # Azimuths are 0, 2, ..., 34.
         features[:, 3] //= 2
-        with prepared.naming_damage(root, _FETCH):
+        with prepared.naming_damage(dat[0].parent, _FETCH):
             atoms = state_space.StateSpaceAtomIndex(self.factor_sizes, features)
         images = prepared.open_images(
             self._folder,
@@ -109,13 +107,9 @@ def smallnorb(unclipped=False):
     return UnclippedSmallNORB() if unclipped else SmallNORB()
 
 
-def _find(root, part, kind):
-    path = root / f"smallnorb-{part}-{kind}.mat"
-    for source in (path, path.with_name(f"{path.name}.gz")):
-        if source.is_file():
-            return source
-    missing = path.with_name(f"{path.name} (or .mat.gz)")
-    raise prepared.not_found("smallnorb", missing, _FETCH)
+def _find(part, kind):
+    path = f"small_norb/smallnorb-{part}-{kind}.mat"
+    return prepared.find("smallnorb", [path, f"{path}.gz"], _FETCH)
 
 
 def _read(sources, shape):

@@ -132,6 +132,7 @@ class ImageTable(FactorTable):
         factor_names: Sequence[str],
         factors_num_values: Sequence[int] | None = None,
         rows: np.ndarray | None = None,
+        origin: str = "user",
     ):
         """Joins factors and images.
 
@@ -144,9 +145,11 @@ class ImageTable(FactorTable):
             factors_num_values: see `FactorTable`.
             rows: int array of shape (n,), the number of the image of each row of
                 factors; None if they are in the same order.
+            origin: see `GroundTruthData`.
         """
         super().__init__(factors, factors_num_values)
         self.name = name
+        self.origin = origin
         self.factor_names = list(factor_names)
         self.observation_shape = list(images.shape[1:])
         self._images = images

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import celeba, grid_data, prepared, state_space
+from dmt.data.ground_truth import celeba, grid_data, prepared, state_space, table_data
 from dmt.data.ground_truth.dsprites import DSprites
 from dmt.data.ground_truth.ground_truth_data import DatasetNotFound
 from dmt.data.ground_truth.shapes3d import Shapes3D
@@ -58,11 +58,14 @@ def celeb_a():
     def scaled(images):
         return np.stack([celeba.crop_and_scale(Image.fromarray(i)) for i in images])
 
-    sizes = [source.splits[split].num_examples for split in celeba.SPLITS]
-    rows = celeba.rows_of_split(np.repeat(np.arange(len(sizes)), sizes))
+    parts = [source.splits[split].num_examples for split in celeba.SPLITS]
+    rows = celeba.rows_of_split(np.repeat(np.arange(len(parts)), parts))
     attributes = source.labels(labels_of, len(names))
     images = source.images(scaled, (celeba.IMAGE_SIZE, celeba.IMAGE_SIZE, 3))
-    return celeba.make_table("tfds/celeb_a", images, attributes, names, rows)
+    sizes = [2] * len(names)
+    return table_data.ImageTable(
+        "tfds/celeb_a", images, attributes[rows], names, sizes, rows, "official"
+    )
 
 
 def _scale_to_64(images):
@@ -152,31 +155,23 @@ class _Source:
     def labels(self, labels_of, num_labels):
         """Labels of all examples: int64, shape (n, num_labels)."""
 
-        def read():
-            for examples in self._batches(with_images=False):
-                columns = [np.asarray(c, np.int64) for c in labels_of(examples)]
-                yield np.stack(columns, axis=1)
+        def convert(examples):
+            columns = [np.asarray(c, np.int64) for c in labels_of(examples)]
+            return np.stack(columns, axis=1)
 
-        return prepared.open_images(
-            f"tfds/{self._name}/labels",
-            self._files,
-            read,
-            (self._num_examples, num_labels),
-            "int64",
-        )
+        return self._open("labels", convert, (num_labels,), "int64")
 
     def images(self, convert, shape):
         """Images of all examples: uint8, shape (n, *shape)."""
+        return self._open("images", lambda e: convert(e["image"]), shape, "uint8")
 
-        def read():
-            for examples in self._batches(with_images=True):
-                yield convert(examples["image"])
-
+    def _open(self, kind, convert, shape, dtype):
         return prepared.open_images(
-            f"tfds/{self._name}/images",
+            f"tfds/{self._name}/{kind}",
             self._files,
-            read,
+            lambda: map(convert, self._batches(with_images=kind == "images")),
             (self._num_examples, *shape),
+            dtype,
         )
 
     def _batches(self, with_images):

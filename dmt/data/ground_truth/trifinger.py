@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import ground_truth_data, prepared, table_data
+from dmt.data.ground_truth import prepared, table_data
 from dmt.utils import checks, stages
 
 # Values of the stored factors, two of which are constant. The files hold them in a
@@ -72,13 +72,12 @@ def open_trifinger(name, folder, image_size=64):
         f"run `dmt_data add {name} PATH` on the files that you got from the authors of "
         "https://arxiv.org/abs/2010.14407"
     )
-    root = ground_truth_data.data_root() / "robot_finger_datasets" / folder
     is_real = folder == "finger_real"
-    labels_file = root / f"{folder}_labels.npz"
-    images_file = root / f"{folder}_images.{'npz' if is_real else 'tar'}"
-    for file in (labels_file, images_file):
-        if not file.is_file():
-            raise prepared.not_found(name, file, fetch)
+    stem = f"robot_finger_datasets/{folder}/{folder}"
+    labels_file, images_file = (
+        prepared.find(name, [f"{stem}_{part}"], fetch)
+        for part in ("labels.npz", "images.npz" if is_real else "images.tar")
+    )
     stored = stored_values(folder)
     with prepared.naming_damage(labels_file, fetch):
         numbers = _value_numbers(_labels(labels_file), stored)
@@ -101,16 +100,15 @@ def open_trifinger(name, folder, image_size=64):
     sizes = np.array([len(known) for known in stored.values()])
     names = np.array(list(stored))
     varies = sizes > 1
-    table = table_data.ImageTable(
+    return table_data.ImageTable(
         name,
         images,
         numbers[:, varies],
         names[varies].tolist(),
         sizes[varies].tolist(),
         rows,
+        "official",
     )
-    table.origin = "official"
-    return table
 
 
 for _name, _folder, _description in (

@@ -192,7 +192,7 @@ def add_all(
     given = Path(path).expanduser()
     if not given.exists():
         raise FileNotFoundError(f"There is no {given}.")
-    place = os.symlink if link else shutil.copyfile
+    place: Callable = os.symlink if link else shutil.copyfile
     sources = _sources(given, dataset)
     names = [[form.name for form in file.forms] for file in dataset.files]
     with contextlib.ExitStack() as stack:

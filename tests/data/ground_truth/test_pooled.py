@@ -178,4 +178,4 @@ def test_factor_out_of_range(factor):
 )
 def test_base_must_be_another_dataset(base, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
-        pooled.pooled(base)
+        pooled.PooledData(base)
