@@ -1,5 +1,6 @@
 """dmt_data: what datasets there are, and how their files come to this machine."""
 
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -14,9 +15,11 @@ def _data(flags, verb, *arguments):
     from dmt.utils import configuration
 
     registry.import_shipped()  # Gin must know the parameters that it parses.
-    step, options, *_ = _STEPS[verb]
+    step = _STEPS[verb][0]
+    # After the arguments of a verb come the flags that it takes.
+    names = list(inspect.signature(step).parameters)[len(arguments) :]
     with configuration.gin_configuration(flags.gin_config, flags.gin_bindings):
-        step(*arguments, **{name: flags[name].value for name in options})
+        step(*arguments, **{name: flags[name].value for name in names})
 
 
 def list_datasets():
@@ -270,26 +273,20 @@ def _print_facts(*facts):
     print(*(f"  {line}" for line in lines), sep="\n")
 
 
-# Function of each verb, the flags that it takes, its arguments, and what it does.
-_STEPS: dict[str, tuple[Callable, tuple[str, ...], tuple[str, ...], str]] = {
-    "list": (list_datasets, (), (), "all datasets and which are here"),
-    "info": (info, (), ("NAME",), "factors, licence, files and where they come from"),
-    "fetch": (fetch, ("accept_licence",), ("NAME",), "downloads the files"),
+# Function of each verb, its arguments, and what it does.
+_STEPS: dict[str, tuple[Callable, tuple[str, ...], str]] = {
+    "list": (list_datasets, (), "all datasets and which are here"),
+    "info": (info, ("NAME",), "factors, licence, files and where they come from"),
+    "fetch": (fetch, ("NAME",), "downloads the files"),
     "add": (
         add,
-        ("link",),
         ("NAME", "PATH"),
         "takes files fetched elsewhere: file, folder, archive",
     ),
-    "verify": (verify, (), ("NAME",), "checks the files"),
-    "prepare": (prepare, (), ("NAME",), "does now what the first use would do"),
-    "compare": (
-        compare,
-        (),
-        ("NAME", "NAME"),
-        "how far the images of two datasets agree",
-    ),
-    "show": (show, ("output_path", "overwrite"), ("NAME",), "writes a sheet of images"),
+    "verify": (verify, ("NAME",), "checks the files"),
+    "prepare": (prepare, ("NAME",), "does now what the first use would do"),
+    "compare": (compare, ("NAME", "NAME"), "how far the images of two datasets agree"),
+    "show": (show, ("NAME",), "writes a sheet of images"),
 }
 _FLAGS = (
     Flag("accept_licence", "bool", False, "fetch: whether you accept the terms."),
@@ -305,6 +302,6 @@ COMMANDS = (
         "current one.",
         _FLAGS,
         _data,
-        verbs={verb: facts[2:] for verb, facts in _STEPS.items()},
+        verbs={verb: facts[1:] for verb, facts in _STEPS.items()},
     ),
 )

@@ -17,7 +17,7 @@ pyproject.toml:
     [project.entry-points."dmt.datasets"]
     my_data = "my_package.my_module:MyData"
 
-A module that is not installed calls `register`, and a gin file imports it.
+A module that is not installed calls `register`, and a gin file imports the module.
 """
 
 import difflib

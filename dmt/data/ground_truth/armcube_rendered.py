@@ -26,35 +26,20 @@ _GEOMETRY_SIZES = [30, 30, 30, 30, 30, 10]
 
 
 class Look(NamedTuple):
-    """What differs between the domains: camera, light, surfaces and noise.
+    """What differs between the domains: camera, light, surfaces and noise."""
 
-    Attributes:
-        camera: position in metres, x to the right, y away from the viewer, z up.
-        target: the point in the centre of the picture.
-        tangent: tangent of half the field of view.
-        light: direction to the lamp, of any length.
-        light_color: brightness of each channel.
-        ambient: brightness that depends on no direction.
-        diffuse: brightness that depends on the direction to the lamp.
-        frontal: brightness that depends on the direction to the camera.
-        stage: colour, 0 to 255.
-        ground: colour, 0 to 255.
-        texture: how far the stage and the ground vary around their colours, 0 to 1.
-        noise: largest change of a pixel, 0 to 255.
-    """
-
-    camera: tuple
-    target: tuple
-    tangent: float
-    light: tuple
-    light_color: tuple
-    ambient: float
-    diffuse: float
-    frontal: float
-    stage: tuple
-    ground: tuple
-    texture: float
-    noise: float
+    camera: tuple  # Position in metres, x to the right, y away from the viewer, z up.
+    target: tuple  # The point in the centre of the picture.
+    tangent: float  # Tangent of half the field of view.
+    light: tuple  # Direction to the lamp, of any length.
+    light_color: tuple  # Brightness of each channel.
+    ambient: float  # Brightness that depends on no direction.
+    diffuse: float  # Brightness that depends on the direction to the lamp.
+    frontal: float  # Brightness that depends on the direction to the camera.
+    stage: tuple  # Colour, 0 to 255.
+    ground: tuple  # Colour, 0 to 255.
+    texture: float  # How far stage and ground vary around their colours, 0 to 1.
+    noise: float  # Largest change of a pixel, 0 to 255.
 
 
 PLAIN = Look(
@@ -162,7 +147,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         ]
 
         def draw(executor):
-            # As many at once as are drawn at once, so that few wait for the disk.
+            # One block for each thread at a time, so that few blocks wait in memory.
             for first in range(0, len(blocks), num_threads):
                 batch = blocks[first : first + num_threads]
                 yield from executor.map(self._draw_at, batch)

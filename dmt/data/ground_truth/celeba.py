@@ -15,6 +15,7 @@ from dmt.utils import checks, stages
 
 IMAGE_SIZE = 64
 SPLITS = ("train", "validation", "test")
+_FILES = ("img_align_celeba.zip", "list_attr_celeba.txt", "list_eval_partition.txt")
 _CROP = 178
 _CHUNK = 256
 _FETCH = (
@@ -60,12 +61,7 @@ def celeba():
         ValueError: if a file is damaged.
     """
     archive, attribute_list, partition_list = (
-        prepared.find("celeba", [f"celeba/{name}"], _FETCH)
-        for name in (
-            "img_align_celeba.zip",
-            "list_attr_celeba.txt",
-            "list_eval_partition.txt",
-        )
+        prepared.find("celeba", [f"celeba/{name}"], _FETCH) for name in _FILES
     )
     with prepared.naming_damage(attribute_list, _FETCH):
         names, attribute_names, attributes = _read_attributes(attribute_list)

@@ -55,7 +55,12 @@ class DSprites(grid_data.GridData):
         self._packed_images = self._open_images()
 
     def _open_images(self):
-        return open_official_images(self.size)
+        """The bit-packed pictures: uint8 array or memory map of shape (size, 512)."""
+        paths = [f"dsprites/{FILE_STEM}{suffix}" for suffix in (".hdf5", ".npz")]
+        source = prepared.find("dSprites", paths, _FETCH, "dsprites_rendered")
+        return prepared.open_images(
+            "dsprites", [source], lambda: _read(source, self.size), (self.size, 512)
+        )
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, 0 or 255, shape (n, 64, 64, 1)."""
@@ -74,22 +79,6 @@ def dsprites_full():
 def dsprites_noshape():
     """The official dSprites with a random shape that is no factor."""
     return DSprites([2, 3, 4, 5], "dsprites_noshape")
-
-
-def open_official_images(num_images):
-    """Opens the bit-packed pictures, preparing them at the first use.
-
-    Args:
-        num_images: number of pictures that the official file must hold.
-
-    Returns:
-        uint8 array or memory map of shape (num_images, 512).
-    """
-    paths = [f"dsprites/{FILE_STEM}{suffix}" for suffix in (".hdf5", ".npz")]
-    source = prepared.find("dSprites", paths, _FETCH, "dsprites_rendered")
-    return prepared.open_images(
-        "dsprites", [source], lambda: _read(source, num_images), (num_images, 512)
-    )
 
 
 def _read(source, num_images):

@@ -141,15 +141,11 @@ class AbstractDSprites(grid_data.GridData):
         6 - position y (32).
     """
 
-    factor_sizes = [5, 6, 3, 6, 40, 32, 32]
+    factor_sizes = [5, 6, *dsprites.DSprites.factor_sizes[1:]]
     state_space_names = [
         "background color",
         "object color",
-        "shape",
-        "scale",
-        "orientation",
-        "position x",
-        "position y",
+        *dsprites.DSprites.state_space_names[1:],
     ]
     observation_shape = [64, 64, 3]
 
@@ -175,22 +171,17 @@ class AbstractDSprites(grid_data.GridData):
         Returns:
             float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
-        indices = self.indices_of(factors, random_state)
-        return self._colored(
-            indices,
-            _OBJECT_COLORS.astype(np.float32),
-            _BACKGROUND_COLORS.astype(np.float32),
-        )
+        return self._colored(self.indices_of(factors, random_state), np.float32)
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, shape (n, 64, 64, 3)."""
-        object_colors, background_colors = (
-            np.rint(255 * colors).astype(np.uint8)
-            for colors in (_OBJECT_COLORS, _BACKGROUND_COLORS)
+        return self._colored(
+            self.checked(indices), lambda colors: np.rint(255 * colors).astype(np.uint8)
         )
-        return self._colored(self.checked(indices), object_colors, background_colors)
 
-    def _colored(self, indices, object_colors, background_colors):
+    def _colored(self, indices, convert):
+        object_colors = convert(_OBJECT_COLORS)
+        background_colors = convert(_BACKGROUND_COLORS)
         colors, sprites = np.divmod(indices, self._sprites.size)
         background, foreground = np.divmod(colors, len(object_colors))
         masks = self._sprites.images_at(sprites).reshape(-1, 64 * 64)

@@ -66,8 +66,8 @@ def find(name, paths, fetch, rendered=None):
     for place in places:
         if place.is_file():
             return place
-    others = [f" (or {''.join(other.suffixes)})" for other in places[1:]]
-    missing = places[0].with_name("".join([places[0].name, *others]))
+    others = "".join(f" (or {''.join(other.suffixes)})" for other in places[1:])
+    missing = places[0].with_name(places[0].name + others)
     raise not_found(name, missing, fetch, rendered)
 
 

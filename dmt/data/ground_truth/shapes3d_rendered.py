@@ -49,16 +49,17 @@ class RenderedShapes3D(grid_data.GridData):
     renderer_version = "1"
     factor_sizes = shapes3d.Shapes3D.factor_sizes
     state_space_names = shapes3d.Shapes3D.state_space_names
-    observation_shape = [64, 64, 3]
 
-    def __init__(self, name="shapes3d_rendered"):
+    def __init__(self, name="shapes3d_rendered", resolution=64):
         """Sets up the grid; scenes are drawn when they are first asked for.
 
         Args:
             name: the name of the dataset.
+            resolution: height and width of the pictures.
         """
         super().__init__(name)
-        self._maps = _maps(self.observation_shape[0])
+        self.observation_shape = [resolution, resolution, 3]
+        self._maps = _maps(resolution)
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, shape (n, *observation_shape)."""
@@ -73,12 +74,6 @@ class RenderedShapes3D(grid_data.GridData):
         colors = np.stack([_COLORS[floor], _COLORS[wall], _COLORS[thing]], axis=1)
         _kernels().mix(maps, scenes, colors.astype(np.int32), images)
         return images.reshape(-1, *self.observation_shape)
-
-
-class LargeRenderedShapes3D(RenderedShapes3D):
-    """The same pictures at 128x128."""
-
-    observation_shape = [128, 128, 3]
 
 
 def _draw(resolution, scenes):
@@ -108,4 +103,4 @@ def shapes3d_rendered():
 @registry.dataset("shapes3d_rendered_128")
 def shapes3d_rendered_128():
     """The pictures of shapes3d_rendered at 128x128."""
-    return LargeRenderedShapes3D("shapes3d_rendered_128")
+    return RenderedShapes3D("shapes3d_rendered_128", resolution=128)

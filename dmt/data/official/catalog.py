@@ -72,10 +72,7 @@ _DSPRITES_FILE = _dsprites_file(
     },
     or_else=(_DSPRITES_NPZ,),
 )
-_SCREAM_FILE = File(
-    path="scream/scream.jpg",
-    urls=(dsprites_variants.SCREAM_URL,),
-)
+_SCREAM_FILE = File(path="scream/scream.jpg", urls=(dsprites_variants.SCREAM_URL,))
 
 
 def _factors(data_class, without=(), sizes=None):
@@ -100,7 +97,10 @@ def _dsprites(name, description, channels, **changes):
     return Dataset(name=name, description=description, **facts)
 
 
-def _mpi3d(mode, description, file, sizes, **changes):
+_MPI3D_SIZES, _MPI3D_COMPLEX_SIZES = mpi3d.MPI3D.possible_factor_sizes
+
+
+def _mpi3d(mode, description, file, sizes=_MPI3D_SIZES, **changes):
     facts = {
         "factors": _factors(mpi3d.MPI3D, sizes=sizes),
         "num_images": math.prod(sizes),
@@ -129,7 +129,6 @@ def _mpi3d_file(mode, md5):
     )
 
 
-_MPI3D_SIZES, _MPI3D_COMPLEX_SIZES = mpi3d.MPI3D.possible_factor_sizes
 _MPI3D_COMPLEX_STEM = "real3d_complicated_shapes_ordered"
 _MPI3D_COMPLEX_FILE = File(
     path=f"mpi3d_real_complex/{_MPI3D_COMPLEX_STEM}.npz",
@@ -253,21 +252,18 @@ _ALL = (
         "toy",
         "a robot arm that holds an object, simple renderings",
         _mpi3d_file("toy", "55889cb7c7dfc655d6e0277beee88868"),
-        _MPI3D_SIZES,
         notes="an older file with 460,800 images has 4 colours and 4 shapes",
     ),
     _mpi3d(
         "realistic",
         "a robot arm that holds an object, realistic renderings",
         _mpi3d_file("realistic", "59a6225b88b635365f70c91b3e52f70f"),
-        _MPI3D_SIZES,
         notes="an older file with 460,800 images has 4 colours and 4 shapes",
     ),
     _mpi3d(
         "real",
         "a robot arm that holds an object, photographs",
         _mpi3d_file("real", "0f33f609918fb5c97996692f91129802"),
-        _MPI3D_SIZES,
     ),
     _mpi3d(
         "real_complex",
