@@ -16,8 +16,8 @@ from dmt.data.ground_truth.ground_truth_data import DatasetNotFound, GroundTruth
 from dmt.data.pipeline import Examples, batch_indices
 from dmt.utils import checks, stages
 
-# If a drawn second image does not exist, values are drawn so often, then other factors
-# are chosen so often.
+# How often values are drawn for the same factors until a second image exists, and how
+# often other factors are chosen if none does.
 _DRAWS_OF_VALUES = 8
 _DRAWS_OF_FACTORS = 4
 # Number of orders of the combinations of factors, in which similar ones are neighbours.

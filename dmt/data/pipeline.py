@@ -167,8 +167,8 @@ class _DrawnImages(Examples):
 class IndexedData:
     """A dataset whose observations are the indices of its images.
 
-    Whatever samples from it draws the same random numbers as from the dataset itself,
-    and no image is loaded before it is needed.
+    Sampling draws the same random numbers as from the dataset itself, but loads no
+    image.
 
     Args:
         dataset: an indexable `GroundTruthData`.

@@ -21,7 +21,7 @@ from dmt.data.ground_truth import (
 
 SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
 
-# Random numbers of so many pictures stay in the processor's cache.
+# Number of pictures whose random numbers fit in the processor's cache.
 _BATCH = 8
 
 # Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)

@@ -60,7 +60,7 @@ class GroundTruthData:
     has_all_combinations: bool = True
     has_grid_draws: bool = False
 
-    # A subclass, or an instance, may set cached properties as plain attributes.
+    # These are cached so that a class or an instance may set plain attributes instead.
 
     @functools.cached_property
     def name(self) -> str:

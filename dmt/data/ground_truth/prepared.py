@@ -1,9 +1,9 @@
 """Official files as arrays that stay on disk.
 
 The first use of an official file streams its images to `prepared/<name>/images.npy` in
-the data root. Later uses memory-map that file. The file `meta.json` beside it is
-written last and is the seal: images without it, or from another source than it names,
-are made again.
+the data root. Later uses memory-map that file. The file `meta.json` beside it, the
+seal, names the source and is written last. Images without a seal, or whose source has
+changed, are made again.
 """
 
 import contextlib
@@ -358,7 +358,7 @@ def read_npz(path, key, shape):
             count = min(step, shape[0] - start)
             rows = np.frombuffer(member.read(count * row_bytes), dtype=np.uint8)
             yield rows.reshape(count, *shape[1:])
-        # The checksum of the member is compared at its end.
+        # Reading past the end compares the checksum of the member.
         if member.read(1):
             raise ValueError(f"{key} is longer than its header says")
 

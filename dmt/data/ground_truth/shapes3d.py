@@ -64,7 +64,7 @@ class Shapes3D(grid_data.GridData):
 
 
 def _check_order(labels, factor_sizes):
-    """Raises ValueError unless labels (n, num_factors) count, the last one fastest."""
+    """Raises ValueError unless labels (n, num_factors) are in row-major order."""
     num_factors = len(factor_sizes)
     grid = labels.reshape(*factor_sizes, num_factors)
     for factor, size in enumerate(factor_sizes):

@@ -139,6 +139,6 @@ def _read_chunks(source, dtype, shape):
             count = min(step, shape[0] - start)
             rows = np.frombuffer(file.read(count * row_bytes), dtype)
             yield rows.reshape(count, *shape[1:])
-        # A checksum is compared at the end.
+        # Reading past the end compares the checksum of a compressed file.
         if file.read(1):
             raise ValueError("the file is longer than its header says")
