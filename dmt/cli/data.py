@@ -1,7 +1,9 @@
 """dmt_data: what datasets there are, and how their files come to this machine."""
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
 
 from dmt.cli.table import GIN_FLAGS, Command, Flag
 
@@ -13,9 +15,11 @@ def _data(flags, verb, *arguments):
     from dmt.utils import configuration
 
     registry.import_shipped()  # Gin must know the parameters that it parses.
-    step, options = _STEPS[verb]
+    step = _STEPS[verb][0]
+    # After the arguments of a verb come the flags that it takes.
+    names = list(inspect.signature(step).parameters)[len(arguments) :]
     with configuration.gin_configuration(flags.gin_config, flags.gin_bindings):
-        step(*arguments, **{name: flags[name].value for name in options})
+        step(*arguments, **{name: flags[name].value for name in names})
 
 
 def list_datasets():
@@ -101,16 +105,7 @@ def _file_facts(file, root):
 
 
 def fetch(name, accept_licence=False):
-    """Downloads the files of a dataset, unless they are here.
-
-    Args:
-        name: the dataset.
-        accept_licence: whether the user has accepted its terms.
-
-    Raises:
-        ValueError: if there are terms to accept, or no address to download from.
-        OSError: if a file cannot be downloaded.
-    """
+    """Downloads the files of a dataset, unless they are here."""
     from dmt.data.ground_truth import ground_truth_data
     from dmt.data.official import download, local
 
@@ -140,17 +135,7 @@ def fetch(name, accept_licence=False):
 
 
 def add(name, path, link=False):
-    """Copies files that were downloaded by other means to their places.
-
-    Args:
-        name: the dataset.
-        path: one of its files, a folder that holds some, or an archive that holds some.
-        link: whether to make symbolic links instead of copies.
-
-    Raises:
-        ValueError: if they are not files of the dataset.
-        FileNotFoundError: if there is nothing at the path.
-    """
+    """Copies files that were downloaded by other means; see `local.add_all`."""
     from dmt.data.ground_truth import ground_truth_data
     from dmt.data.official import local
 
@@ -160,11 +145,7 @@ def add(name, path, link=False):
 
 
 def verify(name):
-    """Checks the files of a dataset and prints what was found.
-
-    Raises:
-        ValueError: if a file is missing or not the published one.
-    """
+    """Checks the files of a dataset and prints what was found."""
     from dmt.data.ground_truth import ground_truth_data
     from dmt.data.official import local
 
@@ -212,14 +193,6 @@ def show(name, output_path=None, overwrite=False):
     """Writes a picture of what each factor of variation does.
 
     The picture shows random images if the dataset lacks combinations of its factors.
-
-    Args:
-        name: the dataset.
-        output_path: .png or .jpg file to write; None for <name>.png.
-        overwrite: whether to replace it.
-
-    Raises:
-        ValueError: if the file exists and is not to be replaced.
     """
     import numpy as np
 
@@ -300,18 +273,21 @@ def _print_facts(*facts):
     print(*(f"  {line}" for line in lines), sep="\n")
 
 
-# Function of each verb, and the flags that it takes.
-_STEPS = {
-    "list": (list_datasets, ()),
-    "info": (info, ()),
-    "fetch": (fetch, ("accept_licence",)),
-    "add": (add, ("link",)),
-    "verify": (verify, ()),
-    "prepare": (prepare, ()),
-    "compare": (compare, ()),
-    "show": (show, ("output_path", "overwrite")),
+# Function of each verb, its arguments, and what it does.
+_STEPS: dict[str, tuple[Callable, tuple[str, ...], str]] = {
+    "list": (list_datasets, (), "all datasets and which are here"),
+    "info": (info, ("NAME",), "factors, licence, files and where they come from"),
+    "fetch": (fetch, ("NAME",), "downloads the files"),
+    "add": (
+        add,
+        ("NAME", "PATH"),
+        "takes files fetched elsewhere: file, folder, archive",
+    ),
+    "verify": (verify, ("NAME",), "checks the files"),
+    "prepare": (prepare, ("NAME",), "does now what the first use would do"),
+    "compare": (compare, ("NAME", "NAME"), "how far the images of two datasets agree"),
+    "show": (show, ("NAME",), "writes a sheet of images"),
 }
-
 _FLAGS = (
     Flag("accept_licence", "bool", False, "fetch: whether you accept the terms."),
     Flag("link", "bool", False, "add: whether to link to the files, not copy them."),
@@ -319,16 +295,6 @@ _FLAGS = (
     Flag("overwrite", "bool", False, "show: whether to replace an existing picture."),
     *GIN_FLAGS,
 )
-_VERBS = {
-    "list": ((), "all datasets and which are here"),
-    "info": (("NAME",), "factors, licence, files and where they come from"),
-    "fetch": (("NAME",), "downloads the files"),
-    "add": (("NAME", "PATH"), "takes files fetched elsewhere: file, folder, archive"),
-    "verify": (("NAME",), "checks the files"),
-    "prepare": (("NAME",), "does now what the first use would do"),
-    "compare": (("NAME", "NAME"), "how far the images of two datasets agree"),
-    "show": (("NAME",), "writes a sheet of images"),
-}
 COMMANDS = (
     Command(
         "data",
@@ -336,6 +302,6 @@ COMMANDS = (
         "current one.",
         _FLAGS,
         _data,
-        verbs=_VERBS,
+        verbs={verb: facts[1:] for verb, facts in _STEPS.items()},
     ),
 )

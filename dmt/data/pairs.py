@@ -16,8 +16,8 @@ from dmt.data.ground_truth.ground_truth_data import DatasetNotFound, GroundTruth
 from dmt.data.pipeline import Examples, batch_indices
 from dmt.utils import checks, stages
 
-# If a drawn second image does not exist, values are drawn so often, then other factors
-# are chosen so often.
+# How often values are drawn for the same factors until a second image exists, and how
+# often other factors are chosen if none does.
 _DRAWS_OF_VALUES = 8
 _DRAWS_OF_FACTORS = 4
 # Number of orders of the combinations of factors, in which similar ones are neighbours.
@@ -63,13 +63,6 @@ class PairExamples(Examples):
         """
         images, labels = self.draw(seed, step, batch_size)
         return np.concatenate(images, axis=1), labels[:, None].astype("int32")
-
-    def shapes(self, batch_size: int) -> list[tuple[tuple[int, ...], str]]:
-        """See `Examples.shapes`."""
-        height, width, channels = self.dataset.observation_shape
-        dtype = "float32" if self.dataset.size is None else "uint8"
-        images = (batch_size, 2 * height, width, channels)
-        return [(images, dtype), ((batch_size, 1), "int32")]
 
 
 @stages.configurable("dynamics", "supervision", denylist=["dataset"])
@@ -130,9 +123,9 @@ class DrawnPairs(PairExamples):
             images = dataset.images_at(dataset.indices_of(factors, random_state))
         else:
             images = dataset.sample_observations_from_factors(factors, random_state)
+            images = np.asarray(images, "float32")
             if dataset.size is not None:
                 images = np.round(255 * images).astype("uint8")
-        images = np.asarray(images, self.shapes(batch_size)[0][1])
         return images.reshape(2, batch_size, *images.shape[1:]), labels
 
     def change(
@@ -307,11 +300,7 @@ class StoredPairs(PairExamples):
 
     def __init__(self, dataset: GroundTruthData, path: str):
         super().__init__(dataset)
-        if dataset.size is None:
-            raise ValueError(
-                "pairs.path needs a dataset whose images have indices. "
-                f"Received: {dataset.name}, which draws random pixels"
-            )
+        size = dataset.indexed_size("pairs.path")
         file = Path(str(path)).expanduser()
         if not file.is_file():
             raise DatasetNotFound(f"pairs.path names no file. Received: path={path!r}")
@@ -325,11 +314,11 @@ class StoredPairs(PairExamples):
                 f"{file} must hold integers of shape (n, 2) or (n, 3). "
                 f"Received: {getattr(pairs, 'dtype', type(pairs))} of shape {shape}"
             )
-        ends = [(0, dataset.size)] * 2 + [(-1, dataset.num_factors)]
+        ends = [(0, size)] * 2 + [(-1, dataset.num_factors)]
         for column, (low, high) in zip(pairs.T, ends, strict=False):
             if not len(column) or column.min() < low or column.max() >= high:
                 raise ValueError(
-                    f"{file} must hold indices in [0, {dataset.size}) and factors in "
+                    f"{file} must hold indices in [0, {size}) and factors in "
                     f"[-1, {dataset.num_factors}). Received: a column with "
                     f"{np.unique(column)[[0, -1]].tolist() if len(column) else 'none'}"
                 )

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from dmt.data.ground_truth.ground_truth_data import GroundTruthData
+
 PREFETCH = 2
 
 # Constants of the 32-bit finaliser of MurmurHash3.
@@ -165,8 +167,8 @@ class _DrawnImages(Examples):
 class IndexedData:
     """A dataset whose observations are the indices of its images.
 
-    Whatever samples from it draws the same random numbers as from the dataset itself,
-    and no image is loaded before it is needed.
+    Sampling draws the same random numbers as from the dataset itself, but loads no
+    image.
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -182,14 +184,9 @@ class IndexedData:
         """Indices (n,) of images that show the factors (n, num_factors)."""
         return self._dataset.indices_of(factors, random_state)
 
-    def sample(self, num, random_state):
-        """Factors (num, num_factors) and indices (num,) of their images."""
-        factors = self._dataset.sample_factors(num, random_state)
-        return factors, self.sample_observations_from_factors(factors, random_state)
-
-    def sample_observations(self, num, random_state):
-        """Indices (num,) of random images."""
-        return self.sample(num, random_state)[1]
+    # Not those of the dataset, which would load images.
+    sample = GroundTruthData.sample
+    sample_observations = GroundTruthData.sample_observations
 
 
 def examples_of(data) -> Examples:

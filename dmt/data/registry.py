@@ -7,9 +7,9 @@ A dataset of this package is a module of `dmt.data.ground_truth` that registers 
         name = "bars"
         ...
 
-The module is found without a list, and the first line of its docstring describes the
-dataset in `dmt_data list`. As all of these modules are imported together, they import
-heavy libraries only inside functions.
+The module is found without a list, and the first line of the class's docstring
+describes the dataset in `dmt_data list`. As all of these modules are imported together,
+they import heavy libraries only inside functions.
 
 An installed package adds datasets by entry points of the group "dmt.datasets", in its
 pyproject.toml:
@@ -17,7 +17,7 @@ pyproject.toml:
     [project.entry-points."dmt.datasets"]
     my_data = "my_package.my_module:MyData"
 
-A module that is not installed calls `register`, and a gin file imports it.
+A module that is not installed calls `register`, and a gin file imports the module.
 """
 
 import difflib
@@ -36,17 +36,22 @@ _Function = TypeVar("_Function", bound=Callable)
 _SHIPPED = "dmt.data.ground_truth"
 _GROUP = "dmt.datasets"
 _factories: dict[str, Factory] = {}
+_descriptions: dict[str, str] = {}
 _reserved: set[str] = set()
 
 
-def dataset(name: str) -> Callable[[_Function], _Function]:
+def dataset(
+    name: str, description: str | None = None
+) -> Callable[[_Function], _Function]:
     """Decorator that registers a dataset of this package and reserves its name.
 
     Args:
         name: value of `dataset.name` in gin files.
+        description: one line for `dmt_data list`; None for the first line of the
+            docstring.
 
     Returns:
-        Decorator of a class or function that is called without arguments.
+        Decorator of a class, function or partial that is called without arguments.
 
     Raises:
         ValueError: if another dataset has this name.
@@ -60,6 +65,8 @@ def dataset(name: str) -> Callable[[_Function], _Function]:
             )
         _reserved.add(name)
         _factories[name] = factory
+        if description is not None:
+            _descriptions[name] = description
         return factory
 
     return decorate
@@ -98,7 +105,7 @@ def names() -> list[str]:
 
 
 def describe(name: str) -> str:
-    """One line about a dataset: the first of its docstring.
+    """One line about a dataset.
 
     Args:
         name: one of `names()`.
@@ -106,6 +113,8 @@ def describe(name: str) -> str:
     import_shipped()
     if name not in _factories:
         return "from another installed package"
+    if name in _descriptions:
+        return _descriptions[name]
     text = inspect.getdoc(_resolved(_factories[name])) or ""
     return text.partition("\n")[0].rstrip(".")
 
@@ -134,7 +143,8 @@ def closest(name: Any, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def _place(factory):
-    return factory.__module__, factory.__qualname__
+    function = getattr(factory, "func", factory)
+    return function.__module__, function.__qualname__
 
 
 def _resolved(factory):

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -104,12 +105,14 @@ class RandomTasks(Tasks):
         checks.one_of("random_tasks.factor_scaling", factor_scaling, SCALINGS)
         checks.one_of("random_tasks.factor_subset", factor_subset, SUBSETS)
         self._num_tasks = num_tasks
-        self._scaling = factor_scaling
-        self._subset = factor_subset
-        self._depth = depth
-        self._width = width
-        self._scale = scale
-        self._seed = seed
+        self._facts: dict[str, Any] = {
+            "depth": depth,
+            "width": width,
+            "scale": scale,
+            "seed": seed,
+            "factor_scaling": factor_scaling,
+            "factor_subset": factor_subset,
+        }
 
     def names(self, dataset: GroundTruthData) -> list[str]:
         """See `Tasks.names`."""
@@ -122,15 +125,10 @@ class RandomTasks(Tasks):
         Raises:
             ValueError: if the dataset has no indices.
         """
-        size = _size_of(dataset)
+        size = dataset.indexed_size("A task")
         factors = dataset.factors_at(np.arange(size))
         facts = {
-            "depth": self._depth,
-            "width": self._width,
-            "scale": self._scale,
-            "seed": self._seed,
-            "factor_scaling": self._scaling,
-            "factor_subset": self._subset,
+            **self._facts,
             "factor_sizes": [int(size) for size in dataset.factors_num_values],
             "factors": hashlib.sha256(factors.tobytes()).hexdigest(),
         }
@@ -153,19 +151,11 @@ class RandomTasks(Tasks):
         return np.stack(columns, axis=1)
 
     def inputs(self, factors: np.ndarray, factor_sizes: Sequence[int]) -> np.ndarray:
-        """Scales factors to inputs of the networks.
-
-        Args:
-            factors: int array (n, num_factors).
-            factor_sizes: number of values of each factor.
-
-        Returns:
-            float32 array (n, num_factors).
-        """
-        if self._scaling == "index":
+        """Scales factors to inputs of the networks; shapes as in `unit_factors`."""
+        if self._facts["factor_scaling"] == "index":
             return np.asarray(factors, dtype=np.float32)
         scaled = unit_factors(factors, factor_sizes)
-        if self._scaling == "unit":
+        if self._facts["factor_scaling"] == "unit":
             return scaled
         return np.where(np.asarray(factor_sizes) > 1, 2 * scaled - 1, 0).astype("f4")
 
@@ -183,20 +173,20 @@ class RandomTasks(Tasks):
             first kernel are 0 for the factors that the task does not depend on.
         """
         random_state = np.random.RandomState(
-            np.random.MT19937(np.random.SeedSequence([self._seed, task]))
+            np.random.MT19937(np.random.SeedSequence([self._facts["seed"], task]))
         )
         seen = np.ones(num_factors, dtype=bool)
-        if self._subset == "halves":
+        if self._facts["factor_subset"] == "halves":
             first = np.arange(num_factors) < (num_factors + 1) // 2
             seen = first if task % 2 == 0 or num_factors == 1 else ~first
-        elif self._subset == "random":
+        elif self._facts["factor_subset"] == "random":
             bits = random_state.randint(1, 2**num_factors, dtype=np.int64)
             seen = (bits >> np.arange(num_factors)) & 1 == 1
-        sizes = [num_factors, *[self._width] * self._depth, 1]
+        sizes = [num_factors, *[self._facts["width"]] * self._facts["depth"], 1]
         layers = [
             (
-                self._scale * random_state.standard_normal((inputs, units)),
-                self._scale * random_state.standard_normal(units),
+                self._facts["scale"] * random_state.standard_normal((inputs, units)),
+                self._facts["scale"] * random_state.standard_normal(units),
             )
             for inputs, units in zip(sizes, sizes[1:], strict=False)
         ]
@@ -248,10 +238,8 @@ class LabelTasks(Tasks):
         classification: Sequence[str | int] = (),
         path: str | None = None,
     ):
-        for name, columns in (
-            ("regression", regression),
-            ("classification", classification),
-        ):
+        given = {"regression": regression, "classification": classification}
+        for name, columns in given.items():
             if not isinstance(columns, (list, tuple)):
                 raise ValueError(
                     f"label_tasks.{name} must be a list of columns. "
@@ -284,7 +272,7 @@ class LabelTasks(Tasks):
             FileNotFoundError: if there is no such table.
             ValueError: if the table does not fit the dataset, or lacks a column.
         """
-        size = _size_of(dataset)
+        size = dataset.indexed_size("A task")
         if self._dataset is not dataset:
             self._dataset, self._targets = dataset, self._read(dataset, size)
         return self._targets
@@ -348,12 +336,3 @@ def train_and_test_rows(
     order = np.random.RandomState(seed).permutation(size)
     num_test = min(max(round(test_share * size), 1), size - 1)
     return order[num_test:], order[:num_test]
-
-
-def _size_of(dataset: GroundTruthData) -> int:
-    if dataset.size is None:
-        raise ValueError(
-            "Tasks need a dataset whose images have indices. "
-            f"Received: {dataset.name}, which draws random pixels"
-        )
-    return dataset.size

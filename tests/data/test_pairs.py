@@ -44,9 +44,9 @@ def factors_of(examples, batch_size=2000, step=0, seed=0):
     """Factors of both images, (n, num_factors) each, and labels (n,)."""
     images, labels = examples.load_batch(seed, step, batch_size)
     assert images.dtype == np.uint8 and labels.dtype == np.int32
-    assert [(images.shape, "uint8"), (labels.shape, "int32")] == examples.shapes(
-        batch_size
-    )
+    height, width, channels = examples.dataset.observation_shape
+    assert images.shape == (batch_size, 2 * height, width, channels)
+    assert labels.shape == (batch_size, 1)
     return *images[..., 0].astype(int).swapaxes(0, 1), labels[:, 0]
 
 

@@ -23,47 +23,23 @@ TRAINING_HUES = (0, 330, 300, 270, 210, 180, 150, 120)
 HELDOUT_HUES = (240, 90, 60, 30)
 
 _GEOMETRY_SIZES = [30, 30, 30, 30, 30, 10]
-_NAMES = [
-    "cube hue",
-    "joint 0",
-    "joint 1",
-    "joint 2",
-    "cube x",
-    "cube y",
-    "cube angle",
-]
 
 
 class Look(NamedTuple):
-    """What differs between the domains: camera, light, surfaces and noise.
+    """What differs between the domains: camera, light, surfaces and noise."""
 
-    Attributes:
-        camera: position in metres, x to the right, y away from the viewer, z up.
-        target: the point in the centre of the picture.
-        tangent: tangent of half the field of view.
-        light: direction to the lamp, of any length.
-        light_color: brightness of each channel.
-        ambient: brightness that depends on no direction.
-        diffuse: brightness that depends on the direction to the lamp.
-        frontal: brightness that depends on the direction to the camera.
-        stage: colour, 0 to 255.
-        ground: colour, 0 to 255.
-        texture: how far the stage and the ground vary around their colours, 0 to 1.
-        noise: largest change of a pixel, 0 to 255.
-    """
-
-    camera: tuple
-    target: tuple
-    tangent: float
-    light: tuple
-    light_color: tuple
-    ambient: float
-    diffuse: float
-    frontal: float
-    stage: tuple
-    ground: tuple
-    texture: float
-    noise: float
+    camera: tuple  # Position in metres, x to the right, y away from the viewer, z up.
+    target: tuple  # The point in the centre of the picture.
+    tangent: float  # Tangent of half the field of view.
+    light: tuple  # Direction to the lamp, of any length.
+    light_color: tuple  # Brightness of each channel.
+    ambient: float  # Brightness that depends on no direction.
+    diffuse: float  # Brightness that depends on the direction to the lamp.
+    frontal: float  # Brightness that depends on the direction to the camera.
+    stage: tuple  # Colour, 0 to 255.
+    ground: tuple  # Colour, 0 to 255.
+    texture: float  # How far stage and ground vary around their colours, 0 to 1.
+    noise: float  # Largest change of a pixel, 0 to 255.
 
 
 PLAIN = Look(
@@ -80,21 +56,20 @@ PLAIN = Look(
     texture=0.0,
     noise=0.0,
 )
-SHIFTED = Look(
+SHIFTED = PLAIN._replace(
     camera=(0.08, -0.51, 0.36),
     target=(0.01, 0.0, 0.1),
     tangent=0.42,
     light=(0.7, -0.25, 1.0),
     light_color=(1.0, 0.94, 0.82),
-    ambient=0.32,
     diffuse=0.56,
-    frontal=0.22,
     stage=(188.0, 180.0, 166.0),
     ground=(92.0, 80.0, 72.0),
     texture=0.16,
     noise=12.0,
 )
 
+_VERSION = {"renderer_version": "1"}
 # Number of pictures that a thread draws at once.
 _BLOCK = 1024
 
@@ -115,8 +90,16 @@ class ArmCube(ground_truth_data.GroundTruthData):
 
     has_all_combinations = False
     origin = "rendered"
-    renderer_version = "1"
-    factor_names = _NAMES
+    renderer_version = _VERSION["renderer_version"]
+    factor_names = [
+        "cube hue",
+        "joint 0",
+        "joint 1",
+        "joint 2",
+        "cube x",
+        "cube y",
+        "cube angle",
+    ]
 
     def __init__(
         self, name, hues=TRAINING_HUES, look=PLAIN, resolution=64, size=100_000
@@ -130,39 +113,20 @@ class ArmCube(ground_truth_data.GroundTruthData):
             resolution: height and width of the pictures.
             size: number of scenes in the list.
         """
-        self._name = name
+        self.name = name
+        self.factors_num_values = [len(hues), *_GEOMETRY_SIZES]
+        self.observation_shape = [resolution, resolution, 3]
         self._look = look
-        self._resolution = resolution
-        self._factor_sizes = [len(hues), *_GEOMETRY_SIZES]
         self._colors = np.array(
             [[255 * v for v in colorsys.hsv_to_rgb(hue / 360, 1, 1)] for hue in hues]
         )
         self.size = size
-
-    @property
-    def name(self):
-        """Name of the dataset."""
-        return self._name
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each factor."""
-        return self._factor_sizes
-
-    @property
-    def observation_shape(self):
-        """[height, width, 3]."""
-        return [self._resolution, self._resolution, 3]
+        self._shape = (size, *self.observation_shape)
 
     @functools.cached_property
     def _images(self):
-        shape = (self.size, *self.observation_shape)
-        images = prepared.open_computed(self.name, self._version, shape)
-        return RenderedImages(self._draw_at, shape) if images is None else images
-
-    @property
-    def _version(self):
-        return {"renderer_version": self.renderer_version}
+        images = prepared.open_computed(self.name, _VERSION, self._shape)
+        return RenderedImages(self._draw_at, self._shape) if images is None else images
 
     def _draw_at(self, indices):
         return self._draw(self.factors_at(indices))
@@ -176,24 +140,24 @@ class ArmCube(ground_truth_data.GroundTruthData):
         Raises:
             ValueError: if no folder has room for the file.
         """
-        shape = (self.size, *self.observation_shape)
-        starts = range(0, self.size, _BLOCK)
-
-        def draw(start):
-            return self._draw_at(np.arange(start, min(start + _BLOCK, self.size)))
-
-        def blocks(executor, num_threads):
-            for first in range(0, len(starts), num_threads):
-                yield from executor.map(draw, starts[first : first + num_threads])
-
         num_threads = machine.num_cores()
+        blocks = [
+            np.arange(start, min(start + _BLOCK, self.size))
+            for start in range(0, self.size, _BLOCK)
+        ]
+
+        def draw(executor):
+            # One block for each thread at a time, so that few blocks wait in memory.
+            for first in range(0, len(blocks), num_threads):
+                batch = blocks[first : first + num_threads]
+                yield from executor.map(self._draw_at, batch)
+
         with concurrent.futures.ThreadPoolExecutor(num_threads) as executor:
-            images = blocks(executor, num_threads)
-            prepared.write_computed(self.name, self._version, images, shape)
+            prepared.write_computed(self.name, _VERSION, draw(executor), self._shape)
 
     @functools.cached_property
     def _scenes(self):
-        return _scenes(tuple(self._factor_sizes), self.size)
+        return _scenes(tuple(self.factors_num_values), self.size)
 
     def is_feasible(self, factors):
         """Whether the arm touches neither the cube nor the floor.
@@ -204,7 +168,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         Returns:
             bool array of shape (n,).
         """
-        state_space.factors_to_index(factors, self._factor_sizes)
+        state_space.factors_to_index(factors, self.factors_num_values)
         return _kernels().feasible(_plain(factors))
 
     def sample_factors(self, num, random_state):
@@ -234,8 +198,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         Args:
             num: number of scenes.
             random_state: numpy RandomState.
-            fixed: dictionary from the number of a factor to its value, or to num
-                values; None to draw all factors.
+            fixed: see `sample_factors_given`; None to draw all factors.
 
         Returns:
             int64 array of shape (num, 7), uniform over the feasible scenes with the
@@ -244,7 +207,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
         Raises:
             ValueError: if no feasible scene with the fixed values was found.
         """
-        return _sample_feasible(self._factor_sizes, num, random_state, fixed or {})
+        return _sample_feasible(self.factors_num_values, num, random_state, fixed or {})
 
     def factors_at(self, indices):
         """Factors of the scenes at the indices: int64, shape (n, 7)."""
@@ -292,8 +255,8 @@ class ArmCube(ground_truth_data.GroundTruthData):
     def _draw(self, factors):
         images = np.empty((len(factors), *self.observation_shape), dtype=np.uint8)
         look, kernels = self._look, _kernels()
-        view = kernels.view(look, self._resolution)
-        kernels.render(_plain(factors), self._colors, look.noise, *view, images)
+        view = kernels.view(look, self.observation_shape[0])
+        kernels.render(_plain(factors), self._colors, look.noise, view, images)
         return images
 
 
@@ -333,8 +296,8 @@ class _Scenes:
         missing = self._sorted[places] != numbers
         if missing.any():
             raise ValueError(
-                f"This feasible scene is not among the {len(self._sorted)} of the data "
-                "set: use metrics that do not fix factors, such as mig, dci and "
+                f"This feasible scene is not among the {len(self._sorted)} of the "
+                "dataset: use metrics that do not fix factors, such as mig, dci and "
                 "sap_score, or draw factors with sample_factors_given. "
                 f"Received: factors={np.asarray(factors)[missing][0].tolist()}"
             )
@@ -398,39 +361,23 @@ def _sample_feasible(factor_sizes, num, random_state, fixed):
     )
 
 
-@registry.dataset("armcube_rendered")
-def armcube_rendered():
-    """A robot arm over a cube in 8 hues, 64x64, drawn on this machine."""
-    return ArmCube("armcube_rendered")
-
-
-@registry.dataset("armcube_rendered_128")
-def armcube_rendered_128():
-    """The scenes of armcube_rendered at 128x128."""
-    return ArmCube("armcube_rendered_128", resolution=128)
-
-
-@registry.dataset("armcube_rendered_heldout_colors")
-def armcube_rendered_heldout_colors():
-    """A robot arm over a cube in 4 other hues, drawn on this machine."""
-    return ArmCube("armcube_rendered_heldout_colors", hues=HELDOUT_HUES)
-
-
-@registry.dataset("armcube_rendered_heldout_colors_128")
-def armcube_rendered_heldout_colors_128():
-    """The scenes of armcube_rendered_heldout_colors at 128x128."""
-    return ArmCube(
-        "armcube_rendered_heldout_colors_128", hues=HELDOUT_HUES, resolution=128
+# Description and options of each dataset.
+_DOMAINS: dict[str, tuple[str, dict]] = {
+    "armcube_rendered": (
+        "A robot arm over a cube in 8 hues, 64x64, drawn on this machine",
+        {},
+    ),
+    "armcube_rendered_heldout_colors": (
+        "A robot arm over a cube in 4 other hues, drawn on this machine",
+        {"hues": HELDOUT_HUES},
+    ),
+    "armcube_rendered_shifted": (
+        "The scenes of armcube_rendered with another camera and another light",
+        {"look": SHIFTED},
+    ),
+}
+for _name, (_description, _options) in _DOMAINS.items():
+    registry.dataset(_name, _description)(functools.partial(ArmCube, _name, **_options))
+    registry.dataset(f"{_name}_128", f"The scenes of {_name} at 128x128")(
+        functools.partial(ArmCube, f"{_name}_128", resolution=128, **_options)
     )
-
-
-@registry.dataset("armcube_rendered_shifted")
-def armcube_rendered_shifted():
-    """The scenes of armcube_rendered with another camera and another light."""
-    return ArmCube("armcube_rendered_shifted", look=SHIFTED)
-
-
-@registry.dataset("armcube_rendered_shifted_128")
-def armcube_rendered_shifted_128():
-    """The scenes of armcube_rendered_shifted at 128x128."""
-    return ArmCube("armcube_rendered_shifted_128", look=SHIFTED, resolution=128)

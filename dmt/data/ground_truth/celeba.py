@@ -10,11 +10,12 @@ import zipfile
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import ground_truth_data, prepared, table_data
+from dmt.data.ground_truth import prepared, table_data
 from dmt.utils import checks, stages
 
 IMAGE_SIZE = 64
 SPLITS = ("train", "validation", "test")
+_FILES = ("img_align_celeba.zip", "list_attr_celeba.txt", "list_eval_partition.txt")
 _CROP = 178
 _CHUNK = 256
 _FETCH = (
@@ -45,24 +46,6 @@ def rows_of_split(partition, split="all"):
     return rows
 
 
-def make_table(name, images, attributes, attribute_names, rows):
-    """Makes an `ImageTable` of some rows of CelebA.
-
-    Args:
-        name: the name of the dataset.
-        images: uint8 array or memory map (n, 64, 64, 3).
-        attributes: int array (n, num_attributes) of 0 and 1.
-        attribute_names: names of the attributes.
-        rows: see `rows_of_split`.
-    """
-    sizes = [2] * len(attribute_names)
-    table = table_data.ImageTable(
-        name, images, attributes[rows], attribute_names, sizes, rows
-    )
-    table.origin = "official"
-    return table
-
-
 @registry.dataset("celeba")
 def celeba():
     """CelebA from the official files.
@@ -77,13 +60,9 @@ def celeba():
         DatasetNotFound: if a file is missing.
         ValueError: if a file is damaged.
     """
-    root = ground_truth_data.data_root() / "celeba"
-    archive = root / "img_align_celeba.zip"
-    attribute_list = root / "list_attr_celeba.txt"
-    partition_list = root / "list_eval_partition.txt"
-    for file in (archive, attribute_list, partition_list):
-        if not file.is_file():
-            raise prepared.not_found("celeba", file, _FETCH)
+    archive, attribute_list, partition_list = (
+        prepared.find("celeba", [f"celeba/{name}"], _FETCH) for name in _FILES
+    )
     with prepared.naming_damage(attribute_list, _FETCH):
         names, attribute_names, attributes = _read_attributes(attribute_list)
     with prepared.naming_damage(partition_list, _FETCH):
@@ -95,7 +74,10 @@ def celeba():
         lambda: _read_images(archive, names),
         (len(names), IMAGE_SIZE, IMAGE_SIZE, 3),
     )
-    return make_table("celeba", images, attributes, attribute_names, rows)
+    sizes = [2] * len(attribute_names)
+    return table_data.ImageTable(
+        "celeba", images, attributes[rows], attribute_names, sizes, rows, "official"
+    )
 
 
 def crop_and_scale(image):

@@ -8,13 +8,10 @@ official file writes them to a folder of prepared files. Later uses memory-map t
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
+from dmt.data.ground_truth import grid_data, prepared
 
-URL = (
-    "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
-    "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
-)
-_FILE_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
+FILE_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
+URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE_STEM}.hdf5"
 _FETCH = f"run `dmt_data fetch dsprites_full` or download {URL}"
 
 
@@ -58,7 +55,12 @@ class DSprites(grid_data.GridData):
         self._packed_images = self._open_images()
 
     def _open_images(self):
-        return open_official_images(self.size)
+        """The bit-packed pictures: uint8 array or memory map of shape (size, 512)."""
+        paths = [f"dsprites/{FILE_STEM}{suffix}" for suffix in (".hdf5", ".npz")]
+        source = prepared.find("dSprites", paths, _FETCH, "dsprites_rendered")
+        return prepared.open_images(
+            "dsprites", [source], lambda: _read(source, self.size), (self.size, 512)
+        )
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, 0 or 255, shape (n, 64, 64, 1)."""
@@ -77,30 +79,6 @@ def dsprites_full():
 def dsprites_noshape():
     """The official dSprites with a random shape that is no factor."""
     return DSprites([2, 3, 4, 5], "dsprites_noshape")
-
-
-def open_official_images(num_images):
-    """Opens the bit-packed pictures, preparing them at the first use.
-
-    Args:
-        num_images: number of pictures that the official file must hold.
-
-    Returns:
-        uint8 array or memory map of shape (num_images, 512).
-    """
-    source = _find_source(ground_truth_data.data_root() / "dsprites")
-    return prepared.open_images(
-        "dsprites", [source], lambda: _read(source, num_images), (num_images, 512)
-    )
-
-
-def _find_source(folder):
-    for suffix in (".hdf5", ".npz"):
-        source = folder / f"{_FILE_STEM}{suffix}"
-        if source.is_file():
-            return source
-    missing = folder / f"{_FILE_STEM}.hdf5 (or .npz)"
-    raise prepared.not_found("dSprites", missing, _FETCH, "dsprites_rendered")
 
 
 def _read(source, num_images):

@@ -15,13 +15,13 @@ from dmt.data.ground_truth import (
     dsprites,
     dsprites_rendered,
     grid_data,
-    ground_truth_data,
+    prepared,
     wrapped,
 )
 
 SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
 
-# Random numbers of so many pictures stay in the processor's cache.
+# Number of pictures whose random numbers fit in the processor's cache.
 _BATCH = 8
 
 # Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)
@@ -53,14 +53,17 @@ def _kernels():
 
 
 class _RandomPixelSprites(wrapped.DatasetWrapper):
-    """Sprites of another dataset, with pixels that are drawn for each observation.
+    """Sprites of another dataset, with pixels that are drawn for each observation."""
 
-    Args:
-        name: the name of the dataset.
-        base: the `DSprites` that are drawn on.
-    """
+    def __init__(self, name, sprites):
+        """Takes the sprites.
 
-    observation_shape = [64, 64, 3]
+        Args:
+            name: the name of the dataset.
+            sprites: the `DSprites` that are drawn on.
+        """
+        super().__init__(name, sprites)
+        self.observation_shape = [64, 64, 3]
 
     def sample_observations_from_factors(self, factors, random_state):
         """Draws the sprites and their random pixels.
@@ -138,15 +141,11 @@ class AbstractDSprites(grid_data.GridData):
         6 - position y (32).
     """
 
-    factor_sizes = [5, 6, 3, 6, 40, 32, 32]
+    factor_sizes = [5, 6, *dsprites.DSprites.factor_sizes[1:]]
     state_space_names = [
         "background color",
         "object color",
-        "shape",
-        "scale",
-        "orientation",
-        "position x",
-        "position y",
+        *dsprites.DSprites.state_space_names[1:],
     ]
     observation_shape = [64, 64, 3]
 
@@ -172,22 +171,17 @@ class AbstractDSprites(grid_data.GridData):
         Returns:
             float32 array of shape (n, 64, 64, 3), values in [0, 1].
         """
-        indices = self.indices_of(factors, random_state)
-        return self._colored(
-            indices,
-            _OBJECT_COLORS.astype(np.float32),
-            _BACKGROUND_COLORS.astype(np.float32),
-        )
+        return self._colored(self.indices_of(factors, random_state), np.float32)
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, shape (n, 64, 64, 3)."""
-        object_colors, background_colors = (
-            np.rint(255 * colors).astype(np.uint8)
-            for colors in (_OBJECT_COLORS, _BACKGROUND_COLORS)
+        return self._colored(
+            self.checked(indices), lambda colors: np.rint(255 * colors).astype(np.uint8)
         )
-        return self._colored(self.checked(indices), object_colors, background_colors)
 
-    def _colored(self, indices, object_colors, background_colors):
+    def _colored(self, indices, convert):
+        object_colors = convert(_OBJECT_COLORS)
+        background_colors = convert(_BACKGROUND_COLORS)
         colors, sprites = np.divmod(indices, self._sprites.size)
         background, foreground = np.divmod(colors, len(object_colors))
         masks = self._sprites.images_at(sprites).reshape(-1, 64 * 64)
@@ -242,43 +236,31 @@ def load_scream():
     """
     import PIL.Image
 
-    path = ground_truth_data.data_root() / "scream" / "scream.jpg"
-    if not path.is_file():
-        raise ground_truth_data.DatasetNotFound(
-            f"The Scream is not at {path.absolute()}: download {SCREAM_URL} to this "
-            "path, or set the environment variable DMT_DATA to the folder that holds "
-            "'scream', or use 'texture_dsprites_rendered', which needs no file."
-        )
+    fetch, twin = f"download {SCREAM_URL} to this path", "texture_dsprites_rendered"
+    path = prepared.find("The Scream", ["scream/scream.jpg"], fetch, twin)
     with PIL.Image.open(path) as image:
         image.thumbnail((350, 274))
         return np.asarray(image.convert("RGB")) / 255
 
 
-@registry.dataset("color_dsprites")
-def color_dsprites():
-    """The official dSprites in random colours."""
-    return ColorDSprites("color_dsprites", dsprites.dsprites_full())
+def _on_official(kind, name):
+    return kind(name, dsprites.dsprites_full())
 
 
-@registry.dataset("color_dsprites_rendered")
-def color_dsprites_rendered():
-    """The dSprites of dsprites_rendered in random colours."""
-    return ColorDSprites(
-        "color_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+def _on_rendered(kind, name):
+    return kind(name, dsprites_rendered.dsprites_rendered())
+
+
+for _name, _kind, _look in (
+    ("color_dsprites", ColorDSprites, "in random colours"),
+    ("noisy_dsprites", NoisyDSprites, "on random noise"),
+    ("abstract_dsprites", AbstractDSprites, "in the colours of abstract reasoning"),
+):
+    registry.dataset(_name, f"The official dSprites {_look}")(
+        functools.partial(_on_official, _kind, _name)
     )
-
-
-@registry.dataset("noisy_dsprites")
-def noisy_dsprites():
-    """The official dSprites on random noise."""
-    return NoisyDSprites("noisy_dsprites", dsprites.dsprites_full())
-
-
-@registry.dataset("noisy_dsprites_rendered")
-def noisy_dsprites_rendered():
-    """The dSprites of dsprites_rendered on random noise."""
-    return NoisyDSprites(
-        "noisy_dsprites_rendered", dsprites_rendered.dsprites_rendered()
+    registry.dataset(f"{_name}_rendered", f"The dSprites of dsprites_rendered {_look}")(
+        functools.partial(_on_rendered, _kind, f"{_name}_rendered")
     )
 
 
@@ -298,17 +280,3 @@ def texture_dsprites_rendered():
     )
     data.renderer_version += f"-{_TEXTURE_VERSION}"
     return data
-
-
-@registry.dataset("abstract_dsprites")
-def abstract_dsprites():
-    """The official dSprites in the colours of abstract reasoning."""
-    return AbstractDSprites("abstract_dsprites", dsprites.dsprites_full())
-
-
-@registry.dataset("abstract_dsprites_rendered")
-def abstract_dsprites_rendered():
-    """The dSprites of dsprites_rendered in the colours of abstract reasoning."""
-    return AbstractDSprites(
-        "abstract_dsprites_rendered", dsprites_rendered.dsprites_rendered()
-    )

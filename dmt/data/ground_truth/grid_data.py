@@ -44,7 +44,13 @@ class GridData(ground_truth_data.GroundTruthData):
         """
         if latent_factor_indices is None:
             latent_factor_indices = range(len(self.factor_sizes))
-        self._name = name
+        self.name = name
+        self.factors_num_values = [self.factor_sizes[i] for i in latent_factor_indices]
+        self.factor_names = [self.state_space_names[i] for i in latent_factor_indices]
+        # Whether the ground-truth factors alone determine the image.
+        self.is_grid = math.prod(self.factors_num_values) == self.size
+        plain = type(self).sample_factors is GridData.sample_factors
+        self.has_grid_draws = plain and self.is_grid
         self.state_space = state_space.SplitDiscreteStateSpace(
             self.factor_sizes, latent_factor_indices
         )
@@ -52,36 +58,9 @@ class GridData(ground_truth_data.GroundTruthData):
         self._rows = rows
 
     @property
-    def name(self):
-        """Name of the dataset."""
-        return self._name
-
-    @property
     def size(self):
         """Number of images."""
         return math.prod(self.factor_sizes)
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each ground-truth factor."""
-        return [self.factor_sizes[i] for i in self.state_space.latent_factor_indices]
-
-    @property
-    def factor_names(self):
-        """Names of the ground-truth factors."""
-        latent_factor_indices = self.state_space.latent_factor_indices
-        return [self.state_space_names[i] for i in latent_factor_indices]
-
-    @property
-    def is_grid(self):
-        """Whether the ground-truth factors alone determine the image."""
-        return math.prod(self.factors_num_values) == self.size
-
-    @property
-    def has_grid_draws(self):
-        """Whether the factors are drawn in turn and nothing else is drawn."""
-        plain = type(self).sample_factors is GridData.sample_factors
-        return plain and self.is_grid
 
     def sample_factors(self, num, random_state):
         """Draws factors: int64, shape (num, num_factors)."""

@@ -4,6 +4,7 @@ A dataset is a set of known factors of variation, a way to draw them, and a way 
 turn them into observations. Every other part of `dmt` sees data through this class.
 """
 
+import functools
 import os
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def data_root() -> Path:
 class GroundTruthData:
     """Base class of the datasets with known factors of variation.
 
-    A new dataset defines `factors_num_values`, `observation_shape`, `sample_factors`
-    and one of
+    A new dataset sets `factors_num_values` and `observation_shape`, and defines
+    `sample_factors` and one of
         * `sample_observations_from_factors`, if observations are made when they are
           asked for;
         * `size`, `factors_at`, `indices_of` and `images_at`, if there is a finite list
@@ -42,23 +43,36 @@ class GroundTruthData:
             when a pixel does; None for other origins.
         size: number of observations that have an index; None if observations hold
             random pixels and have no index.
+        is_grid: whether indices count through all factor values, the last factor
+            fastest.
+        has_all_combinations: whether there are observations of every combination of
+            factor values.
+        has_grid_draws: whether many draws of factors may be made at once, with
+            `draws.randints`. True promises that `sample_factors` is one call of
+            `randint` for each factor in turn, and that
+            `sample_observations_from_factors` draws nothing.
     """
 
     origin: str = "user"
     renderer_version: str | None = None
     size: int | None = None
+    is_grid: bool = False
+    has_all_combinations: bool = True
+    has_grid_draws: bool = False
 
-    @property
+    # These are cached so that a class or an instance may set plain attributes instead.
+
+    @functools.cached_property
     def name(self) -> str:
         """The name under which the dataset is registered."""
         return type(self).__name__
 
-    @property
+    @functools.cached_property
     def factors_num_values(self) -> list[int]:
         """Number of values of each factor."""
         raise NotImplementedError
 
-    @property
+    @functools.cached_property
     def observation_shape(self) -> list[int]:
         """Shape of one observation, for images [height, width, channels]."""
         raise NotImplementedError
@@ -68,29 +82,26 @@ class GroundTruthData:
         """Number of factors of variation."""
         return len(self.factors_num_values)
 
-    @property
+    @functools.cached_property
     def factor_names(self) -> list[str]:
         """Name of each factor."""
         return [f"Factor {i}" for i in range(self.num_factors)]
 
-    @property
-    def is_grid(self) -> bool:
-        """Whether indices count through all factor values, the last factor fastest."""
-        return False
+    def indexed_size(self, user: str) -> int:
+        """`size`, for a user that needs indices.
 
-    @property
-    def has_all_combinations(self) -> bool:
-        """Whether there are observations of every combination of factor values."""
-        return True
+        Args:
+            user: what needs them, for the message.
 
-    @property
-    def has_grid_draws(self) -> bool:
-        """Whether many draws of factors may be made at once, with `draws.randints`.
-
-        True promises that `sample_factors` is one call of `randint` for each factor in
-        turn, and that `sample_observations_from_factors` draws nothing.
+        Raises:
+            ValueError: if observations have no indices.
         """
-        return False
+        if self.size is None:
+            raise ValueError(
+                f"{user} needs a dataset whose images have indices. "
+                f"Received: {self.name}, which draws random pixels"
+            )
+        return self.size
 
     def prepare(self) -> None:
         """Writes files that later uses read, if drawing the images takes long."""

@@ -4,16 +4,21 @@ The datasets of Gondal et al. (2019), https://arxiv.org/abs/1906.03292, files at
 https://github.com/rr-learning/disentanglement_dataset.
 """
 
+import functools
 import math
 
 from dmt.data import registry
-from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
+from dmt.data.ground_truth import grid_data, prepared
 
-_FILES = {
-    "mpi3d_toy": "mpi3d_toy.npz",
-    "mpi3d_realistic": "mpi3d_realistic.npz",
-    "mpi3d_real": "mpi3d_real.npz",
-    "mpi3d_real_complex": "real3d_complicated_shapes_ordered.npz",
+# File and description of each dataset.
+_DATASETS = {
+    "mpi3d_toy": ("mpi3d_toy.npz", "MPI3D in simple renderings"),
+    "mpi3d_realistic": ("mpi3d_realistic.npz", "MPI3D in realistic renderings"),
+    "mpi3d_real": ("mpi3d_real.npz", "MPI3D in photographs"),
+    "mpi3d_real_complex": (
+        "real3d_complicated_shapes_ordered.npz",
+        "MPI3D in photographs of four everyday objects",
+    ),
 }
 
 
@@ -57,10 +62,9 @@ class MPI3D(grid_data.GridData):
             DatasetNotFound: if there is no official file.
             ValueError: if the official file is damaged.
         """
-        source = ground_truth_data.data_root() / name / _FILES[name]
         fetch = f"run `dmt_data fetch {name}`"
-        if not source.is_file():
-            raise prepared.not_found(name, source, fetch, "armcube_rendered")
+        path = f"{name}/{_DATASETS[name][0]}"
+        source = prepared.find(name, [path], fetch, "armcube_rendered")
         with prepared.naming_damage(source, fetch):
             shape, dtype = prepared.npz_layout(source, "images")
             self.factor_sizes = self._sizes(shape)
@@ -86,25 +90,5 @@ class MPI3D(grid_data.GridData):
         return possible[shape[0]]
 
 
-@registry.dataset("mpi3d_toy")
-def mpi3d_toy():
-    """MPI3D in simple renderings."""
-    return MPI3D("mpi3d_toy")
-
-
-@registry.dataset("mpi3d_realistic")
-def mpi3d_realistic():
-    """MPI3D in realistic renderings."""
-    return MPI3D("mpi3d_realistic")
-
-
-@registry.dataset("mpi3d_real")
-def mpi3d_real():
-    """MPI3D in photographs."""
-    return MPI3D("mpi3d_real")
-
-
-@registry.dataset("mpi3d_real_complex")
-def mpi3d_real_complex():
-    """MPI3D in photographs of four everyday objects."""
-    return MPI3D("mpi3d_real_complex")
+for _name, (_, _description) in _DATASETS.items():
+    registry.dataset(_name, _description)(functools.partial(MPI3D, _name))

@@ -115,11 +115,8 @@ def npz_images(path=gin.REQUIRED):
         with np.load(file, allow_pickle=False) as arrays:
             factors = arrays["factors"]
             names = arrays["factor_names"] if "factor_names" in arrays else None
-            images = prepared.map_npz(file, "images")
-            if images is None:
-                images = arrays["images"]
-            else:
-                images = prepared.in_memory(images)
+            mapped = prepared.map_npz(file, "images")
+            images = arrays["images"] if mapped is None else prepared.in_memory(mapped)
     except Exception as error:  # A damaged file can raise errors of many kinds.
         raise ValueError(
             f"{file} must be an npz file with the arrays images and factors, without "

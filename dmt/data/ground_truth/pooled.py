@@ -13,18 +13,22 @@ from dmt.data.ground_truth import wrapped
 from dmt.utils import checks, stages
 
 
+@registry.dataset("pooled")
+@stages.configurable("pooled", "dataset")
 class PooledData(wrapped.DatasetWrapper):
-    """Another dataset whose pixels are means of square blocks.
+    """Another dataset at lower resolution: pixels are means of square blocks.
 
     Args:
-        base: the `GroundTruthData`.
-        factor: side of the blocks in pixels, at least 2, divides height and width.
+        base: name of the dataset, or a reference to a configurable that makes it.
+        factor: side of the blocks in pixels, at least 2.
 
     Raises:
-        ValueError: if the factor is another number.
+        ValueError: if the factor does not divide height and width, or the base is not
+            another dataset.
     """
 
-    def __init__(self, base, factor):
+    def __init__(self, base=gin.REQUIRED, factor=2):
+        base = wrapped.open_base(base, "pooled")
         super().__init__("pooled", base)
         height, width, channels = base.observation_shape
         checks.integer("pooled.factor", factor, low=2)
@@ -34,25 +38,12 @@ class PooledData(wrapped.DatasetWrapper):
                 f"Received: factor={factor!r}"
             )
         self._factor = factor
-        self._shape = [height // factor, width // factor, channels]
+        self.observation_shape = [height // factor, width // factor, channels]
         self.size = base.size
+        self.is_grid = base.is_grid
+        self.has_grid_draws = base.has_grid_draws
         self.indices_of = base.indices_of
         self.factors_at = base.factors_at
-
-    @property
-    def observation_shape(self):
-        """[height, width, channels]."""
-        return self._shape
-
-    @property
-    def is_grid(self):
-        """See `GroundTruthData.is_grid`."""
-        return self._base.is_grid
-
-    @property
-    def has_grid_draws(self):
-        """See `GroundTruthData.has_grid_draws`."""
-        return self._base.has_grid_draws
 
     def images_at(self, indices):
         """Images at the indices, rounded half up: uint8, (n, *observation_shape)."""
@@ -79,19 +70,3 @@ class PooledData(wrapped.DatasetWrapper):
         for block in blocks[1:]:
             sums += block
         return sums
-
-
-@registry.dataset("pooled")
-@stages.configurable("pooled", "dataset")
-def pooled(base=gin.REQUIRED, factor=2):
-    """Another dataset at lower resolution: pixels are means of square blocks.
-
-    Args:
-        base: name of the dataset, or a reference to a configurable that makes it.
-        factor: side of the blocks in pixels.
-
-    Raises:
-        ValueError: if the factor does not divide height and width, or the base is not
-            another dataset.
-    """
-    return PooledData(wrapped.open_base(base, "pooled"), factor)

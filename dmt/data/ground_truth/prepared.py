@@ -1,9 +1,9 @@
 """Official files as arrays that stay on disk.
 
 The first use of an official file streams its images to `prepared/<name>/images.npy` in
-the data root. Later uses memory-map that file. The file `meta.json` beside it is
-written last and is the seal: images without it, or from another source than it names,
-are made again.
+the data root. Later uses memory-map that file. The file `meta.json` beside it, the
+seal, names the source and is written last. Images without a seal, or whose source has
+changed, are made again.
 """
 
 import contextlib
@@ -47,6 +47,28 @@ def not_found(name, path, fetch, rendered=None):
         f"{name} is not at {path.absolute()}: {fetch}, or set the environment variable "
         f"DMT_DATA to the folder that holds {folder!r}{twin}."
     )
+
+
+def find(name, paths, fetch, rendered=None):
+    """Finds an official file in the data root.
+
+    Args:
+        name: the name of the dataset.
+        paths: where the file may be, relative to the data root. The suffixes of all
+            but the first are those of other formats.
+        fetch: see `not_found`.
+        rendered: see `not_found`.
+
+    Raises:
+        DatasetNotFound: if none is there.
+    """
+    places = [ground_truth_data.data_root() / path for path in paths]
+    for place in places:
+        if place.is_file():
+            return place
+    others = "".join(f" (or {''.join(other.suffixes)})" for other in places[1:])
+    missing = places[0].with_name(places[0].name + others)
+    raise not_found(name, missing, fetch, rendered)
 
 
 @contextlib.contextmanager
@@ -93,11 +115,9 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
         ValueError: if a source is damaged, or no folder can take the prepared files.
     """
     fingerprint = _fingerprint(sources)
-    for folder in _folders(name):
-        if _is_sealed(folder, fingerprint):
-            images = _map(folder, shape, dtype) if mapped is None else mapped
-            if images is not None:
-                return in_memory(images)
+    images = _open_sealed(name, fingerprint, shape, dtype, mapped)
+    if images is not None:
+        return images
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     folder = _folder_with_room(name, num_bytes if mapped is None else 0)
     logger.info("Preparing %s in %s, this happens once.", name, folder)
@@ -136,11 +156,15 @@ def open_computed(name, facts, shape, dtype="uint8"):
     Returns:
         Array or memory map of that shape and type, read-only; None if it is not there.
     """
+    return _open_sealed(name, {"format": _FORMAT, **facts}, shape, dtype)
+
+
+def _open_sealed(name, facts, shape, dtype, mapped=None):
     for folder in _folders(name):
-        if _is_sealed(folder, {"format": _FORMAT, **facts}):
-            rows = _map(folder, shape, dtype)
-            if rows is not None:
-                return in_memory(rows)
+        if _is_sealed(folder, facts):
+            images = _map(folder, shape, dtype) if mapped is None else mapped
+            if images is not None:
+                return in_memory(images)
     return None
 
 
@@ -334,7 +358,7 @@ def read_npz(path, key, shape):
             count = min(step, shape[0] - start)
             rows = np.frombuffer(member.read(count * row_bytes), dtype=np.uint8)
             yield rows.reshape(count, *shape[1:])
-        # The checksum of the member is compared at its end.
+        # Reading past the end compares the checksum of the member.
         if member.read(1):
             raise ValueError(f"{key} is longer than its header says")
 

@@ -8,7 +8,7 @@ are the same.
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import grid_data, ground_truth_data, prepared
+from dmt.data.ground_truth import grid_data, prepared
 
 _FETCH = "run `dmt_data fetch shapes3d`"
 
@@ -45,9 +45,8 @@ class Shapes3D(grid_data.GridData):
             DatasetNotFound: if there is no official file.
             ValueError: if the official file is damaged.
         """
-        source = ground_truth_data.data_root() / "3dshapes" / "3dshapes.h5"
-        if not source.is_file():
-            raise prepared.not_found("shapes3d", source, _FETCH, "shapes3d_rendered")
+        path, twin = "3dshapes/3dshapes.h5", "shapes3d_rendered"
+        source = prepared.find("shapes3d", [path], _FETCH, twin)
         shape = (self.size, *self.observation_shape)
         images = prepared.open_images(
             "shapes3d", [source], lambda: self._read(source, shape), shape
@@ -65,12 +64,7 @@ class Shapes3D(grid_data.GridData):
 
 
 def _check_order(labels, factor_sizes):
-    """Raises ValueError unless labels count with the last factor fastest.
-
-    Args:
-        labels: array of shape (n, num_factors), the values of the factors.
-        factor_sizes: number of values of each factor.
-    """
+    """Raises ValueError unless labels (n, num_factors) are in row-major order."""
     num_factors = len(factor_sizes)
     grid = labels.reshape(*factor_sizes, num_factors)
     for factor, size in enumerate(factor_sizes):

@@ -16,6 +16,7 @@ import numpy as np
 
 from dmt.data import registry
 from dmt.data.ground_truth import grid_data, shapes3d
+from dmt.data.ground_truth.rendered_images import RenderedImages
 
 _NUM_SCENES = 8 * 4 * 15
 _SCALES = np.linspace(0.75, 1.25, 8)
@@ -48,23 +49,26 @@ class RenderedShapes3D(grid_data.GridData):
     renderer_version = "1"
     factor_sizes = shapes3d.Shapes3D.factor_sizes
     state_space_names = shapes3d.Shapes3D.state_space_names
-    observation_shape = [64, 64, 3]
 
-    def __init__(self, name="shapes3d_rendered"):
+    def __init__(self, name="shapes3d_rendered", resolution=64):
         """Sets up the grid; scenes are drawn when they are first asked for.
 
         Args:
             name: the name of the dataset.
+            resolution: height and width of the pictures.
         """
         super().__init__(name)
-        self._scenes = _scenes(self.observation_shape[0])
+        self.observation_shape = [resolution, resolution, 3]
+        self._maps = _maps(resolution)
 
     def images_at(self, indices):
         """Pictures at the indices: uint8, shape (n, *observation_shape)."""
         # Numba compiles anew for every other type of integers.
         indices = self.checked(indices).astype(np.int64)
         hues, scenes = np.divmod(indices, _NUM_SCENES)
-        maps = self._scenes.maps(scenes)
+        # Each scene once, as many images show the same.
+        different, scenes = np.unique(scenes, return_inverse=True)
+        maps = self._maps[different]
         images = np.empty((len(scenes), maps.shape[2], 3), dtype=np.uint8)
         floor, wall, thing = np.unravel_index(hues, (10, 10, 10))
         colors = np.stack([_COLORS[floor], _COLORS[wall], _COLORS[thing]], axis=1)
@@ -72,37 +76,22 @@ class RenderedShapes3D(grid_data.GridData):
         return images.reshape(-1, *self.observation_shape)
 
 
-class LargeRenderedShapes3D(RenderedShapes3D):
-    """The same pictures at 128x128."""
-
-    observation_shape = [128, 128, 3]
-
-
-class _Scenes:
-    """Maps of the 480 scenes, drawn when they are first asked for.
-
-    Threads may draw a scene at the same time, as they write the same bytes. A scene is
-    marked as drawn only after it was written.
-    """
-
-    def __init__(self, resolution):
-        self._resolution = resolution
-        self._maps = np.zeros((_NUM_SCENES, 5, resolution**2), dtype=np.uint8)
-        self._drawn = np.zeros(_NUM_SCENES, dtype=bool)
-
-    def maps(self, scenes):
-        """The array of all maps, in which those of the given scenes are drawn."""
-        for scene in np.unique(scenes[~self._drawn[scenes]]):
-            scale, shape, orientation = np.unravel_index(scene, (8, 4, 15))
-            # Rounded, so that processors cannot differ in the last bit.
-            cos, sin = (round(f(_ANGLES[orientation]), 9) for f in (math.cos, math.sin))
-            maps = _kernels().render(shape, _SCALES[scale], cos, sin, self._resolution)
-            self._maps[scene] = np.rint(255 * maps).reshape(5, -1)
-            self._drawn[scene] = True
-        return self._maps
+def _draw(resolution, scenes):
+    """Maps of the scenes: uint8, shape (n, 5, resolution**2)."""
+    maps = np.empty((len(scenes), 5, resolution**2), dtype=np.uint8)
+    for row, scene in zip(maps, scenes, strict=True):
+        scale, shape, orientation = np.unravel_index(scene, (8, 4, 15))
+        # Rounded, so that processors cannot differ in the last bit.
+        cos, sin = (round(f(_ANGLES[orientation]), 9) for f in (math.cos, math.sin))
+        shares = _kernels().render(shape, _SCALES[scale], cos, sin, resolution)
+        row[:] = np.rint(255 * shares).reshape(5, -1)
+    return maps
 
 
-_scenes = functools.cache(_Scenes)
+@functools.cache
+def _maps(resolution):
+    shape = (_NUM_SCENES, 5, resolution**2)
+    return RenderedImages(functools.partial(_draw, resolution), shape)
 
 
 @registry.dataset("shapes3d_rendered")
@@ -114,4 +103,4 @@ def shapes3d_rendered():
 @registry.dataset("shapes3d_rendered_128")
 def shapes3d_rendered_128():
     """The pictures of shapes3d_rendered at 128x128."""
-    return LargeRenderedShapes3D("shapes3d_rendered_128")
+    return RenderedShapes3D("shapes3d_rendered_128", resolution=128)

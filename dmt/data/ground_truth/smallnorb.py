@@ -15,7 +15,7 @@ from dmt.data.ground_truth import grid_data, ground_truth_data, prepared, state_
 from dmt.utils import stages
 
 _FETCH = "run `dmt_data fetch smallnorb`"
-_PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
+PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
 # The first number of a file tells its type.
 _MAGIC = {np.dtype("u1"): 507333717, np.dtype("<i4"): 507333716}
 
@@ -45,16 +45,14 @@ class SmallNORB(grid_data.GridData):
             DatasetNotFound: if an official file is missing.
             ValueError: if one is damaged.
         """
-        root = ground_truth_data.data_root() / "small_norb"
         dat, cat, info = (
-            [_find(root, part, kind) for part in _PARTS]
-            for kind in ("dat", "cat", "info")
+            [_find(part, kind) for part in PARTS] for kind in ("dat", "cat", "info")
         )
-        count = math.prod(self.factor_sizes) // len(_PARTS)
+        count = math.prod(self.factor_sizes) // len(PARTS)
         features = np.column_stack([_read(cat, (count,)), _read(info, (count, 4))])
         # Azimuths are 0, 2, ..., 34.
         features[:, 3] //= 2
-        with prepared.naming_damage(root, _FETCH):
+        with prepared.naming_damage(dat[0].parent, _FETCH):
             atoms = state_space.StateSpaceAtomIndex(self.factor_sizes, features)
         images = prepared.open_images(
             self._folder,
@@ -63,11 +61,7 @@ class SmallNORB(grid_data.GridData):
             (len(features), *self.observation_shape),
             self._pixel_type,
         )
-        in_order = state_space.index_to_factors(
-            np.arange(len(features)), self.factor_sizes
-        )
-        rows = atoms.features_to_index(in_order)
-        super().__init__("smallnorb", [0, 2, 3, 4], images, rows)
+        super().__init__("smallnorb", [0, 2, 3, 4], images, atoms.rows)
 
     def _read_images(self, dat, count):
         for source in dat:
@@ -113,13 +107,9 @@ def smallnorb(unclipped=False):
     return UnclippedSmallNORB() if unclipped else SmallNORB()
 
 
-def _find(root, part, kind):
-    path = root / f"smallnorb-{part}-{kind}.mat"
-    for source in (path, path.with_name(f"{path.name}.gz")):
-        if source.is_file():
-            return source
-    missing = path.with_name(f"{path.name} (or .mat.gz)")
-    raise prepared.not_found("smallnorb", missing, _FETCH)
+def _find(part, kind):
+    path = f"small_norb/smallnorb-{part}-{kind}.mat"
+    return prepared.find("smallnorb", [path, f"{path}.gz"], _FETCH)
 
 
 def _read(sources, shape):
@@ -129,17 +119,10 @@ def _read(sources, shape):
 
 
 def _read_chunks(source, dtype, shape):
-    """Yields the rows of a binary matrix, some at a time.
+    """Yields the rows of a matrix of that type and shape: arrays (n, *shape[1:]).
 
-    Args:
-        source: a file, compressed if its name ends in .gz. It holds a number that tells
-            the type, the number of dimensions, the sizes of at least three dimensions,
-            and the values.
-        dtype: the type that the values must have.
-        shape: the shape that the matrix must have.
-
-    Yields:
-        Arrays of shape (n, *shape[1:]).
+    A file holds a number that tells the type, the number of dimensions, the sizes of at
+    least three dimensions, and the values.
     """
     dtype = np.dtype(dtype)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
@@ -156,6 +139,6 @@ def _read_chunks(source, dtype, shape):
             count = min(step, shape[0] - start)
             rows = np.frombuffer(file.read(count * row_bytes), dtype)
             yield rows.reshape(count, *shape[1:])
-        # A checksum is compared at the end.
+        # Reading past the end compares the checksum of a compressed file.
         if file.read(1):
             raise ValueError("the file is longer than its header says")

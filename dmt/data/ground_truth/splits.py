@@ -171,11 +171,7 @@ def _systematic_sample(log_weights, cells, seed):
 
 def _open(base, wrapper):
     base = wrapped.open_base(base, wrapper)
-    if base.size is None:
-        raise ValueError(
-            f"{wrapper}.base needs a dataset whose images have indices. "
-            f"Received: {base.name}, which draws random pixels"
-        )
+    base.indexed_size(f"{wrapper}.base")
     return base
 
 

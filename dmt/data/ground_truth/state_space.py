@@ -64,14 +64,10 @@ class SplitDiscreteStateSpace:
         self.factor_sizes = list(factor_sizes)
         self.num_factors = len(self.factor_sizes)
         self.latent_factor_indices = list(latent_factor_indices)
+        self.num_latent_factors = len(self.latent_factor_indices)
         self.observation_factor_indices = [
             i for i in range(self.num_factors) if i not in self.latent_factor_indices
         ]
-
-    @property
-    def num_latent_factors(self):
-        """Number of latent factors."""
-        return len(self.latent_factor_indices)
 
     def sample_latent_factors(self, num, random_state):
         """Draws latent factors: int64, shape (num, num_latent_factors)."""
@@ -122,6 +118,10 @@ class StateSpaceAtomIndex:
     """Finds the row of a combination of factors in a file that has another order.
 
     An atom is one combination of all factors.
+
+    Attributes:
+        rows: int64 array of shape (product of factor_sizes,), the file row of each
+            combination, where the last factor counts fastest.
     """
 
     def __init__(self, factor_sizes, features):
@@ -137,22 +137,16 @@ class StateSpaceAtomIndex:
         """
         self.factor_sizes = list(factor_sizes)
         self.num_total_atoms = int(np.prod(self.factor_sizes))
-        atoms = self._features_to_state_space_index(features)
-        if (
-            len(atoms) != self.num_total_atoms
-            or len(np.unique(atoms)) != self.num_total_atoms
-        ):
+        atoms = factors_to_index(features, self.factor_sizes)
+        num_different = len(np.unique(atoms))
+        if not len(atoms) == num_different == self.num_total_atoms:
             raise ValueError(
                 f"Features must hold each of the {self.num_total_atoms} combinations "
-                f"exactly once. Received: {len(atoms)} rows, "
-                f"{len(np.unique(atoms))} different ones"
+                f"exactly once. Received: {len(atoms)} rows, {num_different} different "
+                "ones"
             )
-        self._row_of_atom = np.empty(self.num_total_atoms, dtype=np.int64)
-        self._row_of_atom[atoms] = np.arange(self.num_total_atoms)
+        self.rows = np.argsort(atoms)
 
     def features_to_index(self, features):
         """File row of each row of features: int64, shape (n,)."""
-        return self._row_of_atom[self._features_to_state_space_index(features)]
-
-    def _features_to_state_space_index(self, features):
-        return factors_to_index(features, self.factor_sizes)
+        return self.rows[factors_to_index(features, self.factor_sizes)]

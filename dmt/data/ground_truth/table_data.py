@@ -32,12 +32,12 @@ class FactorTable(ground_truth_data.GroundTruthData):
             columns = [np.unique(column, return_inverse=True) for column in factors.T]
             factors_num_values = [len(values) for values, _ in columns]
             factors = np.stack([numbers for _, numbers in columns], axis=1)
-        self._sizes = list(factors_num_values)
+        self.factors_num_values = list(factors_num_values)
         self._factors = factors.astype(np.int64, copy=False)
         self.size = len(factors)
         self._known = []
         ids, num_ids = np.zeros(self.size, dtype=np.int64), 1
-        for columns in _column_groups(self._sizes, self.size):
+        for columns in _column_groups(self.factors_num_values, self.size):
             keys = self._keys(ids, self._factors, columns)
             known, ids = np.unique(keys, return_inverse=True)
             num_ids = len(known)
@@ -46,41 +46,23 @@ class FactorTable(ground_truth_data.GroundTruthData):
         self._counts = np.bincount(ids, minlength=num_ids)
         self._starts = np.cumsum(self._counts) - self._counts
         self._is_unique = num_ids == self.size
-        self._is_complete = num_ids == math.prod(self._sizes)
-        self._space = state_space.SplitDiscreteStateSpace(
-            self._sizes, range(len(self._sizes))
-        )
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each factor."""
-        return self._sizes
-
-    @property
-    def has_all_combinations(self):
-        """Whether the table has every combination of factor values."""
-        return self._is_complete
-
-    @property
-    def has_grid_draws(self):
-        """Whether the table has every combination of factor values once."""
-        return self._is_complete and self._is_unique
-
-    @property
-    def is_grid(self):
-        """Whether the table has them in the order of a grid."""
+        self.has_all_combinations = num_ids == math.prod(self.factors_num_values)
+        self.has_grid_draws = self.has_all_combinations and self._is_unique
         in_order = np.array_equal(self._row_order, np.arange(self.size))
-        return self.has_grid_draws and in_order
+        self.is_grid = self.has_grid_draws and in_order
+        self._space = state_space.SplitDiscreteStateSpace(
+            self.factors_num_values, range(self.num_factors)
+        )
 
     def _keys(self, ids, factors, columns):
         """A number for each combination of an id and the values of some columns."""
-        sizes = self._sizes[columns]
+        sizes = self.factors_num_values[columns]
         index = state_space.factors_to_index(factors[:, columns], sizes)
         return ids * math.prod(sizes) + index
 
     def sample_factors(self, num, random_state):
         """Draws factors: int64, shape (num, num_factors)."""
-        if self._is_complete:
+        if self.has_all_combinations:
             return self._space.sample_latent_factors(num, random_state)
         return self._factors[random_state.randint(self.size, size=num)]
 
@@ -150,6 +132,7 @@ class ImageTable(FactorTable):
         factor_names: Sequence[str],
         factors_num_values: Sequence[int] | None = None,
         rows: np.ndarray | None = None,
+        origin: str = "user",
     ):
         """Joins factors and images.
 
@@ -162,27 +145,15 @@ class ImageTable(FactorTable):
             factors_num_values: see `FactorTable`.
             rows: int array of shape (n,), the number of the image of each row of
                 factors; None if they are in the same order.
+            origin: see `GroundTruthData`.
         """
         super().__init__(factors, factors_num_values)
-        self._name = name
+        self.name = name
+        self.origin = origin
+        self.factor_names = list(factor_names)
+        self.observation_shape = list(images.shape[1:])
         self._images = images
-        self._factor_names = list(factor_names)
         self._rows = rows
-
-    @property
-    def name(self):
-        """Name of the dataset."""
-        return self._name
-
-    @property
-    def factor_names(self):
-        """Names of the factors."""
-        return self._factor_names
-
-    @property
-    def observation_shape(self):
-        """[height, width, channels]."""
-        return list(self._images.shape[1:])
 
     def images_at(self, indices):
         """Images at the indices: uint8, shape (n, *observation_shape)."""

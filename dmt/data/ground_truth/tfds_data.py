@@ -5,17 +5,18 @@ examples in another order, they are read once into `prepared/tfds` of the data r
 where they are found by their labels.
 """
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import celeba, grid_data, prepared, state_space
-from dmt.data.ground_truth import ground_truth_data as ground_truth
+from dmt.data.ground_truth import celeba, grid_data, prepared, state_space, table_data
+from dmt.data.ground_truth.dsprites import DSprites
+from dmt.data.ground_truth.ground_truth_data import DatasetNotFound
+from dmt.data.ground_truth.shapes3d import Shapes3D
+from dmt.data.ground_truth.smallnorb import SmallNORB
 from dmt.utils import stages
 
-_PACKAGE = "dmt.data.ground_truth"
 _CHUNK = 256
 
 
@@ -24,31 +25,22 @@ def dsprites():
     """The dSprites of tensorflow-datasets, without the single colour."""
     labels = ["shape", "scale", "orientation", "x_position", "y_position"]
     labels = [f"label_{name}" for name in labels]
-    cls = _official("dsprites", "DSprites")
-    return _grid("dsprites", labels, cls.state_space_names[1:], lambda i: i * 255)
+    return _grid("dsprites", labels, DSprites.state_space_names[1:], lambda i: i * 255)
 
 
 @registry.dataset("tfds/shapes3d")
 def shapes3d():
     """Shapes3D of tensorflow-datasets."""
-    labels = ["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"]
-    labels = [f"label_{name}" for name in labels]
-    cls = _official("shapes3d", "Shapes3D")
-    return _grid("shapes3d", labels, cls.state_space_names, lambda i: i)
+    names = Shapes3D.state_space_names
+    labels = [f"label_{name.replace(' ', '_')}" for name in names]
+    return _grid("shapes3d", labels, names, lambda i: i)
 
 
 @registry.dataset("tfds/smallnorb")
 def smallnorb():
     """SmallNORB of tensorflow-datasets: both splits, the left camera, 64x64."""
-    labels = [
-        "label_category",
-        "instance",
-        "label_elevation",
-        "label_azimuth",
-        "label_lighting",
-    ]
-    cls = _official("smallnorb", "SmallNORB")
-    names = cls.state_space_names
+    names = SmallNORB.state_space_names
+    labels = [n if n == "instance" else f"label_{n}" for n in names]
     return _grid("smallnorb", labels, names, _scale_to_64, [0, 2, 3, 4])
 
 
@@ -66,15 +58,14 @@ def celeb_a():
     def scaled(images):
         return np.stack([celeba.crop_and_scale(Image.fromarray(i)) for i in images])
 
-    sizes = [source.splits[split].num_examples for split in celeba.SPLITS]
-    rows = celeba.rows_of_split(np.repeat(np.arange(len(sizes)), sizes))
+    parts = [source.splits[split].num_examples for split in celeba.SPLITS]
+    rows = celeba.rows_of_split(np.repeat(np.arange(len(parts)), parts))
     attributes = source.labels(labels_of, len(names))
     images = source.images(scaled, (celeba.IMAGE_SIZE, celeba.IMAGE_SIZE, 3))
-    return celeba.make_table("tfds/celeb_a", images, attributes, names, rows)
-
-
-def _official(module, attribute):
-    return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
+    sizes = [2] * len(names)
+    return table_data.ImageTable(
+        "tfds/celeb_a", images, attributes[rows], names, sizes, rows, "official"
+    )
 
 
 def _scale_to_64(images):
@@ -101,13 +92,8 @@ class _Grid(grid_data.GridData):
 def _grid(name, labels, names, convert, latent=None):
     """Makes a grid of the examples, which may have any order.
 
-    Args:
-        name: the name of the builder.
-        labels: names of the features that hold the factors.
-        names: the names of the factors.
-        convert: function from stored images, uint8 (n, height, width, channels), to
-            images of the dataset.
-        latent: see `GridData`.
+    The labels are names of features that hold the factors. The function `convert` makes
+    images of the dataset from stored ones, uint8 (n, height, width, channels).
     """
     source = _Source(name)
     sizes = [source.features[label].num_classes for label in labels]
@@ -116,11 +102,9 @@ def _grid(name, labels, names, convert, latent=None):
     )
     with prepared.naming_damage(source.folder, source.fetch):
         atoms = state_space.StateSpaceAtomIndex(sizes, factors)
-    grid = state_space.index_to_factors(np.arange(len(factors)), sizes)
     shape = convert(np.zeros((1, *source.features["image"].shape), np.uint8)).shape[1:]
     images = source.images(convert, shape)
-    rows = atoms.features_to_index(grid)
-    return _Grid(f"tfds/{name}", sizes, names, latent, images, rows)
+    return _Grid(f"tfds/{name}", sizes, names, latent, images, atoms.rows)
 
 
 @stages.configurable("tfds", "dataset", denylist=["name"])
@@ -128,7 +112,7 @@ class _Source:
     """The examples of all splits of a prepared builder, in the order of its files."""
 
     def __init__(self, name, data_dir=None):
-        """Finds the files.
+        """Finds the files of a builder.
 
         Args:
             name: the name of the builder.
@@ -156,7 +140,7 @@ class _Source:
         suffix = builder.info.file_format.file_suffix
         self._files = sorted(self.folder.glob(f"*.{suffix}*"))
         if not self._files:
-            raise ground_truth.DatasetNotFound(
+            raise DatasetNotFound(
                 f"tensorflow-datasets has not prepared {name} in {self.folder}: "
                 f"{self.fetch}, or bind tfds.data_dir to the folder with {name!r}."
             )
@@ -171,31 +155,23 @@ class _Source:
     def labels(self, labels_of, num_labels):
         """Labels of all examples: int64, shape (n, num_labels)."""
 
-        def read():
-            for examples in self._batches(with_images=False):
-                columns = [np.asarray(c, np.int64) for c in labels_of(examples)]
-                yield np.stack(columns, axis=1)
+        def convert(examples):
+            columns = [np.asarray(c, np.int64) for c in labels_of(examples)]
+            return np.stack(columns, axis=1)
 
-        return prepared.open_images(
-            f"tfds/{self._name}/labels",
-            self._files,
-            read,
-            (self._num_examples, num_labels),
-            "int64",
-        )
+        return self._open("labels", convert, (num_labels,), "int64")
 
     def images(self, convert, shape):
         """Images of all examples: uint8, shape (n, *shape)."""
+        return self._open("images", lambda e: convert(e["image"]), shape, "uint8")
 
-        def read():
-            for examples in self._batches(with_images=True):
-                yield convert(examples["image"])
-
+    def _open(self, kind, convert, shape, dtype):
         return prepared.open_images(
-            f"tfds/{self._name}/images",
+            f"tfds/{self._name}/{kind}",
             self._files,
-            read,
+            lambda: map(convert, self._batches(with_images=kind == "images")),
             (self._num_examples, *shape),
+            dtype,
         )
 
     def _batches(self, with_images):

@@ -6,13 +6,14 @@ others with 4 colours that are held out, and 1,809 photographs. States in which 
 finger would touch the cube or the floor do not exist: a table, not a grid.
 """
 
+import functools
 import tarfile
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from dmt.data import registry
-from dmt.data.ground_truth import ground_truth_data, prepared, table_data
+from dmt.data.ground_truth import prepared, table_data
 from dmt.utils import checks, stages
 
 # Values of the stored factors, two of which are constant. The files hold them in a
@@ -29,27 +30,15 @@ _STORED = {
     "angle": np.arange(10) * np.pi / 20,
 }
 _HELD_OUT_COLORS = [30, 60, 90, 240]
-_CONSTANT = ("shape", "size")
 _SIDE = 128
 _CHUNK = 64
 
 
-@registry.dataset("trifinger")
-def trifinger():
-    """A robot finger and a cube in 8 colours, rendered."""
-    return open_trifinger("trifinger", "finger")
-
-
-@registry.dataset("trifinger_heldout_colors")
-def trifinger_heldout_colors():
-    """A robot finger and a cube in 4 other colours, rendered."""
-    return open_trifinger("trifinger_heldout_colors", "finger_heldout_colors")
-
-
-@registry.dataset("trifinger_real")
-def trifinger_real():
-    """A robot finger and a cube, photographs."""
-    return open_trifinger("trifinger_real", "finger_real")
+def stored_values(folder):
+    """Stored factors of a dataset -> their values; see `open_trifinger`."""
+    if folder != "finger_heldout_colors":
+        return _STORED
+    return {**_STORED, "color": _HELD_OUT_COLORS}
 
 
 @stages.configurable("trifinger", "dataset", denylist=["name", "folder"])
@@ -83,16 +72,13 @@ def open_trifinger(name, folder, image_size=64):
         f"run `dmt_data add {name} PATH` on the files that you got from the authors of "
         "https://arxiv.org/abs/2010.14407"
     )
-    root = ground_truth_data.data_root() / "robot_finger_datasets" / folder
     is_real = folder == "finger_real"
-    labels_file = root / f"{folder}_labels.npz"
-    images_file = root / f"{folder}_images.{'npz' if is_real else 'tar'}"
-    for file in (labels_file, images_file):
-        if not file.is_file():
-            raise prepared.not_found(name, file, fetch)
-    stored = dict(_STORED)
-    if folder == "finger_heldout_colors":
-        stored["color"] = _HELD_OUT_COLORS
+    stem = f"robot_finger_datasets/{folder}/{folder}"
+    labels_file, images_file = (
+        prepared.find(name, [f"{stem}_{part}"], fetch)
+        for part in ("labels.npz", "images.npz" if is_real else "images.tar")
+    )
+    stored = stored_values(folder)
     with prepared.naming_damage(labels_file, fetch):
         numbers = _value_numbers(_labels(labels_file), stored)
     num_images = len(numbers)
@@ -111,18 +97,32 @@ def open_trifinger(name, folder, image_size=64):
         read_images,
         (num_images, image_size, image_size, 3),
     )
-    kept = [i for i, factor in enumerate(stored) if factor not in _CONSTANT]
-    names = list(stored)
-    table = table_data.ImageTable(
+    sizes = np.array([len(known) for known in stored.values()])
+    names = np.array(list(stored))
+    varies = sizes > 1
+    return table_data.ImageTable(
         name,
         images,
-        numbers[:, kept],
-        [names[i] for i in kept],
-        [len(stored[names[i]]) for i in kept],
+        numbers[:, varies],
+        names[varies].tolist(),
+        sizes[varies].tolist(),
         rows,
+        "official",
     )
-    table.origin = "official"
-    return table
+
+
+for _name, _folder, _description in (
+    ("trifinger", "finger", "A robot finger and a cube in 8 colours, rendered"),
+    (
+        "trifinger_heldout_colors",
+        "finger_heldout_colors",
+        "A robot finger and a cube in 4 other colours, rendered",
+    ),
+    ("trifinger_real", "finger_real", "A robot finger and a cube, photographs"),
+):
+    registry.dataset(_name, _description)(
+        functools.partial(open_trifinger, _name, _folder)
+    )
 
 
 def _rows(name, images_file, num_images, fetch):

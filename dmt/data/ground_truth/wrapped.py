@@ -14,35 +14,14 @@ class DatasetWrapper(ground_truth_data.GroundTruthData):
             name: the name of the dataset.
             base: the `GroundTruthData` to wrap.
         """
-        self._name = name
+        self.name = name
         self._base = base
         self.origin = base.origin
         self.renderer_version = base.renderer_version
-
-    @property
-    def name(self):
-        """Name of the dataset."""
-        return self._name
-
-    @property
-    def factors_num_values(self):
-        """Number of values of each factor."""
-        return self._base.factors_num_values
-
-    @property
-    def factor_names(self):
-        """Names of the factors."""
-        return self._base.factor_names
-
-    @property
-    def observation_shape(self):
-        """Shape of one observation."""
-        return self._base.observation_shape
-
-    @property
-    def has_all_combinations(self):
-        """See `GroundTruthData.has_all_combinations`."""
-        return self._base.has_all_combinations
+        self.factors_num_values = base.factors_num_values
+        self.factor_names = base.factor_names
+        self.observation_shape = base.observation_shape
+        self.has_all_combinations = base.has_all_combinations
 
     def sample_factors(self, num, random_state):
         """Draws factors: int64, shape (num, num_factors)."""

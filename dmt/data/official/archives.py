@@ -7,8 +7,9 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from dmt.data.official.records import Unpack
 from dmt.utils import files
 
 _DAMAGES = (
@@ -21,18 +22,18 @@ _DAMAGES = (
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip", ".gz")
 
 
-def is_archive(path):
+def is_archive(path: Path) -> bool:
     """Whether the name of a file is that of an archive."""
     return path.name.endswith(_SUFFIXES)
 
 
-def unpack(archive, wanted, root):
+def unpack(archive: Path, wanted: Unpack, root: Path) -> None:
     """Takes the wanted files out of an archive, either all of them or none.
 
     Args:
-        archive: path of a .tar, .tar.gz, .tgz, .zip or .gz file; the one member of a
-            .gz file has the name of the archive without .gz.
-        wanted: an `Unpack`; other members are ignored.
+        archive: a .tar, .tar.gz, .tgz, .zip or .gz file; the one member of a .gz file
+            has the name of the archive without .gz.
+        wanted: which files; other members are ignored.
         root: folder that `wanted.folder` is relative to.
 
     Raises:
@@ -44,7 +45,7 @@ def unpack(archive, wanted, root):
     files.remove(temporary)  # A killed process may have left it.
     temporary.mkdir(parents=True)
     try:
-        names = []
+        names: list[str] = []
         for pattern in wanted.patterns:
             names += _extract(archive, pattern, temporary)
         if wanted.num_files not in (None, len(set(names))):

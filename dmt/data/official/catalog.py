@@ -4,9 +4,19 @@ Paths are relative to the data root and use the folders of disentanglement_lib, 
 both packages can share one root. Nothing here reads a file or the network.
 """
 
+import math
 import os
 
 from dmt.data import registry
+from dmt.data.ground_truth import (
+    cars3d,
+    dsprites,
+    dsprites_variants,
+    mpi3d,
+    shapes3d,
+    smallnorb,
+    trifinger,
+)
 from dmt.data.official.records import Dataset, File, Unpack
 
 
@@ -32,13 +42,12 @@ def find(name):
     raise ValueError(f"There is no dataset of this name. {hint} Received: {name!r}")
 
 
-_DSPRITES_STEM = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 _DSPRITES_REPOSITORY = "https://github.com/google-deepmind/dsprites-dataset/raw"
 _DSPRITES_COMMIT = "fa310c66517cfc1939d77fe17c725154efc97127"
 
 
 def _dsprites_file(suffix, **facts):
-    name = _DSPRITES_STEM + suffix
+    name = dsprites.FILE_STEM + suffix
     urls = tuple(
         f"{_DSPRITES_REPOSITORY}/{version}/{name}"
         for version in ("master", _DSPRITES_COMMIT)
@@ -63,22 +72,19 @@ _DSPRITES_FILE = _dsprites_file(
     },
     or_else=(_DSPRITES_NPZ,),
 )
-_SCREAM_FILE = File(
-    path="scream/scream.jpg",
-    urls=("https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg",),
-)
-_DSPRITES_FACTORS = {
-    "shape": 3,
-    "scale": 6,
-    "orientation": 40,
-    "position x": 32,
-    "position y": 32,
-}
+_SCREAM_FILE = File(path="scream/scream.jpg", urls=(dsprites_variants.SCREAM_URL,))
+
+
+def _factors(data_class, without=(), sizes=None):
+    """Names and sizes of the factors of a grid."""
+    sizes = sizes or data_class.factor_sizes
+    named = zip(data_class.state_space_names, sizes, strict=True)
+    return {name: size for name, size in named if name not in without}
 
 
 def _dsprites(name, description, channels, **changes):
     facts = {
-        "factors": _DSPRITES_FACTORS,
+        "factors": _factors(dsprites.DSprites, without=("color",)),
         "num_images": 737_280,
         "image_shape": (64, 64, channels),
         "licence": "Apache-2.0",
@@ -91,18 +97,13 @@ def _dsprites(name, description, channels, **changes):
     return Dataset(name=name, description=description, **facts)
 
 
-def _mpi3d(mode, description, file, sizes=(6, 6), **changes):
+_MPI3D_SIZES, _MPI3D_COMPLEX_SIZES = mpi3d.MPI3D.possible_factor_sizes
+
+
+def _mpi3d(mode, description, file, sizes=_MPI3D_SIZES, **changes):
     facts = {
-        "factors": {
-            "object color": sizes[0],
-            "object shape": sizes[1],
-            "object size": 2,
-            "camera height": 3,
-            "background color": 3,
-            "first DOF": 40,
-            "second DOF": 40,
-        },
-        "num_images": sizes[0] * sizes[1] * 28_800,
+        "factors": _factors(mpi3d.MPI3D, sizes=sizes),
+        "num_images": math.prod(sizes),
         "image_shape": (64, 64, 3),
         "licence": "CC BY 4.0",
         "citation": "Gondal et al. (2019), On the Transfer of Inductive Bias from "
@@ -141,35 +142,47 @@ _MPI3D_COMPLEX_FILE = File(
 )
 
 
-def _smallnorb_file(part, size, unpacked_size, sha256):
-    split = {
-        "training": "5x46789x9x18x6x2x96x96",
-        "testing": "5x01235x9x18x6x2x96x96",
-    }[part.partition("-")[0]]
-    path = f"small_norb/smallnorb-{split}-{part}.mat"
-    name = os.path.basename(path)
+def _smallnorb_file(half, kind, size, unpacked_size, sha256):
+    path = f"small_norb/smallnorb-{smallnorb.PARTS[half]}-{kind}.mat"
+    url = f"https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/{os.path.basename(path)}.gz"
     return File(
         path=f"{path}.gz",
-        urls=(f"https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/{name}.gz",),
+        urls=(url,),
         size=size,
         checksums={"sha256": sha256},
         or_else=(File(path=path, size=unpacked_size),),
     )
 
 
-def _trifinger(name, folder, description, colors, num_images, images):
+_SMALLNORB_DIGESTS = """
+    5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873
+    2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa
+    de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32
+    cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474
+    ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff
+    16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2
+""".split()
+# Half, kind, compressed and unpacked size.
+_SMALLNORB_FILES = (
+    (0, "dat", 131_896_188, 447_897_624),
+    (0, "cat", 348, 97_220),
+    (0, "info", 71_052, 388_820),
+    (1, "dat", 130_799_817, 447_897_624),
+    (1, "cat", 347, 97_220),
+    (1, "info", 10_428, 388_820),
+)
+
+
+def _celeba_file(name, size, sha256):
+    return File(path=f"celeba/{name}", size=size, checksums={"sha256": sha256})
+
+
+def _trifinger(name, folder, description, num_images, images="images.tar"):
+    values = trifinger.stored_values(folder)
     return Dataset(
         name=name,
         description=description,
-        factors={
-            "color": colors,
-            "joint 0": 30,
-            "joint 1": 30,
-            "joint 2": 30,
-            "position x": 30,
-            "position y": 30,
-            "angle": 10,
-        },
+        factors={name: len(known) for name, known in values.items() if len(known) > 1},
         num_images=num_images,
         image_shape=(128, 128, 3),
         licence="not stated",
@@ -191,7 +204,7 @@ _ALL = (
         "dsprites_noshape",
         "dsprites_full, the shape drawn at random and not a factor",
         1,
-        factors={k: v for k, v in _DSPRITES_FACTORS.items() if k != "shape"},
+        factors=_factors(dsprites.DSprites, without=("color", "shape")),
         twin="dsprites_rendered_noshape",
     ),
     _dsprites("color_dsprites", "dsprites_full in a random colour", 3),
@@ -207,11 +220,7 @@ _ALL = (
         "abstract_dsprites",
         "dsprites_full in 6 colours on 5 greys, the orientation drawn at random",
         3,
-        factors={
-            "background color": 5,
-            "object color": 6,
-            **{k: v for k, v in _DSPRITES_FACTORS.items() if k != "orientation"},
-        },
+        factors=_factors(dsprites_variants.AbstractDSprites, without=("orientation",)),
         citation="van Steenkiste, Locatello, Schmidhuber and Bachem (2019), Are "
         "Disentangled Representations Helpful for Abstract Visual Reasoning?, "
         "https://arxiv.org/abs/1905.12506",
@@ -219,14 +228,7 @@ _ALL = (
     Dataset(
         name="shapes3d",
         description="one of four objects in a room, seen from different sides",
-        factors={
-            "floor hue": 10,
-            "wall hue": 10,
-            "object hue": 10,
-            "scale": 8,
-            "shape": 4,
-            "orientation": 15,
-        },
+        factors=_factors(shapes3d.Shapes3D),
         num_images=480_000,
         image_shape=(64, 64, 3),
         licence="Apache-2.0",
@@ -267,13 +269,13 @@ _ALL = (
         "real_complex",
         "a robot arm that holds an everyday object, photographs",
         _MPI3D_COMPLEX_FILE,
-        sizes=(4, 4),
+        _MPI3D_COMPLEX_SIZES,
         notes="no checksum is published; the first address is a copy by third parties",
     ),
     Dataset(
         name="cars3d",
         description="183 models of cars, seen from different sides",
-        factors={"elevation": 4, "azimuth": 24, "object type": 183},
+        factors=_factors(cars3d.Cars3D),
         num_images=17_568,
         image_shape=(128, 128, 3),
         licence="not stated",
@@ -292,49 +294,15 @@ _ALL = (
     Dataset(
         name="smallnorb",
         description="50 toys of five categories, seen by two cameras",
-        factors={"category": 5, "elevation": 9, "azimuth": 18, "lighting": 6},
+        factors=_factors(smallnorb.SmallNORB, without=("instance",)),
         num_images=48_600,
         image_shape=(96, 96, 1),
         licence="for research, not for sale",
         citation="LeCun, Huang and Bottou (2004), Learning Methods for Generic Object "
         "Recognition, https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",
-        files=(
-            _smallnorb_file(
-                "training-dat",
-                131_896_188,
-                447_897_624,
-                "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
-            ),
-            _smallnorb_file(
-                "training-cat",
-                348,
-                97_220,
-                "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
-            ),
-            _smallnorb_file(
-                "training-info",
-                71_052,
-                388_820,
-                "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
-            ),
-            _smallnorb_file(
-                "testing-dat",
-                130_799_817,
-                447_897_624,
-                "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
-            ),
-            _smallnorb_file(
-                "testing-cat",
-                347,
-                97_220,
-                "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
-            ),
-            _smallnorb_file(
-                "testing-info",
-                10_428,
-                388_820,
-                "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
-            ),
+        files=tuple(
+            _smallnorb_file(*facts, sha256)
+            for facts, sha256 in zip(_SMALLNORB_FILES, _SMALLNORB_DIGESTS, strict=True)
         ),
         terms="for research purposes only, not to be sold, cite the paper",
         needs_consent=True,
@@ -343,23 +311,18 @@ _ALL = (
         "trifinger",
         "finger",
         "a robot finger and a cube in 8 colours, rendered",
-        8,
         1_000_000,
-        "images.tar",
     ),
     _trifinger(
         "trifinger_heldout_colors",
         "finger_heldout_colors",
         "a robot finger and a cube in 4 other colours, rendered",
-        4,
-        None,
-        "images.tar",
+        num_images=None,
     ),
     _trifinger(
         "trifinger_real",
         "finger_real",
         "a robot finger and a cube, photographs",
-        8,
         1_809,
         "images.npz",
     ),
@@ -373,29 +336,20 @@ _ALL = (
         citation="Liu, Luo, Wang and Tang (2015), Deep Learning Face Attributes in the "
         "Wild, https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         files=(
-            File(
-                path="celeba/img_align_celeba.zip",
-                size=1_443_490_838,
-                checksums={
-                    "sha256": "46fb89443c578308acf364d7d379fe1b"
-                    "9efb793042c0af734b6112e4fd3a8c74"
-                },
+            _celeba_file(
+                "img_align_celeba.zip",
+                1_443_490_838,
+                "46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
             ),
-            File(
-                path="celeba/list_attr_celeba.txt",
-                size=26_721_026,
-                checksums={
-                    "sha256": "f0e5da289d5ccf75ffe8811132694922"
-                    "b60f2af59256ed362afa03fefba324d0"
-                },
+            _celeba_file(
+                "list_attr_celeba.txt",
+                26_721_026,
+                "f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
             ),
-            File(
-                path="celeba/list_eval_partition.txt",
-                size=2_836_386,
-                checksums={
-                    "sha256": "fc955bcb3ef8fbdf7d5640d9a8693a84"
-                    "31b5f2ee291a5c1449a1549e7e073fe7"
-                },
+            _celeba_file(
+                "list_eval_partition.txt",
+                2_836_386,
+                "fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7",
             ),
         ),
         terms="for non-commercial research only; do not pass the images on, not even "

@@ -15,9 +15,11 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 from dmt import __version__
 from dmt.data.official import archives, local
+from dmt.data.official.records import File
 from dmt.utils import files
 
 logger = logging.getLogger(__name__)
@@ -39,11 +41,8 @@ class _Interrupted(Exception):
     """Trying the same address again may help."""
 
 
-def urls_of(file):
+def urls_of(file: File) -> tuple[str, ...]:
     """Addresses of a file: that of the mirror DMT_DATA_MIRROR, then the published ones.
-
-    Args:
-        file: a `File`.
 
     Raises:
         ValueError: if the mirror is not an http or https address.
@@ -59,15 +58,15 @@ def urls_of(file):
     return (f"{mirror.rstrip('/')}/{urllib.parse.quote(file.path)}", *file.urls)
 
 
-def fetch(file, root):
+def fetch(file: File, root: Path) -> str:
     """Downloads a file to its place, unless it is there.
 
     An interrupted download is continued. If another process downloads the same file,
     this one waits for it.
 
     Args:
-        file: a `File`.
-        root: folder of all datasets, a path.
+        file: what to download.
+        root: folder of all datasets.
 
     Returns:
         What was found when it was checked, in words.
@@ -195,14 +194,9 @@ def _receive(response, url, file, part, start, total):
     with open(part, "ab" if start else "wb") as opened:
         if not start:
             etag = response.headers.get("ETag", "")
-            _write_state(
-                part,
-                {
-                    "url": url,
-                    "etag": "" if etag.startswith("W/") else etag,
-                    "total": total,
-                },
-            )
+            etag = "" if etag.startswith("W/") else etag
+            state = {"url": url, "etag": etag, "total": total}
+            files.write_text(_state_path(part), json.dumps(state))
         done, progress = start, _Progress(file.name, total)
         while block := _read(response):
             opened.write(block)
@@ -237,10 +231,6 @@ def _read_state(part):
         return {}
 
 
-def _write_state(part, state):
-    files.write_text(_state_path(part), json.dumps(state))
-
-
 def _forget(part):
     files.remove(part)
     files.remove(_state_path(part))
@@ -266,11 +256,9 @@ class _Progress:
             return
         self._next = time.monotonic() + (0.2 if self._moves else 10)
         share = f" of {megabytes(self._total)}" if self._total else ""
-        end = "\r" if self._moves and not is_end else "\n"
         line = f"{self._name}: {megabytes(done)}{share}"
-        print(
-            f"{line:<78}".rstrip() if end == "\n" else f"{line:<78}",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
+        if self._moves and not is_end:
+            line = f"{line:<78}\r"
+        else:
+            line = f"{line}\n"
+        print(line, end="", file=sys.stderr, flush=True)

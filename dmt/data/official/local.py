@@ -11,10 +11,11 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from dmt.data.official import archives
-from dmt.data.official.records import Unpack
+from dmt.data.official.records import Dataset, File, Unpack
 from dmt.utils import files
 
 logger = logging.getLogger(__name__)
@@ -28,12 +29,8 @@ _SIGNATURES = {
 }
 
 
-def locate(file, root):
-    """Finds a file or one of its other forms.
-
-    Args:
-        file: a `File`.
-        root: folder of all datasets, a path.
+def locate(file: File, root: Path) -> tuple[File, Path] | None:
+    """Finds a file, or one of its other forms, in the folder of all datasets.
 
     Returns:
         (form, path): the `File` that is here and its path, or the folder if the file is
@@ -47,21 +44,16 @@ def locate(file, root):
             for path in folder.glob(os.path.basename(pattern))
         }
         return (file, folder) if len(names) == file.unpack.num_files else None
-    for form in (file, *file.or_else):
+    for form in file.forms:
         if (root / form.path).is_file():
             return form, root / form.path
     return None
 
 
-def presence(dataset, root):
+def presence(dataset: Dataset, root: Path) -> str:
     """Whether the files of a dataset are here: "yes", "in part", "no" or "by hand".
 
-    Args:
-        dataset: a `Dataset`.
-        root: folder of all datasets, a path.
-
-    Returns:
-        "by hand" if the files are missing and no program can download them.
+    The last means that they are missing and that no program can download them.
     """
     found = [locate(file, root) is not None for file in dataset.files]
     if all(found):
@@ -71,15 +63,8 @@ def presence(dataset, root):
     return "by hand" if dataset.by_hand else "no"
 
 
-def check(path, file):
-    """Checks the size and the checksums of a file.
-
-    Args:
-        path: the file on this machine.
-        file: the `File` that it should be.
-
-    Returns:
-        What was found, in words.
+def check(path: Path, file: File) -> str:
+    """Checks the size and the checksums, and says in words what was found.
 
     Raises:
         ValueError: if it is not the published file. A checksum of strictness "warn"
@@ -129,15 +114,8 @@ def _digests(path, algorithms):
     return {name: digest.hexdigest() for name, digest in hashes.items()}
 
 
-def verify(file, root):
-    """Checks a file in its place.
-
-    Args:
-        file: a `File`.
-        root: folder of all datasets, a path.
-
-    Returns:
-        What was found, in words.
+def verify(file: File, root: Path) -> str:
+    """Checks a file in its place, and says in words what was found.
 
     Raises:
         FileNotFoundError: if it is missing.
@@ -152,7 +130,7 @@ def verify(file, root):
     return checked(path, form, "delete it and fetch it again")
 
 
-def checked(path, file, mend):
+def checked(path: Path, file: File, mend: str) -> str:
     """`check` whose error names the file and says how to mend it."""
     try:
         return check(path, file)
@@ -162,13 +140,13 @@ def checked(path, file, mend):
         ) from None
 
 
-def add(file, source, root, place=shutil.copyfile):
+def add(file: File, source: Path, root: Path, place: Callable = shutil.copyfile) -> str:
     """Copies a file that was downloaded by other means to its place.
 
     Args:
-        file: a `File`.
-        source: the file on this machine, a path.
-        root: folder of all datasets, a path.
+        file: what it is.
+        source: where it is.
+        root: folder of all datasets.
         place: function of the source and of the path to write, which copies, links or
             moves the file.
 
@@ -193,13 +171,15 @@ def add(file, source, root, place=shutil.copyfile):
     return report
 
 
-def add_all(dataset, path, root, link=False):
+def add_all(
+    dataset: Dataset, path: str, root: Path, link: bool = False
+) -> Iterator[tuple[Path, str]]:
     """Copies files that were downloaded by other means to their places.
 
     Args:
-        dataset: a `Dataset`.
+        dataset: what they belong to.
         path: one of its files, a folder that holds some, or an archive that holds some.
-        root: folder of all datasets, a path.
+        root: folder of all datasets.
         link: whether to place symbolic links instead of copies.
 
     Yields:
@@ -209,22 +189,22 @@ def add_all(dataset, path, root, link=False):
         ValueError: if the path holds no files of the dataset.
         FileNotFoundError: if there is nothing at the path.
     """
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"There is no {path}.")
-    place = os.symlink if link else shutil.copyfile
-    sources = _sources(path, dataset)
-    names = [[form.name for form in _forms(file)] for file in dataset.files]
+    given = Path(path).expanduser()
+    if not given.exists():
+        raise FileNotFoundError(f"There is no {given}.")
+    place: Callable = os.symlink if link else shutil.copyfile
+    sources = _sources(given, dataset)
+    names = [[form.name for form in file.forms] for file in dataset.files]
     with contextlib.ExitStack() as stack:
-        if not sources and path.is_file() and archives.is_archive(path):
+        if not sources and given.is_file() and archives.is_archive(given):
             root.mkdir(parents=True, exist_ok=True)
             folder = stack.enter_context(tempfile.TemporaryDirectory(dir=root))
             patterns = [pattern for n in sum(names, []) for pattern in (n, f"*/{n}")]
-            archives.unpack(path, Unpack(tuple(patterns), folder, None), root)
+            archives.unpack(given, Unpack(tuple(patterns), folder, None), root)
             sources, place = _sources(Path(folder), dataset), os.replace
         if not sources:
             needed = ", ".join(" or ".join(forms) for forms in names)
-            raise ValueError(f"{dataset.name} needs {needed}. Received: {path}")
+            raise ValueError(f"{dataset.name} needs {needed}. Received: {given}")
         for form, source in sources:
             target = root / form.path
             if target.exists():
@@ -233,15 +213,11 @@ def add_all(dataset, path, root, link=False):
                 yield target, add(form, source, root, place)
 
 
-def _forms(file):
-    return (file, *file.or_else)
-
-
 def _sources(path, dataset):
     """Finds files of the dataset at a path: a list of (`File`, path)."""
     found = {}
     for file in dataset.files:
-        for form in reversed(_forms(file)):
+        for form in reversed(file.forms):
             places = [path / form.path, path / form.name] if path.is_dir() else [path]
             for place in places:
                 # Only a checksum can identify a file that has another name.

@@ -47,9 +47,14 @@ class File:
     or_else: tuple["File", ...] = ()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Name without its folder."""
         return os.path.basename(self.path)
+
+    @property
+    def forms(self) -> tuple["File", ...]:
+        """The file and those that may take its place."""
+        return (self, *self.or_else)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -55,11 +55,7 @@ def _elbow_and_tip(factors):
     cos0, sin0 = _JOINT_COSINES[0, factors[1]], _JOINT_SINES[0, factors[1]]
     cos1, sin1 = _JOINT_COSINES[1, factors[2]], _JOINT_SINES[1, factors[2]]
     cos2, sin2 = _JOINT_COSINES[2, factors[3]], _JOINT_SINES[2, factors[3]]
-    elbow = (
-        -_LINK * cos1 * sin0,
-        -_LINK * sin1,
-        _BASE_HEIGHT - _LINK * cos1 * cos0,
-    )
+    elbow = (-_LINK * cos1 * sin0, -_LINK * sin1, _BASE_HEIGHT - _LINK * cos1 * cos0)
     down = _LINK * (cos1 * cos2 + sin1 * sin2)
     tip = (
         elbow[0] - down * sin0,
@@ -178,17 +174,15 @@ def _grain(x, y):
 
 
 @_compiled()
-def render(
-    factors, colors, noise, frame, shading, rays, ground, lit, shadowed, background, out
-):
-    """Draws the scenes into `out`.
+def render(factors, colors, noise, view, out):
+    """Draws the scenes into `out`, with what the function `view` made.
 
     A pixel away from the objects and their shadows is that of the empty stage. For the
     others `marks` says which objects (bits 0 to 4) and which shadows on the ground
     (bits 5 to 9) may be there: base, upper link, elbow, lower link, cube.
     """
-    resolution = len(background)
-    marks = np.empty((resolution, resolution), dtype=np.uint16)
+    frame, background = view[0], view[6]
+    marks = np.empty(background.shape[:2], dtype=np.uint16)
     for i in range(len(factors)):
         scene = factors[i]
         starts, ends = _place_arm(scene)
@@ -198,20 +192,7 @@ def render(
             _mark_capsule(marks, part, starts[part], ends[part], _RADII[part], frame)
         _mark_cube(marks, cube, frame)
         out[i] = background
-        _shade(
-            marks,
-            starts,
-            ends,
-            cube,
-            colors[scene[0]],
-            frame,
-            shading,
-            rays,
-            ground,
-            lit,
-            shadowed,
-            out[i],
-        )
+        _shade(marks, starts, ends, cube, colors[scene[0]], view, out[i])
         if noise > 0:
             _add_noise(out[i], scene, noise)
 
@@ -315,13 +296,12 @@ def _mark_cube(marks, cube, frame):
 
 
 @_compiled()
-def _shade(
-    marks, starts, ends, cube, hue, frame, shading, rays, ground, lit, shadowed, image
-):
+def _shade(marks, starts, ends, cube, hue, view, image):
     """Draws the marked pixels.
 
     Functions of the inner loops take numbers instead of arrays, which is much faster.
     """
+    frame, shading, rays, ground, lit, shadowed, _ = view
     # Axis of each capsule, the camera seen from its start, and what all rays share.
     parts = np.empty((4, 9))
     # Capsules in coordinates across the light (two) and along it.
@@ -364,31 +344,13 @@ def _shade(
             nearest, hit, place, face = ground[y, x, 4], -1, 0.0, 0
             for part in range(4):
                 if mark & (1 << part):
-                    t, s = _hit_capsule(
-                        parts[part, 0],
-                        parts[part, 1],
-                        parts[part, 2],
-                        parts[part, 3],
-                        parts[part, 4],
-                        parts[part, 5],
-                        parts[part, 6],
-                        parts[part, 7],
-                        parts[part, 8],
-                        rx,
-                        ry,
-                        rz,
-                    )
+                    ax, ay, az, cx, cy, cz, aa, ac, cc = parts[part]
+                    t, s = _hit_capsule(ax, ay, az, cx, cy, cz, aa, ac, cc, rx, ry, rz)
                     if t < nearest:
                         nearest, hit, place = t, part, s
             if mark & (1 << _CUBE):
-                t, side = _hit_cube(
-                    from_x,
-                    from_y,
-                    camera_z,
-                    cos * rx + sin * ry,
-                    cos * ry - sin * rx,
-                    rz,
-                )
+                dx, dy = cos * rx + sin * ry, cos * ry - sin * rx
+                t, side = _hit_cube(from_x, from_y, camera_z, dx, dy, rz)
                 if t < nearest:
                     nearest, hit, face = t, _CUBE, side
             facing = 1.0
@@ -417,28 +379,13 @@ def _shade(
             visible = facing > 0
             for part in range(4):
                 if visible and casting & (1 << part):
-                    visible = not _hides(
-                        across[part, 0],
-                        across[part, 1],
-                        across[part, 2],
-                        across[part, 3],
-                        across[part, 4],
-                        across[part, 5],
-                        _RADII[part],
-                        u,
-                        v,
-                        w,
-                    )
+                    su, sv, sw, eu, ev, ew = across[part]
+                    radius = _RADII[part]
+                    visible = not _hides(su, sv, sw, eu, ev, ew, radius, u, v, w)
             if visible and casting & (1 << _CUBE):
                 x0, y0 = px - cube_x, py - cube_y
-                t, _ = _hit_cube(
-                    cos * x0 + sin * y0,
-                    cos * y0 - sin * x0,
-                    pz,
-                    toward_x,
-                    toward_y,
-                    light_z,
-                )
+                dx, dy = cos * x0 + sin * y0, cos * y0 - sin * x0
+                t, _ = _hit_cube(dx, dy, pz, toward_x, toward_y, light_z)
                 visible = t == np.inf
             if hit < 0:
                 for c in range(3):

@@ -6,12 +6,13 @@ import hashlib
 import numpy as np
 import pytest
 
+from dmt.data import registry
 from dmt.data.ground_truth import armcube_rendered
 from dmt.data.rendering import armcube
 
-DATA = armcube_rendered.armcube_rendered()
-HELDOUT = armcube_rendered.armcube_rendered_heldout_colors()
-SHIFTED = armcube_rendered.armcube_rendered_shifted()
+DATA = registry.open_dataset("armcube_rendered")
+HELDOUT = registry.open_dataset("armcube_rendered_heldout_colors")
+SHIFTED = registry.open_dataset("armcube_rendered_shifted")
 SETS = [DATA, HELDOUT, SHIFTED]
 
 # The tip is deep in the cube.
@@ -89,7 +90,7 @@ def test_what_the_sets_are(data):
 
 def test_names_and_resolutions():
     for name in ("", "_heldout_colors", "_shifted"):
-        data = getattr(armcube_rendered, f"armcube_rendered{name}_128")()
+        data = registry.open_dataset(f"armcube_rendered{name}_128")
         assert data.name == f"armcube_rendered{name}_128"
         assert data.observation_shape == [128, 128, 3]
         assert data.images_at([5]).shape == (1, 128, 128, 3)
@@ -270,7 +271,7 @@ def test_tip_is_where_the_kinematics_put_it():
 
 def test_resolutions_agree():
     indices = np.arange(30)
-    large = armcube_rendered.armcube_rendered_128().images_at(indices)
+    large = registry.open_dataset("armcube_rendered_128").images_at(indices)
     pooled = large.reshape(30, 64, 2, 64, 2, 3).mean(axis=(2, 4))
     assert np.abs(pooled - DATA.images_at(indices)).mean() < 1
 

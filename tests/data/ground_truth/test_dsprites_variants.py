@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from dmt.data import registry
 from dmt.data.ground_truth import (
     dsprites_rendered,
     dsprites_variants,
@@ -16,11 +17,11 @@ from dmt.data.ground_truth import (
 
 GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "sampling_variants.npz")
 RENDERED = dsprites_rendered.dsprites_rendered()
-ABSTRACT = dsprites_variants.abstract_dsprites_rendered()
+ABSTRACT = registry.open_dataset("abstract_dsprites_rendered")
 RANDOM_PIXELS = [
-    dsprites_variants.color_dsprites_rendered(),
-    dsprites_variants.noisy_dsprites_rendered(),
-    dsprites_variants.texture_dsprites_rendered(),
+    registry.open_dataset("color_dsprites_rendered"),
+    registry.open_dataset("noisy_dsprites_rendered"),
+    registry.open_dataset("texture_dsprites_rendered"),
 ]
 
 
@@ -131,7 +132,7 @@ def test_rendered_variants_say_so(data):
 def test_official_variants_need_the_official_file(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DMT_DATA", str(tmp_path))
     with pytest.raises(ground_truth_data.DatasetNotFound, match="dsprites_rendered"):
-        getattr(dsprites_variants, f"{name}_dsprites")()
+        registry.open_dataset(f"{name}_dsprites")
 
 
 def test_abstract_images_are_rounded_observations():

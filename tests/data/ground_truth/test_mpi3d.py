@@ -65,7 +65,7 @@ def test_every_dataset_has_its_file(root, name):
     assert SmallMPI3D(name).name == name
     # The registered one knows only the published numbers of images.
     official_files.check_refused(
-        getattr(mpi3d, name), root / DATA_SETS[name], root / "nothing", name
+        lambda: mpi3d.MPI3D(name), root / DATA_SETS[name], root / "nothing", name
     )
 
 
@@ -128,7 +128,7 @@ def test_other_key_is_one_clear_error(root):
 def test_number_of_images_is_named(root):
     write(root)
     with pytest.raises(ValueError, match="1036800 or 460800"):
-        mpi3d.mpi3d_real()
+        mpi3d.MPI3D("mpi3d_real")
 
 
 class Marking:
@@ -154,7 +154,7 @@ def test_pickles_are_not_opened(root, save):
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_missing_file_says_what_to_do(root, name):
     with pytest.raises(ground_truth_data.DatasetNotFound) as error:
-        getattr(mpi3d, name)()
+        mpi3d.MPI3D(name)
     message = str(error.value)
     for part in (
         str(root / DATA_SETS[name]),

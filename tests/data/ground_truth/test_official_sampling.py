@@ -71,7 +71,7 @@ def open_smallnorb(root, indices):
     features[:, 3] *= 2
     sources = []
     for kind in ("dat", "cat", "info"):
-        for half, part in enumerate(smallnorb._PARTS):
+        for half, part in enumerate(smallnorb.PARTS):
             source = touch(root / "small_norb" / f"smallnorb-{part}-{kind}.mat")
             sources.append(source)
             columns = {"cat": 0, "info": slice(1, 5)}.get(kind)

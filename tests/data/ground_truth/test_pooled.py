@@ -6,7 +6,6 @@ import pytest
 
 from dmt.data.ground_truth import (
     dsprites_rendered,
-    dsprites_variants,
     dummy_data,
     named_data,
     pooled,
@@ -136,7 +135,7 @@ def test_metrics_draw_as_on_the_base():
 
 @pytest.mark.parametrize(
     "base",
-    [dsprites_variants.noisy_dsprites_rendered(), dummy_data.DummyData()],
+    [named_data.open_dataset("noisy_dsprites_rendered"), dummy_data.DummyData()],
     ids=["noisy", "dummy"],
 )
 def test_random_pixels(base):
@@ -179,4 +178,4 @@ def test_factor_out_of_range(factor):
 )
 def test_base_must_be_another_dataset(base, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
-        pooled.pooled(base)
+        pooled.PooledData(base)

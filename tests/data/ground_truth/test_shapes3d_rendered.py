@@ -132,7 +132,7 @@ def test_batches_and_threads_get_the_same_pictures():
     for index, image in zip(requests[0], expected[0], strict=True):
         np.testing.assert_array_equal(DATA.images_at([index])[0], image)
     fresh = shapes3d_rendered.RenderedShapes3D()
-    fresh._scenes = shapes3d_rendered._Scenes(64)
+    fresh._maps = shapes3d_rendered._maps.__wrapped__(64)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         np.testing.assert_array_equal(
             list(pool.map(fresh.images_at, requests)), expected

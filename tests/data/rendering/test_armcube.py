@@ -19,7 +19,7 @@ def test_pixels_that_are_skipped_show_the_empty_stage(look):
             *armcube._place_arm(row),
             armcube._place_cube(row),
             data._colors[row[0]],
-            *view[:-1],
+            view,
             full,
         )
         # The empty stage is rounded half to even.
