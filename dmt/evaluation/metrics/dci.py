@@ -41,11 +41,7 @@ def dci(
     is the accuracy of the classifiers.
 
     A factor with one value in the training sample cannot train a classifier: its
-    importances are 0, and it is predicted to have that value, which is right for all
-    training samples.
-
-    Gradient boosting breaks ties between splits with numpy's global random generator:
-    call `numpy.random.seed` first for results that repeat.
+    importances are 0, and it is predicted to have that value.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -56,7 +52,7 @@ def dci(
         predictor: function without arguments that returns an unfitted scikit-learn
             classifier, or regressor for continuous factors. Importances are its
             `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
-            boosted trees if None.
+            boosted trees if None, which break ties with numpy's global generator.
         continuous_factors: whether the factors are numbers, not classes.
             Informativeness is then R^2, at most 1.
 
@@ -90,9 +86,10 @@ def dci(
         predictor = _regressor
     elif predictor is None:
         predictor = predictors.gradient_boosting_classifier
-    importance, train_accuracy, test_accuracy = compute_importance(
-        factors_train, codes_train, factors_test, codes_test, predictor
-    )
+    models = predictors.fit(predictor, codes_train, factors_train)
+    importance = importances(models, codes_train.shape[1])
+    train_accuracy = predictors.scores(models, codes_train, factors_train)
+    test_accuracy = predictors.scores(models, codes_test, factors_test)
     return {
         "informativeness_train": float(train_accuracy.mean()),
         "informativeness_test": float(test_accuracy.mean()),
@@ -103,9 +100,7 @@ def dci(
         "disentanglement_per_code": disentanglement_per_code(importance).tolist(),
         "completeness_per_factor": completeness_per_factor(importance).tolist(),
         "importance_matrix": importance.tolist(),
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
-        **predictors.provenance(predictor),
+        **predictors.provenance(len(codes_train), len(codes_test), predictor),
     }
 
 
@@ -142,29 +137,9 @@ def compute_dci_on_fixed_data(
     return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
 
 
-def compute_importance(factors_train, codes_train, factors_test, codes_test, predictor):
-    """Importance of every code to a classifier of every factor, and its accuracy.
-
-    Args:
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors), discrete values.
-        codes_test: array of shape (n_test, num_codes).
-        predictor: function without arguments that returns an unfitted classifier.
-
-    Returns:
-        Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a
-        regressor, on the training samples (num_factors,) and on the test samples
-        (num_factors,).
-    """
-    models = predictors.fit(predictor, codes_train, factors_train)
-    num_codes = codes_train.shape[1]
-    importance = np.stack([_importances(model, num_codes) for model in models], axis=1)
-    return (
-        importance,
-        predictors.scores(models, codes_train, factors_train),
-        predictors.scores(models, codes_test, factors_test),
-    )
+def importances(models, num_codes):
+    """Importance (num_codes, num_factors) of every code to each factor's classifier."""
+    return np.stack([_importances(model, num_codes) for model in models], axis=1)
 
 
 def _importances(model, num_codes):

@@ -42,8 +42,7 @@ def dcimig(
             least.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -64,8 +63,8 @@ def dcimig(
         >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
         0.44
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _dcimig(factors, bins, num_bins)
+    samples = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _dcimig(*samples, num_bins)
 
 
 @on_samples("dcimig")

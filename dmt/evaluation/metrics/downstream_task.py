@@ -4,7 +4,6 @@ Locatello et al.: Challenging Common Assumptions in the Unsupervised Learning of
 Disentangled Representations, 2019, section 5.5 (https://arxiv.org/abs/1811.12359).
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +24,6 @@ def downstream_task(
     predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
 ) -> dict[str, Any]:
     """Accuracy of classifiers that predict each factor from all codes.
-
-    A factor with one value in the training sample is predicted to have that value.
-    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -57,14 +53,10 @@ def downstream_task(
         >>> downstream_task(*samples)["min_test_accuracy"]
         1.0
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test
+    samples = train_and_test(factors, codes, factors_test, codes_test)
+    return _scores(predictor, *samples) | predictors.provenance(
+        len(samples[0]), len(samples[2]), predictor
     )
-    return _scores(predictor, factors_train, codes_train, factors_test, codes_test) | {
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
-        **predictors.provenance(predictor),
-    }
 
 
 @on_samples("downstream_task")
@@ -77,15 +69,7 @@ def compute_downstream_task(
     the test samples are drawn anew for each of its numbers. The keys of the scores have
     the prefix `<number of training samples>:`.
     """
-    predictor = predictors.make_predictor_fn()
-    score = functools.partial(_scores, predictor)
-    return predictors.scores_by_size(
-        sampler, num_train, num_test, batch_size, score
-    ) | {
-        "num_train": list(num_train),
-        "num_test": num_test,
-        **predictors.provenance(predictor),
-    }
+    return predictors.scores_by_size(sampler, num_train, num_test, batch_size, _scores)
 
 
 def _scores(predictor, *samples):

@@ -45,8 +45,7 @@ def jemmig(
         factors: array-like of shape (n, num_factors), discrete values.
         codes: array-like of shape (n, num_codes), two codes at least.
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -67,8 +66,8 @@ def jemmig(
         >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
         (0.0, 1.0)
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _jemmig(factors, bins, num_bins)
+    samples = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _jemmig(*samples, num_bins)
 
 
 @on_samples("jemmig")
@@ -83,10 +82,7 @@ def _jemmig(factors, bins, num_bins):
     entropies = entropy(factors)
     first = information.argmax(axis=0)
     # Not below 0, which it may be by rounding.
-    joint = np.maximum(
-        0.0,
-        entropy(bins)[first] + entropies - information.max(axis=0),
-    )
+    joint = np.maximum(0.0, entropy(bins)[first] + entropies - information.max(axis=0))
     jemmigs = np.maximum(0.0, joint - gaps)
     normalized = 1.0 - jemmigs / (entropies + np.log(num_bins))
     return {

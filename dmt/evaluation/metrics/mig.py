@@ -37,8 +37,7 @@ def mig(
         factors: array-like of shape (n, num_factors), discrete values.
         codes: array-like of shape (n, num_codes), two codes at least.
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -59,8 +58,8 @@ def mig(
         >>> mig(factors, factors @ [[1, 1], [1, 1]])["discrete_mig"]
         0.0
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _mig(factors, bins, num_bins)
+    samples = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _mig(*samples, num_bins)
 
 
 @on_samples("mig")

@@ -43,8 +43,7 @@ def mig_sup(
             least.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -67,8 +66,8 @@ def mig_sup(
         >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
         0.0
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _mig_sup(factors, bins, num_bins)
+    samples = samples_in_bins(factors, codes, num_bins, continuous_factors)
+    return _mig_sup(*samples, num_bins)
 
 
 @on_samples("mig_sup")

@@ -72,8 +72,8 @@ def fit(predictor, codes, factors):
 
     Returns:
         List of fitted classifiers, one per factor. The classifier of a factor with only
-        one value, which can happen in small samples and which scikit-learn refuses,
-        always answers this value.
+        one value, which can happen in small samples, always answers this value.
+        (scikit-learn refuses a single class, and disentanglement_lib fails there.)
     """
     from sklearn import dummy
 
@@ -151,15 +151,14 @@ def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
     """Accuracies of classifiers that predict each factor from all codes.
 
     Args:
-        predictor: function without arguments that returns an unfitted classifier.
+        predictor: see `fit`.
         factors_train: array of shape (n_train, num_factors), discrete values.
         codes_train: array of shape (n_train, num_codes).
         factors_test: array of shape (n_test, num_factors), discrete values.
         codes_test: array of shape (n_test, num_codes).
 
     Returns:
-        Accuracies in [0, 1] on the training samples (num_factors,) and on the test
-        samples (num_factors,).
+        Training and test accuracies, two arrays of shape (num_factors,), in [0, 1].
     """
     models = fit(predictor, codes_train, factors_train)
     return (
@@ -169,33 +168,40 @@ def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
 
 
 def scores_by_size(sampler, num_train, num_test, batch_size, score):
-    """Scores of several numbers of training samples, with intervals if gin asks.
+    """Scores of the predictor that gin chooses, for several numbers of samples.
 
     Args:
         sampler: `samples.Sampler`.
         num_train: list of numbers of training samples.
         num_test: number of test samples, drawn anew for each of them.
         batch_size: samples per draw, see `Sampler.sample`.
-        score: function from factors and codes to train on, and factors and codes to
-            test on, to a dictionary.
+        score: function of the predictor, the factors and codes to train on and those to
+            test on, that returns a dictionary.
 
     Returns:
-        Dictionary of all scores, with the prefix `<number of training samples>:`.
+        Dictionary of all scores, with the prefix `<number of training samples>:` and
+        with intervals if gin asks for them, and of the settings.
     """
-    return {
+    predictor = make_predictor_fn()
+    score = functools.partial(score, predictor)
+    results = {
         f"{size}:{name}": value
         for size in num_train
         for name, value in bootstrap(
             score, sampler.train_and_test(size, num_test, batch_size)
         ).items()
     }
+    return results | provenance(list(num_train), num_test, predictor)
 
 
-def provenance(predictor):
-    """Names the classifier and the version of its library, for the results."""
+def provenance(num_train, num_test, predictor=None):
+    """Sizes of the samples, name of the classifier and version of its library."""
     import sklearn
 
+    name = {} if predictor is None else {"predictor": type(predictor()).__name__}
     return {
-        "predictor": type(predictor()).__name__,
+        "num_train": num_train,
+        "num_test": num_test,
+        **name,
         "scikit_learn": sklearn.__version__,
     }

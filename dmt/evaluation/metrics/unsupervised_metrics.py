@@ -28,11 +28,7 @@ from dmt.evaluation.metrics.samples import as_codes, on_samples
     ],
     invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
 )
-def unsupervised_scores(
-    codes: ArrayLike,
-    *,
-    num_bins: int = 20,
-) -> dict[str, Any]:
+def unsupervised_scores(codes: ArrayLike, *, num_bins: int = 20) -> dict[str, Any]:
     """Dependence of codes: of a Gaussian fitted to them, and of pairs in bins.
 
     Args:
