@@ -47,8 +47,7 @@ def dci(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         predictor: function without arguments that returns an unfitted scikit-learn
             classifier, or regressor for continuous factors. Importances are its
             `feature_importances_`, or the mean absolute `coef_` over classes. Gradient

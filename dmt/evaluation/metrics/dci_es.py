@@ -65,8 +65,7 @@ def dci_es(
         factors: array-like of shape (n_train, num_factors).
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         max_depth: largest depth of the trees, at least 2.
         num_trees: number of trees in a forest.
         continuous_factors: whether the factors are numbers, not classes. Scores are

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry, votes
 from dmt.evaluation.metrics.information import class_indices
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import Sampler, check_samples, on_samples
 from dmt.utils import stages
 
 
@@ -92,9 +92,10 @@ def factor_vae(
             rows[vote] = random_state.choice(rows_with_value[factor][value], batch_size)
         return fixed, codes[rows].var(axis=1, ddof=1)
 
+    variances = codes.var(axis=0, ddof=1)
     return _score(
-        draw_variances, num_train, num_eval, codes, prune_threshold, num_factors
-    ) | {"batch_size": batch_size}
+        draw_variances, num_train, num_eval, variances, prune_threshold, num_factors
+    ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
 
 
 @on_samples("factor_vae_score")
@@ -126,10 +127,12 @@ def compute_factor_vae(
         return votes.sample_votes(sampler, num_votes, 1, batch_size, share, variance)
 
     data, threshold = sampler.data, _chosen_threshold()
-    codes = sampler.codes(num_variance_estimate)
+    variances = _compute_variances(
+        data, sampler.representation, num_variance_estimate, sampler.random_state
+    )
     return _score(
-        draw_variances, num_train, num_eval, codes, threshold, data.num_factors
-    ) | {"batch_size": batch_size}
+        draw_variances, num_train, num_eval, variances, threshold, data.num_factors
+    ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
 
 
 @stages.configurable("prune_dims", "evaluation")
@@ -138,14 +141,24 @@ def _chosen_threshold(threshold=0.0):
     return threshold
 
 
-def _score(draw_variances, num_train, num_eval, codes, threshold, num_factors):
-    """Scores of votes; `codes` of all samples, or of many, give the global variances."""
-    variances = codes.var(axis=0, ddof=1)
-    active = np.sqrt(variances) >= threshold
+def _prune_dims(variances, threshold=0.0):
+    """Mask (num_codes,) of the codes whose standard deviation reaches the threshold."""
+    return np.sqrt(variances) >= threshold
+
+
+def _compute_variances(
+    ground_truth_data, representation_function, num_points, random_state
+):
+    """Unbiased variance of each code over a random sample, shape (num_codes,)."""
+    sampler = Sampler(ground_truth_data, representation_function, random_state)
+    return sampler.codes(num_points).var(axis=0, ddof=1)
+
+
+def _score(draw_variances, num_train, num_eval, variances, threshold, num_factors):
+    active = _prune_dims(variances, threshold)
     return votes.classify_by_variance(
         draw_variances, num_train, num_eval, variances, active, num_factors, np.argmin
     ) | {
         "num_active_dims": int(active.sum()),
-        "num_variance_estimate": len(codes),
         "prune_threshold": threshold,
     }

@@ -39,10 +39,8 @@ def fairness(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
-        predictor: function without arguments that returns an unfitted scikit-learn
-            classifier. Gradient boosting breaks ties with numpy's global generator.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        predictor: makes an unfitted scikit-learn classifier, see `predictors.fit`.
 
     Returns:
         Dictionary, all scores in [0, 1], 0 is fairest:

@@ -49,17 +49,8 @@ def in_bins(values, num_bins):
 def samples_in_bins(factors, codes, num_bins, continuous_factors):
     """Checks samples and puts codes, and continuous factors, into bins.
 
-    Args:
-        factors: array-like of shape (n, num_factors).
-        codes: array-like of shape (n, num_codes).
-        num_bins: number of bins of equal width, over the range of the sample.
-        continuous_factors: see `check_samples`.
-
-    Returns:
-        Factors with discrete values (n, num_factors), bins of the codes (n, num_codes).
-
-    Raises:
-        ValueError: see `check_samples`.
+    Takes what `check_samples` takes, and returns factors with discrete values
+    (n, num_factors) and bins of the codes (n, num_codes).
     """
     factors, codes = check_samples(factors, codes, continuous_factors)
     if continuous_factors:
@@ -95,9 +86,6 @@ def score_in_bins(
         metric: function of `samples`, bins (n, num_codes) and the number of bins.
         samples: array of shape (n, num_variables): factors, or the codes themselves.
         codes: array of shape (n, num_codes).
-
-    Returns:
-        The metric's dictionary, see `bootstrap`.
     """
     discretizer = Discretizer()
     return bootstrap(

@@ -43,8 +43,7 @@ def modularity_explicitness(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         num_bins: number of bins of equal width per code, over the range of the training
             sample.
         continuous_factors: whether factors are numbers. Their values are then bins of

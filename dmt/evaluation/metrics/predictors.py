@@ -66,7 +66,7 @@ def fit(predictor, codes, factors):
 
     Args:
         predictor: function without arguments that returns an unfitted scikit-learn
-            classifier or regressor.
+            classifier or regressor. Trees break ties with numpy's global generator.
         codes: array of shape (n, num_codes).
         factors: array of shape (n, num_factors).
 

@@ -46,8 +46,7 @@ def sap_score(
         factors: array-like of shape (n_train, num_factors).
         codes: array-like of shape (n_train, num_codes), two codes at least.
         factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         continuous_factors: whether the factors are numbers, not classes.
 
     Returns:

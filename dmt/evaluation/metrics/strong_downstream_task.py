@@ -42,10 +42,8 @@ def strong_downstream_task(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
-        predictor: function without arguments that returns an unfitted scikit-learn
-            classifier. Gradient boosting breaks ties with numpy's global generator.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        predictor: makes an unfitted scikit-learn classifier, see `predictors.fit`.
         n_experiment: experiments for each factor.
         seed: integer seed of the choices.
 

@@ -161,7 +161,7 @@ def rows_that_vary(factors, factor):
 
 
 def _score(draw_variances, num_train, num_eval, codes, prune_threshold, num_factors):
-    """Scores of votes; `codes` of all samples, or of many, give the global variances."""
+    """Scores of votes; `codes` are the samples that give the global variances."""
     # Exactly 0 for a constant code.
     varies = codes.max(axis=0) > codes.min(axis=0)
     variances = np.where(varies, codes.var(axis=0, ddof=1), 0.0)
