@@ -65,8 +65,7 @@ def dci(
                 completeness_per_factor: lists (num_factors,).
             disentanglement_per_code: list (num_codes,).
             importance_matrix: nested list (num_codes, num_factors), at least 0.
-            num_train, num_test: number of samples.
-            predictor, scikit_learn: name of the classifier, version of its library.
+            num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
         ValueError: if the shapes do not fit, or the classifier has no importances.
@@ -173,28 +172,21 @@ def disentanglement_per_code(importance_matrix):
 def disentanglement(importance_matrix):
     """Mean of `disentanglement_per_code`, weighted by the codes' importances.
 
-    Args:
-        importance_matrix: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
+    For importances (num_codes, num_factors), at least 0, a float in [0, 1]: 1 if each
+    code serves one factor, 0 if all importances are 0.
     """
     weights = importance_matrix.sum(axis=1)
     if not weights.any():
         return 0.0
-    return float(
-        np.average(disentanglement_per_code(importance_matrix), weights=weights)
-    )
+    scores = disentanglement_per_code(importance_matrix)
+    return float(np.average(scores, weights=weights))
 
 
 def completeness_per_factor(importance_matrix):
     """1 - entropy of the shares of the codes in each factor's importances.
 
-    Args:
-        importance_matrix: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
+    For importances (num_codes, num_factors), at least 0, an array (num_factors,), in
+    [0, 1]; 0 for a factor without importance.
     """
     return disentanglement_per_code(importance_matrix.T)
 
@@ -202,10 +194,7 @@ def completeness_per_factor(importance_matrix):
 def completeness(importance_matrix):
     """Mean of `completeness_per_factor`, weighted by the factors' importances.
 
-    Args:
-        importance_matrix: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
+    For importances (num_codes, num_factors), at least 0, a float in [0, 1]: 1 if each
+    factor needs one code, 0 if all importances are 0.
     """
     return disentanglement(importance_matrix.T)

@@ -147,7 +147,7 @@ def dci_es(
     }
 
 
-compute_dci_es = on_samples_of(dci_es)
+compute_dci_es = on_samples_of("compute_dci_es", dci_es)
 
 
 def _forest(continuous_factors, max_depth, num_trees, seed):

@@ -38,8 +38,7 @@ def downstream_task(
                 best.
             min_train_accuracy, min_test_accuracy: accuracy of the worst factor.
             train_accuracy_factor_<i>, test_accuracy_factor_<i>: accuracy of factor i.
-            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
-                the classifier, version of its library.
+            num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
         ValueError: if the shapes do not fit.

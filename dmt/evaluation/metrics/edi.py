@@ -103,7 +103,7 @@ def edi(
     }
 
 
-compute_edi = on_samples_of(edi)
+compute_edi = on_samples_of("compute_edi", edi)
 
 
 def nearest_neighbor_information(codes, classes, num_neighbors):

@@ -158,7 +158,4 @@ def _score(draw_variances, num_train, num_eval, variances, threshold, num_factor
     active = _prune_dims(variances, threshold)
     return votes.classify_by_variance(
         draw_variances, num_train, num_eval, variances, active, num_factors, np.argmin
-    ) | {
-        "num_active_dims": int(active.sum()),
-        "prune_threshold": threshold,
-    }
+    ) | {"num_active_dims": int(active.sum()), "prune_threshold": threshold}

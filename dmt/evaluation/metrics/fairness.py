@@ -49,8 +49,7 @@ def fairness(
             max_fairness:<name>: of the maxima of TV_c.
             mean_fairness_matrix, max_fairness_matrix: nested lists (num_factors
                 predicted, num_factors sensitive), 0 on the diagonal.
-            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
-                the classifier, version of its library.
+            num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one factor.

@@ -53,8 +53,8 @@ def infomec(
     from no code or from all active codes, on the samples that trained it. For
     continuous factors this is the R^2 of linear regression.
 
-    Logistic regression stops after 100 iterations, as in the authors' program. It does
-    not weight classes by their frequency, as theirs does.
+    Logistic regression stops after 100 iterations, as in the authors' program. Unlike
+    theirs, it does not weight classes by their frequency.
 
     Args:
         factors: array-like of shape (n, num_factors).
@@ -130,7 +130,7 @@ def infomec(
     }
 
 
-compute_infomec = on_samples_of(infomec)
+compute_infomec = on_samples_of("compute_infomec", infomec)
 
 
 def _information(factors, codes, estimator, num_neighbors, num_bins, continuous):

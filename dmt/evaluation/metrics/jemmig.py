@@ -54,7 +54,7 @@ def jemmig(
                 best.
             jemmig_per_factor, jemmig_normalized_per_factor: lists (num_factors,).
             mutual_information: nested list (num_codes, num_factors), in nats.
-            num_train, num_bins: number of samples and of bins.
+            num_train, num_bins: numbers of samples and of bins.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one code.
@@ -66,8 +66,7 @@ def jemmig(
         >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
         (0.0, 1.0)
     """
-    samples = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _jemmig(*samples, num_bins)
+    return _jemmig(*samples_in_bins(factors, codes, num_bins, continuous_factors))
 
 
 @on_samples("jemmig")

@@ -1,4 +1,4 @@
-"""Modularity: does a code know one factor? Explicitness: is each value told linearly?
+"""Modularity (one factor per code) and explicitness (linearly separable values).
 
 Ridgeway, Mozer: Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,
 section 3 (https://arxiv.org/abs/1802.05312).

@@ -149,8 +149,8 @@ def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
 def _omes(*ends, alpha, pooling, prune_threshold):
     """Scores of pairs.
 
-    `ends` are for each factor two arrays (num_train, num_codes), the codes of the first
-    and of the second members of its pairs.
+    `ends` holds two arrays (num_train, num_codes) for each factor: the codes of the
+    first members and of the second members of its pairs.
     """
     checks.one_of("pooling", pooling, ("avg", "max"))
     firsts, seconds = ends[::2], ends[1::2]

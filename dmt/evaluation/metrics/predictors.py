@@ -102,8 +102,8 @@ def fit(predictor, codes, factors):
 def _one_blas_thread():
     """Context in which BLAS has one thread.
 
-    The solvers of scikit-learn multiply small matrices thousands of times. Threads
-    would mostly wait for each other there, which takes longer than one thread alone.
+    The solvers of scikit-learn multiply small matrices thousands of times. One thread
+    takes less time there than several that wait for each other.
     """
     return _thread_pools().limit(limits=1, user_api="blas")
 
@@ -125,15 +125,10 @@ def _fit_quietly(model, codes, target):
 
 
 def scores(models, codes, factors):
-    """Accuracy of each classifier on its factor, R^2 of a regressor.
+    """Accuracy in [0, 1] of each classifier on its factor, R^2 of a regressor.
 
-    Args:
-        models: fitted classifiers or regressors, one per factor.
-        codes: array of shape (n, num_codes).
-        factors: array of shape (n, num_factors).
-
-    Returns:
-        Array of shape (num_factors,), at most 1, accuracies at least 0.
+    Takes what `fit` returned, codes (n, num_codes) and factors (n, num_factors), and
+    returns an array of shape (num_factors,).
     """
     from sklearn import metrics
 
@@ -148,17 +143,10 @@ def scores(models, codes, factors):
 
 
 def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
-    """Accuracies of classifiers that predict each factor from all codes.
-
-    Args:
-        predictor: see `fit`.
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors), discrete values.
-        codes_test: array of shape (n_test, num_codes).
+    """Training and test accuracies of classifiers of each factor, see `fit`.
 
     Returns:
-        Training and test accuracies, two arrays of shape (num_factors,), in [0, 1].
+        Two arrays of shape (num_factors,), in [0, 1].
     """
     models = fit(predictor, codes_train, factors_train)
     return (

@@ -258,7 +258,7 @@ def on_samples(gin_name: str) -> Callable[[Callable], Callable]:
     )
 
 
-def on_samples_of(function: Callable, **defaults: Any) -> Callable:
+def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
     """The gin configurable of a registered metric, made from its function of arrays.
 
     Its settings are `num_train`, `num_test` if the function takes test samples,
@@ -266,6 +266,7 @@ def on_samples_of(function: Callable, **defaults: Any) -> Callable:
     intervals if gin asks for them and the metric may be resampled.
 
     Args:
+        name: name of the result.
         function: the registered function.
         **defaults: defaults of settings where they are not those of the function.
     """
@@ -286,7 +287,7 @@ def on_samples_of(function: Callable, **defaults: Any) -> Callable:
             return bootstrap(score, tables)
         return score(*(array for table in tables for array in table))
 
-    compute.__name__ = f"compute_{function.__name__}"
+    compute.__name__ = compute.__qualname__ = name
     compute.__module__ = function.__module__
     compute.__doc__ = f"`{function.__name__}` on samples of a dataset."
     compute.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -301,8 +302,8 @@ def on_labels(gin_name: str) -> Callable[[Callable], Callable]:
     The decorated function takes factors (n, num_factors), codes (n, num_codes) and the
     settings that gin can bind. The configurable takes, as in disentanglement_lib,
     `observations` (n, ...), `labels` (num_factors, n) and `representation_function` in
-    place of the two arrays; gin cannot bind these three. Its `batch_size` is accepted
-    for disentanglement_lib's gin files: codes do not depend on it.
+    place of the two arrays; gin cannot bind these three. `batch_size` is accepted for
+    disentanglement_lib's gin files: codes do not depend on it.
     """
     return _configurable(
         gin_name,

@@ -85,7 +85,7 @@ def sap_score(
     }
 
 
-compute_sap = on_samples_of(sap_score, continuous_factors=gin.REQUIRED)
+compute_sap = on_samples_of("compute_sap", sap_score, continuous_factors=gin.REQUIRED)
 
 
 @on_labels("sap_score_validation")
@@ -107,16 +107,8 @@ def compute_sap_on_fixed_data(
 def accuracies(factors_train, codes_train, factors_test, codes_test):
     """Test accuracy of a linear support vector machine of each factor on each code.
 
-    Where a factor has one value in the training sample, it is predicted to have it.
-
-    Args:
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors), discrete values.
-        codes_test: array of shape (n_test, num_codes).
-
-    Returns:
-        Array of shape (num_codes, num_factors), values in [0, 1].
+    Takes what `train_and_test` returns, and returns an array of shape (num_codes,
+    num_factors), values in [0, 1].
     """
     from sklearn import svm
 

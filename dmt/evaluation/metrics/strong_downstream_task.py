@@ -89,12 +89,8 @@ def strong_downstream_task(
     def experiment(target):
         other = random_state.choice(_other_factors(target, splittable))
         train, test = splits[other][random_state.randint(len(splits[other]))]
-        return (
-            factors_train[train],
-            codes_train[train],
-            factors_test[test],
-            codes_test[test],
-        )
+        training = factors_train[train], codes_train[train]
+        return *training, factors_test[test], codes_test[test]
 
     return {
         **_scores(predictor, samples, experiment, n_experiment),

@@ -91,11 +91,9 @@ def compute_task_heads(
 ):
     """Trains a head for each task on the codes of a dataset.
 
-    The first draw of the random state is the seed of the heads. The other settings are
-    those of `task_heads`; the results also have task_names.
-
     Args:
-        sampler: see `on_samples`, of an indexable dataset.
+        sampler: see `on_samples`, of an indexable dataset; the first draw of its random
+            state is the seed of the heads.
         tasks: tasks of `dmt.data.tasks`, for example `random_tasks()`.
         training_steps: see `task_heads`.
         num_train: number of training images, None for all of the training part.
@@ -107,6 +105,9 @@ def compute_task_heads(
             codes: what a perfectly disentangled representation would reach.
         batch_size: see `task_heads`.
         learning_rate: see `task_heads`.
+
+    Returns:
+        Dictionary, see `task_heads`; also task_names.
 
     Raises:
         ValueError: if the dataset has no indices.

@@ -167,9 +167,9 @@ def _scores(samples, matrix_fns):
     return scores | predictors.provenance(len(codes_train), len(codes_test))
 
 
-# What relates codes to factors has the arguments of disentanglement_lib, one variable
-# per row: codes (num_codes, n_train), factors (num_factors, n_train), and those to test
-# on. It returns an array (num_codes, num_factors).
+# Relations of codes to factors take the arguments of disentanglement_lib, one variable
+# per row: codes (num_codes, n_train), factors (num_factors, n_train), then the same of
+# the test samples. They return an array (num_codes, num_factors).
 _MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
 
 
@@ -196,7 +196,7 @@ def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
 
 
 def _mutual_information(codes, factors):
-    """The same as `information.mutual_information`, to scikit-learn's last digit.
+    """Like `information.mutual_information`, but with the last digit of scikit-learn.
 
     Codes that determine a factor tie, up to rounding, and the number of groups depends
     on which of them has the larger last digit.

@@ -127,7 +127,7 @@ def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
 
 
 def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
-    """The same for data with `has_grid_draws`, except that batches are joined."""
+    """Like `_draw_one_by_one`, for data with `has_grid_draws`; batches are joined."""
     from dmt.data import draws
 
     batch = [(num_values, batch_size) for num_values in data.factors_num_values]

@@ -131,13 +131,8 @@ def compute_z_max_variance(
 def rows_that_vary(factors, factor):
     """Groups of rows that agree in all factors but one, which varies in the group.
 
-    Args:
-        factors: array of shape (n, num_factors).
-        factor: index of the factor that varies.
-
-    Returns:
-        List of groups, arrays of row numbers; and for every row in a group the index of
-        its group.
+    Takes factors (n, num_factors) and the index of the one that varies. Returns the
+    groups, a list of arrays of row numbers, and for each row in turn its group's index.
 
     Raises:
         ValueError: if there is no group.

@@ -140,22 +140,11 @@ def compute_udr_sklearn(
 ):
     """Unsupervised Disentanglement Ranking on samples of a dataset.
 
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_functions: list of functions, one per model, that map
-            observations (n, ...) to codes (n, num_codes) and the mean KL of each code
-            (num_codes,).
-        random_state: numpy RandomState, source of all draws.
-        batch_size: observations per draw. It decides which are drawn; it does not limit
-            the encoders.
-        num_data_points: number of observations.
-        correlation_matrix: see `udr`.
-        filter_low_kl: see `udr`.
-        include_raw_correlations: see `udr`.
-        kl_filter_threshold: see `udr`.
-
-    Returns:
-        Dictionary, see `udr`, and batch_size.
+    `representation_functions` is a list of functions, one per model, that map
+    observations (n, ...) to codes (n, num_codes) and the mean KL of each code
+    (num_codes,). `num_data_points` observations are drawn, `batch_size` per draw, which
+    decides which are drawn and does not limit the encoders. For the other settings and
+    the results see `udr`; these also have batch_size.
 
     Raises:
         ValueError: see `udr`; or if there is one function instead of a list, or fewer
@@ -214,7 +203,7 @@ def relative_strength_disentanglement(corr_matrix):
     return float(np.mean([strength.mean() for strength in strengths]))
 
 
-# The next two only for users of disentanglement_lib, who import these names.
+# The next two are only for users of disentanglement_lib, who import these names.
 def spearman_correlation_conv(vec1, vec2):
     """Absolute rank correlations of codes (n, num_codes) and (n, num_other_codes).
 
