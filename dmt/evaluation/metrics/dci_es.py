@@ -151,12 +151,10 @@ compute_dci_es = on_samples_of("compute_dci_es", dci_es)
 
 
 def _forest(continuous_factors, max_depth, num_trees, seed):
-    from sklearn import ensemble
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    kind = "Regressor" if continuous_factors else "Classifier"
-    return getattr(ensemble, f"RandomForest{kind}")(
-        num_trees, max_depth=max_depth, max_features=None, random_state=seed
-    )
+    forest = RandomForestRegressor if continuous_factors else RandomForestClassifier
+    return forest(num_trees, max_depth=max_depth, max_features=None, random_state=seed)
 
 
 def _scores_by_depth(forest, codes, target, max_depth):

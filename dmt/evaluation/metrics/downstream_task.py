@@ -30,7 +30,7 @@ def downstream_task(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
-        predictor: makes an unfitted scikit-learn classifier, see `predictors.fit`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
 
     Returns:
         Dictionary:

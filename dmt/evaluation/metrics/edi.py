@@ -134,7 +134,7 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
     rows = class_sizes > 1
     if len(np.unique(classes[rows])) < 2 or not varies.any():
         return 0.0
-    codes = codes[rows][:, varies] / deviations[varies]
+    codes = codes[:, varies][rows] / deviations[varies]
     classes, class_sizes = classes[rows], class_sizes[rows]
     noise = np.random.RandomState(0).standard_normal(codes.shape)
     codes = codes - codes.mean(axis=0) + TIE_BREAKING_NOISE * noise

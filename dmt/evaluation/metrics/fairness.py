@@ -40,7 +40,7 @@ def fairness(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
-        predictor: makes an unfitted scikit-learn classifier, see `predictors.fit`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
 
     Returns:
         Dictionary, all scores in [0, 1], 0 is fairest:

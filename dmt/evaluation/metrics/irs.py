@@ -71,7 +71,8 @@ def irs(
     factors, codes = check_samples(factors, codes, continuous_factors)
     if not continuous_factors:
         factors = np.stack(class_indices(factors), axis=1)
-    return _irs(in_bins(factors, num_bins), codes, diff_quantile, num_bins)
+    settings = {"num_bins": num_bins, "diff_quantile": diff_quantile}
+    return _irs(in_bins(factors, num_bins), codes, diff_quantile) | settings
 
 
 @on_samples("irs")
@@ -81,13 +82,12 @@ def compute_irs(
     """The score on samples of a dataset, with factors in the bins of `discretizer`."""
     discretizer = Discretizer()
     factors, codes = sampler.sample(num_train, batch_size)
-    score = functools.partial(
-        _irs, diff_quantile=diff_quantile, num_bins=discretizer.num_bins
-    )
-    return bootstrap(score, [(discretizer(factors), codes)])
+    score = functools.partial(_irs, diff_quantile=diff_quantile)
+    settings = {"num_bins": discretizer.num_bins, "diff_quantile": diff_quantile}
+    return bootstrap(score, [(discretizer(factors), codes)]) | settings
 
 
-def _irs(factors, codes, diff_quantile, num_bins):
+def _irs(factors, codes, diff_quantile):
     active = _active(codes)
     scores = scalable_disentanglement_score(factors, codes[:, active], diff_quantile)
     return {
@@ -96,8 +96,6 @@ def _irs(factors, codes, diff_quantile, num_bins):
         "active_codes": np.flatnonzero(active).tolist(),
         **{key: values.tolist() for key, values in scores.items()},
         "num_train": len(codes),
-        "num_bins": num_bins,
-        "diff_quantile": diff_quantile,
     }
 
 

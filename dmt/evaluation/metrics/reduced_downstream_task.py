@@ -61,7 +61,7 @@ def reduced_downstream_task(
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         num_factors_to_remove: number of codes to remove for each factor, one by one.
-        predictor: makes an unfitted scikit-learn classifier, see `predictors.fit`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         correlation_measure: function from codes (num_codes, n_train), factors
             (num_factors, n_train), test codes and test factors to an array (num_codes,
             num_factors) that is large where a code knows a factor. It is given one

@@ -43,7 +43,7 @@ def strong_downstream_task(
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
-        predictor: makes an unfitted scikit-learn classifier, see `predictors.fit`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         n_experiment: experiments for each factor.
         seed: integer seed of the choices.
 

@@ -160,7 +160,7 @@ def _score(draw_variances, num_train, num_eval, codes, prune_threshold, num_fact
     # Exactly 0 for a constant code.
     varies = codes.max(axis=0) > codes.min(axis=0)
     variances = np.where(varies, codes.var(axis=0, ddof=1), 0.0)
-    active = varies & (np.sqrt(variances) >= prune_threshold)
+    active = (variances > 0) & (np.sqrt(variances) >= prune_threshold)
     return votes.classify_by_variance(
         draw_variances, num_train, num_eval, variances, active, num_factors, np.argmax
     ) | {
