@@ -327,7 +327,8 @@ def _configurable(gin_name, names, prepare):
     their values to the arguments that are replaced.
     """
     given = [
-        _parameter(name, *([None] if name == "artifact_dir" else [])) for name in names
+        _parameter(name, None) if name == "artifact_dir" else _parameter(name)
+        for name in names
     ]
 
     def decorate(function):
