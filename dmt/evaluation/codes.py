@@ -23,14 +23,9 @@ from dmt.utils.compilation import BATCH_SIZE, compiled
 
 
 def kl_per_code(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
-    """Mean KL divergence of each code from the standard normal prior.
+    """Mean KL divergence (num_codes,) of each code from the standard normal prior.
 
-    Args:
-        means: (n, num_codes).
-        logvars: (n, num_codes).
-
-    Returns:
-        (num_codes,) in nats, at least 0.
+    Takes means and log-variances (n, num_codes); the result is in nats, at least 0.
     """
     return 0.5 * np.mean(means**2 + np.exp(logvars) - logvars - 1, axis=0)
 
@@ -75,11 +70,7 @@ class MomentTable:
 
 
 def moments_file(dataset: Any) -> str:
-    """Name of the file of all moments of a dataset; other images give another name.
-
-    Args:
-        dataset: an indexable `GroundTruthData`.
-    """
+    """Name of the file of all moments of a dataset; other images give another name."""
     # A digest of images also notices changes that no binding of the dataset shows.
     rows = np.linspace(0, dataset.size - 1, 16).astype(int)
     images = np.ascontiguousarray(dataset.images_at(rows))
@@ -155,11 +146,7 @@ def _moments(encoder):
 
 
 def _stacked_moments(encoders):
-    """Function from images (n, ...) to moments (n, number of encoders, 2 * num_latent).
-
-    Args:
-        encoders: list of `keras.Model` of one architecture.
-    """
+    """Function from images (n, ...) to moments (n, len(encoders), 2 * num_latent)."""
     template = encoders[0]
     stacked = [
         ops.stack([variable.value for variable in values])

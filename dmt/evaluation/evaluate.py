@@ -76,8 +76,7 @@ def evaluate(
         resume: whether to do nothing if the step is complete.
         shared_codes: dictionary, empty at first, in which the evaluations of one
             process keep the codes for each other. The results are the same without it.
-        moments_dir: folder in which `codes.write_moments` kept what the encoder makes
-            of all images.
+        moments_dir: folder in which `codes.write_moments` kept the encoder's outputs.
         **settings: those of `Settings`, which gin supplies if they are not given.
 
     Raises:
@@ -133,14 +132,8 @@ def run_metric(
 def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=None):
     """The dataset of the gin configuration, and the codes of a representation.
 
-    Args:
-        model_dir: see `evaluate`.
-        shared_codes: see `evaluate`.
-        moments_dir: see `evaluate`.
-        dtype_policy: see `Settings`.
-
-    Returns:
-        (dataset, data, codes): a `GroundTruthData`, and what `codes_of` returns for it.
+    Takes the arguments of `evaluate`, and returns (dataset, data, codes): a
+    `GroundTruthData`, and what `codes_of` returns for it.
     """
     configuration.resolve_auto_dataset(
         os.path.join(model_dir, "results", "gin", "postprocess.gin")
@@ -161,17 +154,11 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
 def write_evaluation(
     run, input_dir, output_dir, name, dataset, start, step="evaluation", **facts
 ):
-    """Runs a metric and writes its results, whole or not at all.
+    """Runs a metric and writes its results and `facts`, whole or not at all.
 
-    Args:
-        run: called with the directory for the metric's pictures, returns the scores.
-        input_dir: directory of the step before, whose results are carried forward.
-        output_dir: directory to write or to replace.
-        name: label of the evaluation.
-        dataset: the `GroundTruthData`.
-        start: `time.time()` when the evaluation began.
-        step: name of the step, which the names of the result files begin with.
-        **facts: more to record.
+    `run` is called with the directory for the metric's pictures and returns the scores.
+    The results of the step before, in `input_dir`, are carried forward. The names of
+    the result files begin with `step`; `start` is `time.time()` at the beginning.
     """
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)

@@ -120,10 +120,7 @@ def score_with_gin(
         settings = evaluate.Settings()
         metric = settings.evaluation_fn
         scores = evaluate.run_metric(
-            metric,
-            TableData(factors),
-            lambda rows: table[rows],
-            settings.random_seed,
+            metric, TableData(factors), lambda rows: table[rows], settings.random_seed
         )
     gin_name = getattr(metric, "gin_name", metric.__name__)
     return name or gin_name, gin_name, scores

@@ -1,4 +1,4 @@
-"""What computed the scores."""
+"""Versions of the packages that compute scores."""
 
 from importlib import metadata
 
@@ -8,7 +8,7 @@ PACKAGES = ("keras", "numba", "numpy", "scikit-learn", "scipy")
 
 
 def versions() -> dict[str, str]:
-    """Versions for the record, as {"package": "version"}."""
+    """The versions for the record, as {"package": "version"}."""
     return {
         "dmt": dmt.__version__,
         **{package: metadata.version(package) for package in PACKAGES},

@@ -76,18 +76,7 @@ validate_with_gin = configuration.with_gin(validate)
 
 
 def scores_on_labels(data, codes, validation_fn, random_seed, num_labelled_samples):
-    """Scores of codes by one metric on labelled images.
-
-    Args:
-        data: a `GroundTruthData`.
-        codes: function from its observations to codes (n, num_codes).
-        validation_fn: see `validate`.
-        random_seed: see `validate`.
-        num_labelled_samples: see `validate`.
-
-    Returns:
-        Results of the metric, a dictionary.
-    """
+    """Results of a metric on labelled images of a `GroundTruthData`; see `validate`."""
     observations, labels, _ = sample_supervised_data(
         random_seed, data, num_labelled_samples
     )

@@ -42,28 +42,12 @@ class GradientBoosting:
         self.random_state = random_state
 
     def fit(self, codes, target):
-        """Trains the classifier.
-
-        Args:
-            codes: array-like of shape (n, num_codes), finite; used in float32.
-            target: array-like of shape (n,), at least 2 different values.
-
-        Returns:
-            The classifier.
-
-        Raises:
-            ValueError: if the shapes do not fit, codes are not finite, or the target
-                has one value.
-        """
+        """Trains on codes (n, num_codes) and a target (n,), see `fit_all`."""
         vars(self).update(vars(fit_all(codes, [target], self.random_state)[0]))
         return self
 
     def decision_function(self, codes):
-        """Raw scores: (n, num_classes), or (n,) for two classes.
-
-        Args:
-            codes: array-like of shape (n, num_codes), finite.
-        """
+        """Raw scores (n, num_classes), or (n,) for two classes, of finite codes."""
         codes = _check_codes(codes)
         if codes.shape[1] != len(self.feature_importances_):
             raise ValueError(
@@ -76,22 +60,14 @@ class GradientBoosting:
         return scores.T if len(scores) > 1 else scores[0]
 
     def predict(self, codes):
-        """The most probable values of the target, array (n,).
-
-        Args:
-            codes: array-like of shape (n, num_codes), finite.
-        """
+        """The most probable values (n,) of the target, for codes (n, num_codes)."""
         scores = self.decision_function(codes)
         if scores.ndim == 1:
             return self.classes_[(scores >= 0).astype(int)]
         return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, codes):
-        """Probabilities of the classes, array (n, num_classes), rows sum to 1.
-
-        Args:
-            codes: array-like of shape (n, num_codes), finite.
-        """
+        """Probabilities (n, num_classes) of the classes; rows sum to 1."""
         scores = self.decision_function(codes)
         if scores.ndim == 1:
             scores = np.stack([np.zeros_like(scores), scores], axis=1)
@@ -178,10 +154,9 @@ def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
 
     Trees are spread over groups of LANES; lanes without a tree have residuals of 0.
 
-    Returns:
-        For every tree of a round, the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
-        thresholds of its splits and the values of its leaves, and the squared error
-        that splits on each code removed in all rounds (num_trees, num_codes).
+    Returns for every tree of a round the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
+    thresholds of its splits and the values of its leaves, and the squared error that
+    splits on each code removed in all rounds (num_trees, num_codes).
     """
     num_trees, num_groups = len(prior), -(-len(prior) // LANES)
 
@@ -189,9 +164,8 @@ def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
         """Shapes an array (num_trees, ...) to (num_groups, ..., LANES)."""
         padded = np.zeros((num_groups * LANES, *array.shape[1:]), array.dtype)
         padded[:num_trees] = array
-        return np.moveaxis(
-            padded.reshape(num_groups, LANES, *array.shape[1:]), 1, -1
-        ).copy()
+        groups = padded.reshape(num_groups, LANES, *array.shape[1:])
+        return np.moveaxis(groups, 1, -1).copy()
 
     def trees(array):
         """The inverse."""
@@ -200,11 +174,8 @@ def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
     order = np.argsort(codes, axis=0, kind="stable").T
     sorted_codes = np.take_along_axis(codes.T, order, axis=1)
     # The last block is filled up with a sample that is in no node.
-    order = np.pad(
-        order.astype(np.int32),
-        ((0, 0), (0, -len(codes) % BLOCK)),
-        constant_values=len(codes),
-    )
+    missing = ((0, 0), (0, -len(codes) % BLOCK))
+    order = np.pad(order.astype(np.int32), missing, constant_values=len(codes))
     seeds = lanes(seeds.astype(np.uint64))
     # Leaves of two classes are steps of a single tree, of more, of one tree per class.
     step_sizes = lanes(np.repeat(np.where(counts > 1, 1 - 1 / counts, 1.0), counts))

@@ -116,12 +116,7 @@ def grow(
                     sorted_codes,
                     node,
                     size,
-                    (
-                        nodes[:, c],
-                        deviations[:, c],
-                        starts[:, :, c],
-                        ranks[:, :, c],
-                    ),
+                    (nodes[:, c], deviations[:, c], starts[:, :, c], ranks[:, :, c]),
                     bounds[:, :, c],
                     best_block[c],
                     seeds[c] * np.uint64(NUM_SPLITS) + np.uint64(split),
@@ -225,14 +220,9 @@ def _sum_blocks(deviations, order, starts, peaks):
 def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
     """Bounds the scores of the node's splits in every block.
 
-    Args:
-        block_words: see `_count`.
-        node: number of the node in its level.
-        sizes: samples of the node per lane.
-        ranks: set to the number of the node's samples before each block.
-        bounds: peaks of `_sum_blocks`; replaced by the bounds, -1 where no split is.
-        best: set to the largest bound per lane.
-        best_block: set to the code and the block that have it.
+    Sets `ranks` to the number of the node's samples before each block, `bounds` (at
+    first the peaks of `_sum_blocks`) to the bounds, -1 where no split is, `best` to the
+    largest bound per lane, and `best_block` to the code and the block that have it.
     """
     num_codes, num_blocks, lanes = bounds.shape
     best[:] = -1
@@ -274,19 +264,9 @@ def _is_pure(deviations, size, bound):
 def _search(order, sorted_codes, node, size, lane, bounds, best_block, seed):
     """Finds the best split of a node of the tree in a lane.
 
-    Args:
-        order: samples in ascending order of each code, see `_fit_trees`.
-        sorted_codes: the codes in this order.
-        node: number of the node in its level.
-        size: samples of the node.
-        lane: nodes and deviations of the samples, sums and ranks before the blocks.
-        bounds: bounds of the scores in the blocks.
-        best_block: code and block of the largest bound.
-        seed: seed of the choice between equal scores.
-
-    Returns:
-        Code, threshold, number of samples on the left (0 if there is no split), and the
-        sum of their deviations.
+    `lane` holds nodes and deviations of the samples, sums and ranks before the blocks;
+    `seed` chooses between equal scores. Returns the code, the threshold, the number of
+    samples on the left (0 if there is no split), and the sum of their deviations.
     """
     num_codes, num_blocks = bounds.shape
     best = 0, np.inf, 0, 0.0
@@ -328,9 +308,7 @@ def _search(order, sorted_codes, node, size, lane, bounds, best_block, seed):
 def _search_block(order, sorted_codes, node, size, lane, code, block):
     """Finds the best split before one of the node's samples in a block.
 
-    Returns:
-        Score (-1 if there is no split), threshold, number of samples on the left, sum
-        of their deviations.
+    Like `_search`, with the score, -1 if there is no split, in place of the code.
     """
     nodes, deviations, starts, ranks = lane
     rank, total = ranks[code, block], starts[code, block]

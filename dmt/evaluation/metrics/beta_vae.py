@@ -117,23 +117,13 @@ def compute_beta_vae_sklearn(
 def _score(draw_points, num_train, num_eval, batch_size, num_factors):
     """Trains and tests the classifier.
 
-    Args:
-        draw_points: maps a number of points to the fixed factors (num_points,) and the
-            mean differences (num_points, num_codes).
-        num_train: points that train the classifier.
-        num_eval: points that test it.
-        batch_size: pairs per point, for the record.
-        num_factors: number of factors.
-
-    Returns:
-        Dictionary, see `beta_vae`.
+    `draw_points` maps a number of points to the fixed factors (num_points,) and the
+    mean differences (num_points, num_codes).
     """
     import sklearn
 
-    tables = [draw_points(num_train), draw_points(num_eval)]
-    return bootstrap(
-        functools.partial(_accuracies, num_factors=num_factors), tables
-    ) | {
+    score = functools.partial(_accuracies, num_factors=num_factors)
+    return bootstrap(score, [draw_points(num_train), draw_points(num_eval)]) | {
         "num_train": num_train,
         "num_eval": num_eval,
         "batch_size": batch_size,

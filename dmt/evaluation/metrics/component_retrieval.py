@@ -4,6 +4,7 @@ Maziarka et al.: On the relationship between disentanglement and multi-task lear
 2021 (https://arxiv.org/abs/2110.03498), Table 7.
 """
 
+import functools
 from typing import Any
 
 import gin
@@ -64,24 +65,9 @@ def component_retrieval(
         >>> component_retrieval(factors, np.exp(factors[:, [1, 1]]))["num_retrieved"]
         1
     """
-    factors, codes = check_samples(factors, codes, continuous_factors)
-    return _component_retrieval(factors, codes, significance)
-
-
-@on_samples("component_retrieval")
-def compute_component_retrieval(
-    sampler, num_train=gin.REQUIRED, batch_size=16, significance=0.05
-):
-    """Component retrieval on samples of a dataset."""
-    return bootstrap(
-        lambda factors, codes: _component_retrieval(factors, codes, significance),
-        [sampler.sample(num_train, batch_size)],
-    )
-
-
-def _component_retrieval(factors, codes, significance):
     from scipy import stats
 
+    factors, codes = check_samples(factors, codes, continuous_factors)
     num_samples, num_codes = codes.shape
     checks.number("significance", significance, above=0, below=1)
     checks.integer("num_samples", num_samples, low=3)
@@ -108,3 +94,12 @@ def _component_retrieval(factors, codes, significance):
         "spearman": spearman.tolist(),
         "num_train": num_samples,
     }
+
+
+@on_samples("component_retrieval")
+def compute_component_retrieval(
+    sampler, num_train=gin.REQUIRED, batch_size=16, significance=0.05
+):
+    """Component retrieval on samples of a dataset."""
+    score = functools.partial(component_retrieval, significance=significance)
+    return bootstrap(score, [sampler.sample(num_train, batch_size)])

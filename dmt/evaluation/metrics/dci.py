@@ -41,22 +41,17 @@ def dci(
     is the accuracy of the classifiers.
 
     A factor with one value in the training sample cannot train a classifier: its
-    importances are 0, and it is predicted to have that value, which is right for all
-    training samples.
-
-    Gradient boosting breaks ties between splits with numpy's global random generator:
-    call `numpy.random.seed` first for results that repeat.
+    importances are 0, and it is predicted to have that value.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         predictor: function without arguments that returns an unfitted scikit-learn
             classifier, or regressor for continuous factors. Importances are its
             `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
-            boosted trees if None.
+            boosted trees if None, which break ties with numpy's global generator.
         continuous_factors: whether the factors are numbers, not classes.
             Informativeness is then R^2, at most 1.
 
@@ -70,8 +65,7 @@ def dci(
                 completeness_per_factor: lists (num_factors,).
             disentanglement_per_code: list (num_codes,).
             importance_matrix: nested list (num_codes, num_factors), at least 0.
-            num_train, num_test: number of samples.
-            predictor, scikit_learn: name of the classifier, version of its library.
+            num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
         ValueError: if the shapes do not fit, or the classifier has no importances.
@@ -90,9 +84,10 @@ def dci(
         predictor = _regressor
     elif predictor is None:
         predictor = predictors.gradient_boosting_classifier
-    importance, train_accuracy, test_accuracy = compute_importance(
-        factors_train, codes_train, factors_test, codes_test, predictor
-    )
+    models = predictors.fit(predictor, codes_train, factors_train)
+    importance = importances(models, codes_train.shape[1])
+    train_accuracy = predictors.scores(models, codes_train, factors_train)
+    test_accuracy = predictors.scores(models, codes_test, factors_test)
     return {
         "informativeness_train": float(train_accuracy.mean()),
         "informativeness_test": float(test_accuracy.mean()),
@@ -103,9 +98,7 @@ def dci(
         "disentanglement_per_code": disentanglement_per_code(importance).tolist(),
         "completeness_per_factor": completeness_per_factor(importance).tolist(),
         "importance_matrix": importance.tolist(),
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
-        **predictors.provenance(predictor),
+        **predictors.provenance(len(codes_train), len(codes_test), predictor),
     }
 
 
@@ -142,29 +135,9 @@ def compute_dci_on_fixed_data(
     return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
 
 
-def compute_importance(factors_train, codes_train, factors_test, codes_test, predictor):
-    """Importance of every code to a classifier of every factor, and its accuracy.
-
-    Args:
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors), discrete values.
-        codes_test: array of shape (n_test, num_codes).
-        predictor: function without arguments that returns an unfitted classifier.
-
-    Returns:
-        Importances (num_codes, num_factors), accuracies in [0, 1], or R^2 of a
-        regressor, on the training samples (num_factors,) and on the test samples
-        (num_factors,).
-    """
-    models = predictors.fit(predictor, codes_train, factors_train)
-    num_codes = codes_train.shape[1]
-    importance = np.stack([_importances(model, num_codes) for model in models], axis=1)
-    return (
-        importance,
-        predictors.scores(models, codes_train, factors_train),
-        predictors.scores(models, codes_test, factors_test),
-    )
+def importances(models, num_codes):
+    """Importance (num_codes, num_factors) of every code to each factor's classifier."""
+    return np.stack([_importances(model, num_codes) for model in models], axis=1)
 
 
 def _importances(model, num_codes):
@@ -199,28 +172,21 @@ def disentanglement_per_code(importance_matrix):
 def disentanglement(importance_matrix):
     """Mean of `disentanglement_per_code`, weighted by the codes' importances.
 
-    Args:
-        importance_matrix: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Float in [0, 1], 1 if each code serves one factor, 0 if all importances are 0.
+    For importances (num_codes, num_factors), at least 0, a float in [0, 1]: 1 if each
+    code serves one factor, 0 if all importances are 0.
     """
     weights = importance_matrix.sum(axis=1)
     if not weights.any():
         return 0.0
-    return float(
-        np.average(disentanglement_per_code(importance_matrix), weights=weights)
-    )
+    scores = disentanglement_per_code(importance_matrix)
+    return float(np.average(scores, weights=weights))
 
 
 def completeness_per_factor(importance_matrix):
     """1 - entropy of the shares of the codes in each factor's importances.
 
-    Args:
-        importance_matrix: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Array of shape (num_factors,), in [0, 1]; 0 for a factor without importance.
+    For importances (num_codes, num_factors), at least 0, an array (num_factors,), in
+    [0, 1]; 0 for a factor without importance.
     """
     return disentanglement_per_code(importance_matrix.T)
 
@@ -228,10 +194,7 @@ def completeness_per_factor(importance_matrix):
 def completeness(importance_matrix):
     """Mean of `completeness_per_factor`, weighted by the factors' importances.
 
-    Args:
-        importance_matrix: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Float in [0, 1], 1 if each factor needs one code, 0 if all importances are 0.
+    For importances (num_codes, num_factors), at least 0, a float in [0, 1]: 1 if each
+    factor needs one code, 0 if all importances are 0.
     """
     return disentanglement(importance_matrix.T)

@@ -8,13 +8,11 @@ Extended Disentanglement Framework with Connections to Identifiability, 2023
 import functools
 from typing import Any
 
-import gin
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import dci, predictors, registry
-from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.evaluation.metrics.samples import on_samples_of, train_and_test
 from dmt.utils import checks
 
 
@@ -67,8 +65,7 @@ def dci_es(
         factors: array-like of shape (n_train, num_factors).
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         max_depth: largest depth of the trees, at least 2.
         num_trees: number of trees in a forest.
         continuous_factors: whether the factors are numbers, not classes. Scores are
@@ -91,8 +88,8 @@ def dci_es(
             importance_matrix: nested list (num_codes, num_factors), at least 0.
             loss_capacity_curves: nested list (num_factors, max_depth), the curves l_k.
             best_depth: depth with the best mean test score.
-            num_train, num_test, max_depth, num_trees: the settings.
-            scikit_learn: version of the library of the forests.
+            num_train, num_test, max_depth, num_trees, scikit_learn: the settings, and
+                the version of the library.
 
     Raises:
         ValueError: if the shapes do not fit, or max_depth is less than 2.
@@ -105,15 +102,11 @@ def dci_es(
         >>> scores["explicitness"], scores["informativeness_test"], scores["size"]
         (1.0, 1.0, 1.0)
     """
-    import sklearn
-
     checks.integer("max_depth", max_depth, low=2)
     factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
-    forest = functools.partial(
-        _regressor if continuous_factors else _classifier, max_depth, num_trees, seed
-    )
+    forest = functools.partial(_forest, continuous_factors, max_depth, num_trees, seed)
     models = predictors.fit(forest, codes_train, factors_train)
     scores = np.array(
         [
@@ -148,63 +141,26 @@ def dci_es(
         "importance_matrix": importance.tolist(),
         "loss_capacity_curves": losses.tolist(),
         "best_depth": best_depth,
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
+        **predictors.provenance(len(codes_train), len(codes_test)),
         "max_depth": max_depth,
         "num_trees": num_trees,
-        "scikit_learn": sklearn.__version__,
     }
 
 
-@on_samples("dci_es")
-def compute_dci_es(
-    sampler,
-    num_train=gin.REQUIRED,
-    num_test=gin.REQUIRED,
-    batch_size=16,
-    max_depth=32,
-    num_trees=10,
-    continuous_factors=False,
-    seed=0,
-):
-    """DCI-ES scores on samples of a dataset; see `dci_es` for the options."""
-    score = functools.partial(
-        dci_es,
-        max_depth=max_depth,
-        num_trees=num_trees,
-        continuous_factors=continuous_factors,
-        seed=seed,
-    )
-    return bootstrap(score, sampler.train_and_test(num_train, num_test, batch_size))
+compute_dci_es = on_samples_of("compute_dci_es", dci_es)
 
 
-def _classifier(max_depth, num_trees, seed):
-    from sklearn import ensemble
+def _forest(continuous_factors, max_depth, num_trees, seed):
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    return ensemble.RandomForestClassifier(
-        num_trees, max_depth=max_depth, max_features=None, random_state=seed
-    )
-
-
-def _regressor(max_depth, num_trees, seed):
-    from sklearn import ensemble
-
-    return ensemble.RandomForestRegressor(
-        num_trees, max_depth=max_depth, max_features=None, random_state=seed
-    )
+    forest = RandomForestRegressor if continuous_factors else RandomForestClassifier
+    return forest(num_trees, max_depth=max_depth, max_features=None, random_state=seed)
 
 
 def _scores_by_depth(forest, codes, target, max_depth):
     """Test accuracy, or R^2, (max_depth,) of the forest cut at depth 1, 2, ...
 
-    Args:
-        forest: fitted random forest, or classifier that always answers the same.
-        codes: array of shape (n_test, num_codes).
-        target: array of shape (n_test,).
-        max_depth: number of depths.
-
-    Returns:
-        Array of shape (max_depth,).
+    Takes a fitted random forest, or a classifier that always answers the same.
     """
     if not hasattr(forest, "estimators_"):
         return np.full(max_depth, np.mean(forest.predict(codes) == target))
@@ -237,10 +193,8 @@ def _importances(forest, num_codes, depth):
         tree = estimator.tree_
         weight = tree.weighted_n_node_samples * tree.impurity
         splits = (tree.children_left >= 0) & (_depths(tree) < depth)
-        decrease = (weight - weight[tree.children_left] - weight[tree.children_right])[
-            splits
-        ]
-        importances = np.bincount(tree.feature[splits], decrease, num_codes)
+        decrease = weight - weight[tree.children_left] - weight[tree.children_right]
+        importances = np.bincount(tree.feature[splits], decrease[splits], num_codes)
         if importances.any():
             total += importances / importances.sum()
     return total / total.sum() if total.any() else total

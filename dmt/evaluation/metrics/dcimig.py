@@ -38,12 +38,10 @@ def dcimig(
     Disentanglement: A Review of Metrics, 2020 (https://arxiv.org/abs/2012.09276).
 
     Args:
-        factors: array-like of shape (n, num_factors), discrete values, two factors at
-            least.
+        factors: array-like of shape (n, num_factors), discrete, two factors at least.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -51,7 +49,7 @@ def dcimig(
             gap_per_factor: S_k, from 0 to H(v_k), in nats, list (num_factors,).
             gap_per_code: R_d, at least 0, in nats, list (num_codes,).
             mutual_information: nested list (num_codes, num_factors), in nats.
-            num_train, num_bins: number of samples and of bins.
+            num_train, num_bins: numbers of samples and of bins.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one factor.
@@ -64,8 +62,7 @@ def dcimig(
         >>> round(dcimig(factors, -2.0 * factors[:, [0, 0]])["dcimig"], 2)
         0.44
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _dcimig(factors, bins, num_bins)
+    return _dcimig(*samples_in_bins(factors, codes, num_bins, continuous_factors))
 
 
 @on_samples("dcimig")

@@ -4,7 +4,6 @@ Locatello et al.: Challenging Common Assumptions in the Unsupervised Learning of
 Disentangled Representations, 2019, section 5.5 (https://arxiv.org/abs/1811.12359).
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,17 +25,12 @@ def downstream_task(
 ) -> dict[str, Any]:
     """Accuracy of classifiers that predict each factor from all codes.
 
-    A factor with one value in the training sample is predicted to have that value.
-    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
-
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
-        predictor: function without arguments that returns an unfitted scikit-learn
-            classifier. Gradient boosting breaks ties with numpy's global generator.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
 
     Returns:
         Dictionary:
@@ -44,8 +38,7 @@ def downstream_task(
                 best.
             min_train_accuracy, min_test_accuracy: accuracy of the worst factor.
             train_accuracy_factor_<i>, test_accuracy_factor_<i>: accuracy of factor i.
-            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
-                the classifier, version of its library.
+            num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
         ValueError: if the shapes do not fit.
@@ -57,14 +50,10 @@ def downstream_task(
         >>> downstream_task(*samples)["min_test_accuracy"]
         1.0
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test
+    samples = train_and_test(factors, codes, factors_test, codes_test)
+    return _scores(predictor, *samples) | predictors.provenance(
+        len(samples[0]), len(samples[2]), predictor
     )
-    return _scores(predictor, factors_train, codes_train, factors_test, codes_test) | {
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
-        **predictors.provenance(predictor),
-    }
 
 
 @on_samples("downstream_task")
@@ -77,15 +66,7 @@ def compute_downstream_task(
     the test samples are drawn anew for each of its numbers. The keys of the scores have
     the prefix `<number of training samples>:`.
     """
-    predictor = predictors.make_predictor_fn()
-    score = functools.partial(_scores, predictor)
-    return predictors.scores_by_size(
-        sampler, num_train, num_test, batch_size, score
-    ) | {
-        "num_train": list(num_train),
-        "num_test": num_test,
-        **predictors.provenance(predictor),
-    }
+    return predictors.scores_by_size(sampler, num_train, num_test, batch_size, _scores)
 
 
 def _scores(predictor, *samples):

@@ -6,13 +6,12 @@ Representations, 2024 (https://arxiv.org/abs/2410.03056).
 
 from typing import Any
 
-import gin
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import class_indices, entropy
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import check_samples, on_samples_of
 
 # In standard deviations: keeps apart the values of a code that are equal.
 TIE_BREAKING_NOISE = 1e-10
@@ -26,10 +25,7 @@ TIE_BREAKING_NOISE = 1e-10
     resampling=False,
 )
 def edi(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    *,
-    num_neighbors: int = 3,
+    factors: ArrayLike, codes: ArrayLike, *, num_neighbors: int = 3
 ) -> dict[str, Any]:
     """EDI scores of codes.
 
@@ -55,10 +51,8 @@ def edi(
 
     Returns:
         Dictionary:
-            modularity: in [0, 1], 1 is best.
-            compactness: in [0, 1], 1 is best.
-            explicitness: in [0, 1], 1 is best; nan if a factor has one value in the
-                sample, as its entropy is 0.
+            modularity, compactness, explicitness: in [0, 1], 1 is best; explicitness is
+                nan if a factor has one value in the sample, as its entropy is 0.
             modularity_per_factor, compactness_per_factor, explicitness_per_factor:
                 lists (num_factors,).
             exclusivity_per_code: E(R[d, :]), list (num_codes,).
@@ -80,18 +74,13 @@ def edi(
     """
     factors, codes = check_samples(factors, codes)
     classes = class_indices(factors)
-    pairs = np.array(
-        [
-            [
-                nearest_neighbor_information(z[:, None], v, num_neighbors)
-                for v in classes
-            ]
-            for z in codes.T
-        ]
-    )
-    together = [nearest_neighbor_information(codes, v, num_neighbors) for v in classes]
+
+    def information(z):
+        return [nearest_neighbor_information(z, v, num_neighbors) for v in classes]
+
+    pairs = np.array([information(z[:, None]) for z in codes.T])
     # All codes together know at least what one of them knows; estimates may differ.
-    together = np.maximum(together, pairs.max(axis=0))
+    together = np.maximum(information(codes), pairs.max(axis=0))
     shares = np.divide(pairs, together, out=np.zeros_like(pairs), where=together > 0)
     exclusivity = _exclusivity(shares)
     modularity = np.zeros(len(classes))
@@ -114,10 +103,7 @@ def edi(
     }
 
 
-@on_samples("edi")
-def compute_edi(sampler, num_train=gin.REQUIRED, batch_size=16, num_neighbors=3):
-    """EDI scores on samples of a dataset."""
-    return edi(*sampler.sample(num_train, batch_size), num_neighbors=num_neighbors)
+compute_edi = on_samples_of("compute_edi", edi)
 
 
 def nearest_neighbor_information(codes, classes, num_neighbors):
@@ -143,18 +129,13 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
     from scipy import spatial, special
 
     deviations = codes.std(axis=0)
+    varies = deviations > 0
     class_sizes = np.bincount(classes)[classes]
     rows = class_sizes > 1
-    if len(np.unique(classes[rows])) < 2:
+    if len(np.unique(classes[rows])) < 2 or not varies.any():
         return 0.0
-    codes, deviations = codes[:, deviations > 0], deviations[deviations > 0]
-    if not rows.any() or not codes.size:
-        return 0.0
-    codes, classes, class_sizes = (
-        codes[rows] / deviations,
-        classes[rows],
-        class_sizes[rows],
-    )
+    codes = codes[:, varies][rows] / deviations[varies]
+    classes, class_sizes = classes[rows], class_sizes[rows]
     noise = np.random.RandomState(0).standard_normal(codes.shape)
     codes = codes - codes.mean(axis=0) + TIE_BREAKING_NOISE * noise
     num_neighbors = np.minimum(num_neighbors, class_sizes - 1)

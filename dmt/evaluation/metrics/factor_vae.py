@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry, votes
 from dmt.evaluation.metrics.information import class_indices
-from dmt.evaluation.metrics.samples import check_samples, encode_all, on_samples
+from dmt.evaluation.metrics.samples import Sampler, check_samples, on_samples
 from dmt.utils import stages
 
 
@@ -93,14 +93,9 @@ def factor_vae(
         return fixed, codes[rows].var(axis=1, ddof=1)
 
     variances = codes.var(axis=0, ddof=1)
-    active = _prune_dims(variances, prune_threshold)
     return _score(
-        draw_variances, num_train, num_eval, variances, active, num_factors
-    ) | {
-        "batch_size": batch_size,
-        "num_variance_estimate": num_samples,
-        "prune_threshold": prune_threshold,
-    }
+        draw_variances, num_train, num_eval, variances, prune_threshold, num_factors
+    ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
 
 
 @on_samples("factor_vae_score")
@@ -120,7 +115,6 @@ def compute_factor_vae(
         ValueError: if a number is too small.
     """
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
-    threshold = _chosen_threshold()
 
     def share(factors, fixed):
         rows = np.arange(len(fixed))
@@ -132,24 +126,13 @@ def compute_factor_vae(
     def draw_variances(num_votes):
         return votes.sample_votes(sampler, num_votes, 1, batch_size, share, variance)
 
+    data, threshold = sampler.data, _chosen_threshold()
     variances = _compute_variances(
-        sampler.data,
-        sampler.representation,
-        num_variance_estimate,
-        sampler.random_state,
+        data, sampler.representation, num_variance_estimate, sampler.random_state
     )
     return _score(
-        draw_variances,
-        num_train,
-        num_eval,
-        variances,
-        _prune_dims(variances, threshold),
-        sampler.data.num_factors,
-    ) | {
-        "batch_size": batch_size,
-        "num_variance_estimate": num_variance_estimate,
-        "prune_threshold": threshold,
-    }
+        draw_variances, num_train, num_eval, variances, threshold, data.num_factors
+    ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
 
 
 @stages.configurable("prune_dims", "evaluation")
@@ -167,39 +150,12 @@ def _compute_variances(
     ground_truth_data, representation_function, num_points, random_state
 ):
     """Unbiased variance of each code over a random sample, shape (num_codes,)."""
-    observations = ground_truth_data.sample_observations(num_points, random_state)
-    codes = encode_all(observations, representation_function)
-    return codes.var(axis=0, ddof=1)
+    sampler = Sampler(ground_truth_data, representation_function, random_state)
+    return sampler.codes(num_points).var(axis=0, ddof=1)
 
 
-def _score(draw_variances, num_train, num_eval, variances, active, num_factors):
-    """Collects the votes and classifies them.
-
-    Args:
-        draw_variances: maps a number of votes to the fixed factors (num_votes,) and the
-            variances of the codes in each batch (num_votes, num_codes).
-        num_train: votes that make the classifier.
-        num_eval: votes that test it.
-        variances: global variance of each code, shape (num_codes,).
-        active: mask of the codes that can win, shape (num_codes,).
-        num_factors: number of factors.
-
-    Returns:
-        The scores, votes and number of votes of `factor_vae`.
-    """
-
-    def draw_votes(num_votes):
-        if not active.any():
-            return np.zeros((2, 0), np.int64)
-        fixed, local = draw_variances(num_votes)
-        # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
-        with np.errstate(invalid="ignore"):
-            ratios = local[:, active] / variances[active]
-        return np.flatnonzero(active)[ratios.argmin(axis=1)], fixed
-
-    return votes.classify(
-        draw_votes, num_train, num_eval, len(variances), num_factors
-    ) | {
-        "num_active_dims": int(active.sum()),
-        "global_variances": variances.tolist(),
-    }
+def _score(draw_variances, num_train, num_eval, variances, threshold, num_factors):
+    active = _prune_dims(variances, threshold)
+    return votes.classify_by_variance(
+        draw_variances, num_train, num_eval, variances, active, num_factors, np.argmin
+    ) | {"num_active_dims": int(active.sum()), "prune_threshold": threshold}

@@ -35,17 +35,12 @@ def fairness(
     variation: TV_c = 1/2 sum_y |p(y | v_j = c) - p(y)|. With dependent factors, or few
     samples of a value, a perfect prediction is unfair too.
 
-    A factor with one value in the training sample is predicted to have that value.
-    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
-
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
-        predictor: function without arguments that returns an unfitted scikit-learn
-            classifier. Gradient boosting breaks ties with numpy's global generator.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
 
     Returns:
         Dictionary, all scores in [0, 1], 0 is fairest:
@@ -54,8 +49,7 @@ def fairness(
             max_fairness:<name>: of the maxima of TV_c.
             mean_fairness_matrix, max_fairness_matrix: nested lists (num_factors
                 predicted, num_factors sensitive), 0 on the diagonal.
-            num_train, num_test, predictor, scikit_learn: numbers of samples, name of
-                the classifier, version of its library.
+            num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one factor.
@@ -78,11 +72,8 @@ def fairness(
             if sensitive != predicted:
                 yield sensitive, _count(predictions, values)
 
-    return _scores(factors_train, codes_train, predictor, predict_groups) | {
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
-        **predictors.provenance(predictor),
-    }
+    scores = _scores(factors_train, codes_train, predictor, predict_groups)
+    return scores | predictors.provenance(len(codes_train), len(codes_test), predictor)
 
 
 @on_samples("fairness")
@@ -94,17 +85,10 @@ def compute_fairness(
 ):
     """Unfairness of predictions when the sensitive factor is set to each value.
 
-    For each pair of factors, test samples are drawn and observed once with each value
-    of the sensitive factor, so that dependent factors do no harm here. The classifier
-    is the gin parameter `predictor.predictor_fn`. Unlike in disentanglement_lib, a
-    prediction need not be in `range(factors_num_values)`.
-
-    Args:
-        sampler: see `on_samples`.
-        num_train: number of training samples.
-        num_test_points_per_class: number of test samples for each value; in the results
-            it stands for `num_test`.
-        batch_size: training samples per draw.
+    For each pair of factors, `num_test_points_per_class` test samples are drawn and
+    observed once with each value of the sensitive factor, so that dependent factors do
+    no harm here. The classifier is the gin parameter `predictor.predictor_fn`. Unlike
+    in disentanglement_lib, a prediction need not be in `range(factors_num_values)`.
     """
     predictor = predictors.make_predictor_fn()
     factors_train, codes_train = sampler.sample(num_train, batch_size)
@@ -130,11 +114,9 @@ def compute_fairness(
             yield sensitive, _count(predictions[start:stop], values)
             start = stop
 
-    return _scores(factors_train, codes_train, predictor, predict_groups) | {
-        "num_train": num_train,
-        "num_test_points_per_class": num_test_points_per_class,
-        **predictors.provenance(predictor),
-    }
+    facts = predictors.provenance(num_train, num_test_points_per_class, predictor)
+    facts["num_test_points_per_class"] = facts.pop("num_test")
+    return _scores(factors_train, codes_train, predictor, predict_groups) | facts
 
 
 def _count(predictions, values):
@@ -147,15 +129,8 @@ def _count(predictions, values):
 def _scores(factors_train, codes_train, predictor, predict_groups):
     """Trains a classifier for each factor and scores its predictions.
 
-    Args:
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        predictor: function without arguments that returns an unfitted classifier.
-        predict_groups: maps a fitted classifier and the index of its factor to pairs of
-            the other factors' indices and the counts of `inter_group_fairness`.
-
-    Returns:
-        The scores and matrices of `fairness`.
+    `predict_groups` maps a fitted classifier and the index of its factor to pairs of
+    the other factors' indices and the counts of `inter_group_fairness`.
     """
     num_factors = factors_train.shape[1]
     if num_factors < 2:
@@ -167,17 +142,14 @@ def _scores(factors_train, codes_train, predictor, predict_groups):
     models = predictors.fit(predictor, codes_train, factors_train)
     for predicted, model in enumerate(models):
         for sensitive, counts in predict_groups(model, predicted):
-            mean[predicted, sensitive], worst[predicted, sensitive] = (
-                inter_group_fairness(counts)
-            )
-    return (
-        compute_scores_dict(mean, "mean_fairness")
-        | compute_scores_dict(worst, "max_fairness")
-        | {
-            "mean_fairness_matrix": mean.tolist(),
-            "max_fairness_matrix": worst.tolist(),
-        }
-    )
+            unfairness = inter_group_fairness(counts)
+            mean[predicted, sensitive], worst[predicted, sensitive] = unfairness
+    return {
+        **compute_scores_dict(mean, "mean_fairness"),
+        **compute_scores_dict(worst, "max_fairness"),
+        "mean_fairness_matrix": mean.tolist(),
+        "max_fairness_matrix": worst.tolist(),
+    }
 
 
 def inter_group_fairness(counts):

@@ -7,7 +7,6 @@ Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 20
 import warnings
 from typing import Any
 
-import gin
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -18,7 +17,7 @@ from dmt.evaluation.metrics.information import (
     in_bins,
     mutual_information,
 )
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import check_samples, on_samples_of
 from dmt.utils import checks
 
 # A continuous code whose range is a smaller share of the largest range is not active.
@@ -54,8 +53,8 @@ def infomec(
     from no code or from all active codes, on the samples that trained it. For
     continuous factors this is the R^2 of linear regression.
 
-    Logistic regression stops after 100 iterations, as in the authors' program. It does
-    not weight classes by their frequency, as theirs does.
+    Logistic regression stops after 100 iterations, as in the authors' program. Unlike
+    theirs, it does not weight classes by their frequency.
 
     Args:
         factors: array-like of shape (n, num_factors).
@@ -83,9 +82,8 @@ def infomec(
             normalized_mutual_information: N, nested list (num_codes, num_factors).
             num_active_codes: number of codes that are not constant, and unless discrete
                 have at least 1 / 20 of the largest range of a code.
-            num_train, estimator, num_neighbors or num_bins, continuous_factors: the
-                settings.
-            scikit_learn: version of the library.
+            num_train, estimator, num_neighbors or num_bins, continuous_factors,
+                scikit_learn: the settings, and the version of the library.
 
     Raises:
         ValueError: if the shapes do not fit, or the estimator is not among those above.
@@ -132,24 +130,7 @@ def infomec(
     }
 
 
-@on_samples("infomec")
-def compute_infomec(
-    sampler,
-    num_train=gin.REQUIRED,
-    batch_size=16,
-    estimator="neighbors",
-    num_neighbors=10,
-    num_bins=20,
-    continuous_factors=False,
-):
-    """InfoM, InfoE and InfoC on samples of a dataset; see `infomec` for the options."""
-    return infomec(
-        *sampler.sample(num_train, batch_size),
-        estimator=estimator,
-        num_neighbors=num_neighbors,
-        num_bins=num_bins,
-        continuous_factors=continuous_factors,
-    )
+compute_infomec = on_samples_of("compute_infomec", infomec)
 
 
 def _information(factors, codes, estimator, num_neighbors, num_bins, continuous):

@@ -49,22 +49,13 @@ def in_bins(values, num_bins):
 def samples_in_bins(factors, codes, num_bins, continuous_factors):
     """Checks samples and puts codes, and continuous factors, into bins.
 
-    Args:
-        factors: array-like of shape (n, num_factors).
-        codes: array-like of shape (n, num_codes).
-        num_bins: number of bins of equal width, over the range of the sample.
-        continuous_factors: see `check_samples`.
-
-    Returns:
-        Factors with discrete values (n, num_factors), bins of the codes (n, num_codes).
-
-    Raises:
-        ValueError: see `check_samples`.
+    Takes what `check_samples` takes, and returns factors with discrete values
+    (n, num_factors), bins of the codes (n, num_codes), and their number.
     """
     factors, codes = check_samples(factors, codes, continuous_factors)
     if continuous_factors:
         factors = in_bins(factors, num_bins)
-    return factors, in_bins(codes, num_bins)
+    return factors, in_bins(codes, num_bins), num_bins
 
 
 @stages.configurable("discretizer", "evaluation")
@@ -95,9 +86,6 @@ def score_in_bins(
         metric: function of `samples`, bins (n, num_codes) and the number of bins.
         samples: array of shape (n, num_variables): factors, or the codes themselves.
         codes: array of shape (n, num_codes).
-
-    Returns:
-        The metric's dictionary, see `bootstrap`.
     """
     discretizer = Discretizer()
     return bootstrap(
@@ -138,11 +126,7 @@ def entropy(variables):
 def class_indices(variables):
     """Replaces values by their ranks 0, 1, ... among the values of their variable.
 
-    Args:
-        variables: array of shape (n, num_variables).
-
-    Returns:
-        List of integer arrays (n,), one per variable.
+    Returns a list of integer arrays (n,), one per column of `variables`.
     """
     columns = np.asarray(variables).T
     return [np.unique(column, return_inverse=True)[1] for column in columns]
@@ -160,17 +144,10 @@ def _mutual_information(x, y):
 
 
 def top_two_gap(matrix, rows="codes"):
-    """Difference between the two largest values of each column.
-
-    Args:
-        matrix: array, two rows at least.
-        rows: what the rows are, "codes" or "factors".
-
-    Returns:
-        Array of shape (number of columns,), at least 0.
+    """Difference between the two largest values of each column, at least 0.
 
     Raises:
-        ValueError: if there is only one row.
+        ValueError: if there is only one row; the message names the kind of `rows`.
     """
     if len(matrix) < 2:
         raise ValueError(
@@ -182,13 +159,9 @@ def top_two_gap(matrix, rows="codes"):
 
 
 def unit_ranks(vectors):
-    """Ranks of each column, centred and of length 1, whose products are Spearman's.
+    """Ranks of each column, centred and of length 1; nan where a column is constant.
 
-    Args:
-        vectors: array of shape (n, num_vectors).
-
-    Returns:
-        Array of that shape; nan where a column is constant.
+    Their inner products are the rank correlations of Spearman.
     """
     # Not needed to import the package.
     from scipy import stats

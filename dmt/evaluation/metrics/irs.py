@@ -4,6 +4,7 @@ Suter, Miladinovic, Schoelkopf, Bauer: Robustly Disentangled Causal Mechanisms, 
 section 4 (https://arxiv.org/abs/1811.00007).
 """
 
+import functools
 from typing import Any
 
 import gin
@@ -70,10 +71,8 @@ def irs(
     factors, codes = check_samples(factors, codes, continuous_factors)
     if not continuous_factors:
         factors = np.stack(class_indices(factors), axis=1)
-    return _irs(in_bins(factors, num_bins), codes, diff_quantile) | {
-        "num_bins": num_bins,
-        "diff_quantile": diff_quantile,
-    }
+    settings = {"num_bins": num_bins, "diff_quantile": diff_quantile}
+    return _irs(in_bins(factors, num_bins), codes, diff_quantile) | settings
 
 
 @on_samples("irs")
@@ -83,17 +82,14 @@ def compute_irs(
     """The score on samples of a dataset, with factors in the bins of `discretizer`."""
     discretizer = Discretizer()
     factors, codes = sampler.sample(num_train, batch_size)
-    return bootstrap(
-        lambda factors, codes: _irs(factors, codes, diff_quantile),
-        [(discretizer(factors), codes)],
-    ) | {"num_bins": discretizer.num_bins, "diff_quantile": diff_quantile}
+    score = functools.partial(_irs, diff_quantile=diff_quantile)
+    settings = {"num_bins": discretizer.num_bins, "diff_quantile": diff_quantile}
+    return bootstrap(score, [(discretizer(factors), codes)]) | settings
 
 
-def _irs(discretized_factors, codes, diff_quantile):
+def _irs(factors, codes, diff_quantile):
     active = _active(codes)
-    scores = scalable_disentanglement_score(
-        discretized_factors, codes[:, active], diff_quantile
-    )
+    scores = scalable_disentanglement_score(factors, codes[:, active], diff_quantile)
     return {
         "IRS": scores.pop("avg_score"),
         "num_active_dims": int(active.sum()),
@@ -130,15 +126,16 @@ def scalable_disentanglement_score(gen_factors, latents, diff_quantile=0.99):
     """
     gen_factors, latents = np.asarray(gen_factors), np.asarray(latents)
     max_deviations = np.abs(latents - latents.mean(axis=0)).max(axis=0)
+
+    def distances(column):
+        groups = [latents[column == value] for value in range(column.max() + 1)]
+        return [
+            np.quantile(np.abs(codes - codes.mean(axis=0)), diff_quantile, axis=0)
+            for codes in groups
+        ]
+
     effects = [
-        np.mean(
-            [
-                _distance_from_mean(latents[column == value], diff_quantile)
-                for value in range(column.max() + 1)
-            ],
-            axis=0,
-        )
-        for column in class_indices(gen_factors)
+        np.mean(distances(column), axis=0) for column in class_indices(gen_factors)
     ]
     matrix = 1.0 - np.transpose(effects) / max_deviations[:, None]
     scores = matrix.max(axis=1)
@@ -150,7 +147,3 @@ def scalable_disentanglement_score(gen_factors, latents, diff_quantile=0.99):
         "IRS_matrix": matrix,
         "max_deviations": max_deviations,
     }
-
-
-def _distance_from_mean(codes, quantile):
-    return np.quantile(np.abs(codes - codes.mean(axis=0)), quantile, axis=0)

@@ -45,8 +45,7 @@ def jemmig(
         factors: array-like of shape (n, num_factors), discrete values.
         codes: array-like of shape (n, num_codes), two codes at least.
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -55,7 +54,7 @@ def jemmig(
                 best.
             jemmig_per_factor, jemmig_normalized_per_factor: lists (num_factors,).
             mutual_information: nested list (num_codes, num_factors), in nats.
-            num_train, num_bins: number of samples and of bins.
+            num_train, num_bins: numbers of samples and of bins.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one code.
@@ -67,8 +66,7 @@ def jemmig(
         >>> round(scores["jemmig"], 6), scores["jemmig_normalized"]
         (0.0, 1.0)
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _jemmig(factors, bins, num_bins)
+    return _jemmig(*samples_in_bins(factors, codes, num_bins, continuous_factors))
 
 
 @on_samples("jemmig")
@@ -83,10 +81,7 @@ def _jemmig(factors, bins, num_bins):
     entropies = entropy(factors)
     first = information.argmax(axis=0)
     # Not below 0, which it may be by rounding.
-    joint = np.maximum(
-        0.0,
-        entropy(bins)[first] + entropies - information.max(axis=0),
-    )
+    joint = np.maximum(0.0, entropy(bins)[first] + entropies - information.max(axis=0))
     jemmigs = np.maximum(0.0, joint - gaps)
     normalized = 1.0 - jemmigs / (entropies + np.log(num_bins))
     return {

@@ -37,8 +37,7 @@ def mig(
         factors: array-like of shape (n, num_factors), discrete values.
         codes: array-like of shape (n, num_codes), two codes at least.
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -46,7 +45,7 @@ def mig(
             mig_per_factor: gap of each factor, in [0, 1]; nan for a factor with one
                 value in the sample, whose entropy is 0.
             mutual_information: nested list (num_codes, num_factors), in nats.
-            num_train, num_bins: number of samples and of bins.
+            num_train, num_bins: numbers of samples and of bins.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one code.
@@ -59,8 +58,7 @@ def mig(
         >>> mig(factors, factors @ [[1, 1], [1, 1]])["discrete_mig"]
         0.0
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _mig(factors, bins, num_bins)
+    return _mig(*samples_in_bins(factors, codes, num_bins, continuous_factors))
 
 
 @on_samples("mig")

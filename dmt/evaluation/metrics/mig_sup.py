@@ -39,12 +39,10 @@ def mig_sup(
     The mean is over active codes, those that are not in one bin only.
 
     Args:
-        factors: array-like of shape (n, num_factors), discrete values, two factors at
-            least.
+        factors: array-like of shape (n, num_factors), discrete, two factors at least.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, which are put into bins as
-            well.
+        continuous_factors: whether factors are numbers, to be put into bins as well.
 
     Returns:
         Dictionary:
@@ -54,7 +52,7 @@ def mig_sup(
                 nan if a factor has one value in the sample, as its entropy is 0.
             num_active_codes: number of codes that are not constant.
             mutual_information: nested list (num_codes, num_factors), in nats.
-            num_train, num_bins: number of samples and of bins.
+            num_train, num_bins: numbers of samples and of bins.
 
     Raises:
         ValueError: if the shapes do not fit, or there is only one factor.
@@ -67,8 +65,7 @@ def mig_sup(
         >>> round(mig_sup(factors, factors @ [[1], [3]])["mig_sup"], 6)
         0.0
     """
-    factors, bins = samples_in_bins(factors, codes, num_bins, continuous_factors)
-    return _mig_sup(factors, bins, num_bins)
+    return _mig_sup(*samples_in_bins(factors, codes, num_bins, continuous_factors))
 
 
 @on_samples("mig_sup")

@@ -1,4 +1,4 @@
-"""Modularity: does a code know one factor? Explicitness: is each value told linearly?
+"""Modularity (one factor per code) and explicitness (linearly separable values).
 
 Ridgeway, Mozer: Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,
 section 3 (https://arxiv.org/abs/1802.05312).
@@ -43,8 +43,7 @@ def modularity_explicitness(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         num_bins: number of bins of equal width per code, over the range of the training
             sample.
         continuous_factors: whether factors are numbers. Their values are then bins of
@@ -108,8 +107,6 @@ def compute_modularity_explicitness(
 
 
 def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, num_bins):
-    import sklearn
-
     information = mutual_information(bins_train, factors_train)
     # A constant code becomes 0 in training, which teaches nothing.
     stddev = codes_train.std(axis=0)
@@ -131,26 +128,17 @@ def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, nu
         "explicitness_train_per_factor": explicitness[:, 0].tolist(),
         "explicitness_test_per_factor": explicitness[:, 1].tolist(),
         "mutual_information": information.tolist(),
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
+        **predictors.provenance(len(codes_train), len(codes_test)),
         "num_bins": num_bins,
-        "scikit_learn": sklearn.__version__,
     }
 
 
 def _explicitness(factor_train, codes_train, factor_test, codes_test):
-    """How well a logistic regression tells the values of one factor apart.
+    """How well a logistic regression tells the values of one factor (n,) apart.
 
-    Args:
-        factor_train: array of shape (n_train,), training values of the factor.
-        codes_train: array of shape (n_train, num_codes), standardised.
-        factor_test: array of shape (n_test,), test values of the factor.
-        codes_test: array of shape (n_test, num_codes), standardised.
-
-    Returns:
-        Mean areas under the ROC curves in the training and in the test sample, both in
-        [0, 1]. A value counts if some but not all samples have it; nan if none does, or
-        if the training sample has one value.
+    Returns the mean areas under the ROC curves in the training and in the test sample,
+    both in [0, 1]. A value counts if some but not all samples have it; nan if none
+    does, or if the training sample has one value.
     """
     from sklearn import linear_model
 
@@ -159,36 +147,26 @@ def _explicitness(factor_train, codes_train, factor_test, codes_test):
     (model,) = predictors.fit(
         linear_model.LogisticRegression, codes_train, factor_train[:, None]
     )
-    return tuple(
-        _mean_of_defined(
-            _areas_under_roc(
-                factor[:, None] == model.classes_, model.predict_proba(codes)
-            )
-        )
-        for factor, codes in ((factor_train, codes_train), (factor_test, codes_test))
-    )
+
+    def mean_area(factor, codes):
+        is_class = factor[:, None] == model.classes_
+        return _mean_of_defined(_areas_under_roc(is_class, model.predict_proba(codes)))
+
+    return mean_area(factor_train, codes_train), mean_area(factor_test, codes_test)
 
 
 # Only for users of disentanglement_lib, who import this name.
 def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
     """Explicitness of a factor (n,) for standardised codes (num_codes, n)."""
-    return _explicitness(
-        np.asarray(y_train),
-        np.transpose(mus_train),
-        np.asarray(y_test),
-        np.transpose(mus_test),
-    )
+    train = np.asarray(y_train), np.transpose(mus_train)
+    return _explicitness(*train, np.asarray(y_test), np.transpose(mus_test))
 
 
 def _areas_under_roc(is_class, scores):
     """Chance that a member of a class scores higher than a non-member, ties half.
 
-    Args:
-        is_class: array of bool of shape (n, num_classes).
-        scores: array of shape (n, num_classes).
-
-    Returns:
-        Array of shape (num_classes,); nan for a class with all samples or none.
+    For memberships and scores (n, num_classes), an array (num_classes,); nan for a
+    class with all samples or none.
     """
     from scipy import stats
 
@@ -226,12 +204,5 @@ def modularity_per_code(mutual_information):
 
 
 def modularity(mutual_information):
-    """Mean of `modularity_per_code`.
-
-    Args:
-        mutual_information: array of shape (num_codes, num_factors), at least 0.
-
-    Returns:
-        Float in [0, 1], 1 is best.
-    """
+    """Mean of `modularity_per_code`, a float in [0, 1], 1 is best."""
     return float(modularity_per_code(mutual_information).mean())

@@ -100,12 +100,8 @@ def omes(
             second[same] = rows[starts[group[same]] + offsets]
             same = same[column[second[same]] == column[first[same]]]
         pairs.append((codes[first], codes[second]))
-    return _omes(
-        *(array for pair in pairs for array in pair),
-        alpha=alpha,
-        pooling=pooling,
-        prune_threshold=prune_threshold,
-    ) | {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
+    settings = {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
+    return _omes(*(array for pair in pairs for array in pair), **settings) | settings
 
 
 @on_samples("omes")
@@ -128,11 +124,7 @@ def compute_omes(
             for start in range(0, len(ends), batch_size)
         )
         pairs.append(tuple(np.split(sampler.encode(observations), 2)))
-    settings = {
-        "alpha": alpha,
-        "pooling": pooling,
-        "prune_threshold": prune_threshold,
-    }
+    settings = {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
     return bootstrap(functools.partial(_omes, **settings), pairs) | settings
 
 
@@ -155,20 +147,10 @@ def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
 
 
 def _omes(*ends, alpha, pooling, prune_threshold):
-    """OMES of pairs.
+    """Scores of pairs.
 
-    Args:
-        *ends: for each factor two arrays of shape (num_train, num_codes), the codes of
-            the first and of the second members of its pairs.
-        alpha: see `omes`.
-        pooling: see `omes`.
-        prune_threshold: see `omes`.
-
-    Returns:
-        The scores and numbers of `omes`, without the other settings.
-
-    Raises:
-        ValueError: if pooling is neither "avg" nor "max".
+    `ends` holds two arrays (num_train, num_codes) for each factor: the codes of the
+    first members and of the second members of its pairs.
     """
     checks.one_of("pooling", pooling, ("avg", "max"))
     firsts, seconds = ends[::2], ends[1::2]
@@ -214,15 +196,9 @@ def _pool(association, pooling, axis=1):
     """Scores of the factors, from OS if axis is 1 and from MES if it is 0."""
     # |A - [entry]| is A everywhere else and 1 - A at the entry.
     others = association.sum(axis=axis, keepdims=True) - association
-    weighted = association * (
-        1.0 - (others + 1.0 - association) / association.shape[axis]
-    )
+    scores = 1.0 - (others + 1.0 - association) / association.shape[axis]
+    weighted = association * scores
     if pooling == "max":
         return weighted.max(axis=0)
-    total = association.sum(axis=0)
-    return np.divide(
-        (association * weighted).sum(axis=0),
-        total,
-        out=np.zeros(len(total)),
-        where=total > 0,
-    )
+    pooled, total = (association * weighted).sum(axis=0), association.sum(axis=0)
+    return np.divide(pooled, total, out=np.zeros(len(total)), where=total > 0)

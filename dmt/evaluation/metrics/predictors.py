@@ -66,14 +66,14 @@ def fit(predictor, codes, factors):
 
     Args:
         predictor: function without arguments that returns an unfitted scikit-learn
-            classifier or regressor.
+            classifier or regressor. Trees break ties with numpy's global generator.
         codes: array of shape (n, num_codes).
         factors: array of shape (n, num_factors).
 
     Returns:
         List of fitted classifiers, one per factor. The classifier of a factor with only
-        one value, which can happen in small samples and which scikit-learn refuses,
-        always answers this value.
+        one value, which can happen in small samples, always answers this value.
+        (scikit-learn refuses a single class, and disentanglement_lib fails there.)
     """
     from sklearn import dummy
 
@@ -102,8 +102,8 @@ def fit(predictor, codes, factors):
 def _one_blas_thread():
     """Context in which BLAS has one thread.
 
-    The solvers of scikit-learn multiply small matrices thousands of times. Threads
-    would mostly wait for each other there, which takes longer than one thread alone.
+    The solvers of scikit-learn multiply small matrices thousands of times. One thread
+    takes less time there than several that wait for each other.
     """
     return _thread_pools().limit(limits=1, user_api="blas")
 
@@ -125,15 +125,10 @@ def _fit_quietly(model, codes, target):
 
 
 def scores(models, codes, factors):
-    """Accuracy of each classifier on its factor, R^2 of a regressor.
+    """Accuracy in [0, 1] of each classifier on its factor, R^2 of a regressor.
 
-    Args:
-        models: fitted classifiers or regressors, one per factor.
-        codes: array of shape (n, num_codes).
-        factors: array of shape (n, num_factors).
-
-    Returns:
-        Array of shape (num_factors,), at most 1, accuracies at least 0.
+    Takes what `fit` returned, codes (n, num_codes) and factors (n, num_factors), and
+    returns an array of shape (num_factors,).
     """
     from sklearn import metrics
 
@@ -148,18 +143,10 @@ def scores(models, codes, factors):
 
 
 def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
-    """Accuracies of classifiers that predict each factor from all codes.
-
-    Args:
-        predictor: function without arguments that returns an unfitted classifier.
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors), discrete values.
-        codes_test: array of shape (n_test, num_codes).
+    """Training and test accuracies of classifiers of each factor, see `fit`.
 
     Returns:
-        Accuracies in [0, 1] on the training samples (num_factors,) and on the test
-        samples (num_factors,).
+        Two arrays of shape (num_factors,), in [0, 1].
     """
     models = fit(predictor, codes_train, factors_train)
     return (
@@ -169,33 +156,40 @@ def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):
 
 
 def scores_by_size(sampler, num_train, num_test, batch_size, score):
-    """Scores of several numbers of training samples, with intervals if gin asks.
+    """Scores of the predictor that gin chooses, for several numbers of samples.
 
     Args:
         sampler: `samples.Sampler`.
         num_train: list of numbers of training samples.
         num_test: number of test samples, drawn anew for each of them.
         batch_size: samples per draw, see `Sampler.sample`.
-        score: function from factors and codes to train on, and factors and codes to
-            test on, to a dictionary.
+        score: function of the predictor, the factors and codes to train on and those to
+            test on, that returns a dictionary.
 
     Returns:
-        Dictionary of all scores, with the prefix `<number of training samples>:`.
+        Dictionary of all scores, with the prefix `<number of training samples>:` and
+        with intervals if gin asks for them, and of the settings.
     """
-    return {
+    predictor = make_predictor_fn()
+    score = functools.partial(score, predictor)
+    results = {
         f"{size}:{name}": value
         for size in num_train
         for name, value in bootstrap(
             score, sampler.train_and_test(size, num_test, batch_size)
         ).items()
     }
+    return results | provenance(list(num_train), num_test, predictor)
 
 
-def provenance(predictor):
-    """Names the classifier and the version of its library, for the results."""
+def provenance(num_train, num_test, predictor=None):
+    """Sizes of the samples, name of the classifier and version of its library."""
     import sklearn
 
+    name = {} if predictor is None else {"predictor": type(predictor()).__name__}
     return {
-        "predictor": type(predictor()).__name__,
+        "num_train": num_train,
+        "num_test": num_test,
+        **name,
         "scikit_learn": sklearn.__version__,
     }

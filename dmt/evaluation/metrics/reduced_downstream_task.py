@@ -27,20 +27,16 @@ def compute_factorwise_dci(mus_train, ys_train, mus_test, ys_test):
     Args:
         mus_train: training codes, array of shape (num_codes, n_train).
         ys_train: training factors, array of shape (num_factors, n_train).
-        mus_test: test codes, array of shape (num_codes, n_test).
-        ys_test: test factors, array of shape (num_factors, n_test).
+        mus_test: not used, array of shape (num_codes, n_test).
+        ys_test: not used, array of shape (num_factors, n_test).
 
     Returns:
         Array of shape (num_codes, num_factors), at least 0.
     """
-    importance, _, _ = dci.compute_importance(
-        np.transpose(ys_train),
-        np.transpose(mus_train),
-        np.transpose(ys_test),
-        np.transpose(mus_test),
-        predictors.gradient_boosting_classifier,
-    )
-    return importance
+    del mus_test, ys_test
+    codes, factors = np.transpose(mus_train), np.transpose(ys_train)
+    models = predictors.fit(predictors.gradient_boosting_classifier, codes, factors)
+    return dci.importances(models, codes.shape[1])
 
 
 @registry.metric(
@@ -59,18 +55,13 @@ def reduced_downstream_task(
 ) -> dict[str, Any]:
     """Accuracy of classifiers on codes without those that know one factor best.
 
-    A factor with one value in the training sample is predicted to have that value.
-    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
-
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         num_factors_to_remove: number of codes to remove for each factor, one by one.
-        predictor: function without arguments that returns an unfitted scikit-learn
-            classifier. Gradient boosting breaks ties with numpy's global generator.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         correlation_measure: function from codes (num_codes, n_train), factors
             (num_factors, n_train), test codes and test factors to an array (num_codes,
             num_factors) that is large where a code knows a factor. It is given one
@@ -103,23 +94,16 @@ def reduced_downstream_task(
         >>> round(scores["mean_test_accuracy_reduced_factor"], 6)  # (1 / 3 + 1 / 4) / 2
         0.291667
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test
-    )
-    scores = _scores(
-        factors_train,
-        codes_train,
-        factors_test,
-        codes_test,
-        num_factors_to_remove,
-        predictor,
-        correlation_measure,
-    )
-    return scores | {
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
+    samples = train_and_test(factors, codes, factors_test, codes_test)
+    return {
+        **_scores(
+            predictor,
+            *samples,
+            num_factors_to_remove=num_factors_to_remove,
+            correlation_measure=correlation_measure,
+        ),
+        **predictors.provenance(len(samples[0]), len(samples[2]), predictor),
         "num_factors_to_remove": num_factors_to_remove,
-        **predictors.provenance(predictor),
     }
 
 
@@ -137,30 +121,23 @@ def compute_reduced_downstream_task(
     by `reduced_representation.correlation_measure`. `num_train` and the keys of the
     scores are those of `compute_downstream_task`.
     """
-    predictor = predictors.make_predictor_fn()
     score = functools.partial(
         _scores,
         num_factors_to_remove=num_factors_to_remove,
-        predictor=predictor,
         correlation_measure=_chosen_measure(),
     )
-    return predictors.scores_by_size(
-        sampler, num_train, num_test, batch_size, score
-    ) | {
-        "num_train": list(num_train),
-        "num_test": num_test,
-        "num_factors_to_remove": num_factors_to_remove,
-        **predictors.provenance(predictor),
-    }
+    scores = predictors.scores_by_size(sampler, num_train, num_test, batch_size, score)
+    return scores | {"num_factors_to_remove": num_factors_to_remove}
 
 
 def _scores(
+    predictor,
     factors_train,
     codes_train,
     factors_test,
     codes_test,
+    *,
     num_factors_to_remove,
-    predictor,
     correlation_measure,
 ):
     num_factors, num_codes = factors_train.shape[1], codes_train.shape[1]

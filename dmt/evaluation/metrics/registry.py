@@ -58,14 +58,7 @@ def metric(
     invariances: frozenset[str] = EVERYTHING,
     resampling: bool = True,
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a metric under the name of its function.
-
-    Args:
-        gin_name: see `Metric`.
-        scores: see `Metric`.
-        invariances: see `Metric`.
-        resampling: see `Metric`.
-    """
+    """Decorator that registers a metric under its function's name; see `Metric`."""
 
     def register(function):
         METRICS[function.__name__] = Metric(
@@ -78,10 +71,7 @@ def metric(
 
 @functools.cache
 def all_metrics() -> dict[str, Metric]:
-    """`METRICS`, complete: imports all modules of metrics.
-
-    This registers their gin configurables, too.
-    """
+    """`METRICS` and the gin configurables, complete: imports all modules of metrics."""
     for package in ("dmt.evaluation.metrics", "dmt.evaluation.udr.metrics"):
         modules.import_all(package)
     return METRICS

@@ -7,11 +7,15 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+import gin
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
+from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, stages
 
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
@@ -30,9 +34,6 @@ def check_samples(
         factors: array-like of shape (n, num_factors).
         codes: array-like of shape (n, num_codes).
         continuous_factors: whether factors may be numbers that hardly ever repeat.
-
-    Returns:
-        The two as numpy arrays.
 
     Raises:
         ValueError: if either is not two-dimensional, the lengths differ or are 0, a
@@ -87,15 +88,14 @@ def train_and_test(
     Args:
         factors: array-like of shape (n, num_factors).
         codes: array-like of shape (n, num_codes).
-        factors_test: array-like of shape (n_test, num_factors). If None, n // 3 of the
-            samples are test samples, chosen at random.
-        codes_test: array-like of shape (n_test, num_codes).
+        factors_test: array-like of shape (n_test, num_factors).
+        codes_test: array-like of shape (n_test, num_codes). If both are None, n // 3 of
+            the samples are test samples, chosen at random.
         continuous_factors: see `check_samples`.
         seed: integer seed of the choice of test samples.
 
     Returns:
-        factors_train (n_train, num_factors), codes_train (n_train, num_codes),
-        factors_test (n_test, num_factors), codes_test (n_test, num_codes).
+        Factors and codes of the training samples, then those of the test samples.
 
     Raises:
         ValueError: see `check_samples`; or if training and test samples do not have the
@@ -154,9 +154,6 @@ class Sampler:
 
         Returns:
             Factors (n, num_factors) and codes (n, num_codes).
-
-        Raises:
-            ValueError: if one of the numbers is smaller.
         """
         checks.integer("num_points", num_points, low=1)
         checks.integer("batch_size", batch_size, low=1)
@@ -179,6 +176,11 @@ class Sampler:
         """Samples training samples, then test samples; see `sample`."""
         return [self.sample(num, batch_size) for num in (num_train, num_test)]
 
+    def codes(self, num_points: int) -> np.ndarray:
+        """Codes (num_points, num_codes) of random observations, drawn at once."""
+        observations = self.data.sample_observations(num_points, self.random_state)
+        return encode_all(observations, self.representation)
+
     def encode(self, batches: Iterable[np.ndarray]) -> np.ndarray:
         """Codes (n, num_codes) of small batches of observations, in large chunks."""
         return np.concatenate(
@@ -187,17 +189,10 @@ class Sampler:
 
 
 def chunks(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Joins small batches of observations to large chunks.
+    """Joins small batches (batch, ...) to chunks of about `CHUNK_BYTES`, in order.
 
-    Metrics draw observations a few at a time, because the order of the draws is part
-    of their definition; encoders are fast on many observations. A chunk is bounded
-    by its memory: thousands of images, or millions of integer indices.
-
-    Args:
-        batches: arrays of shape (batch, ...).
-
-    Yields:
-        Arrays of shape (n, ...), all observations in order.
+    Metrics draw few observations at a time, because the order of the draws is part of
+    their definition; encoders are fast on many observations.
     """
     pending, pending_bytes = [], 0
     for batch in batches:
@@ -233,9 +228,6 @@ def split(
         codes: array of shape (n, num_codes).
         train_percentage: fraction of the samples that train, in (0, 1).
 
-    Returns:
-        Two tables, (factors, codes) of the training and of the test samples.
-
     Raises:
         ValueError: if no samples are left to train or to test.
     """
@@ -259,14 +251,49 @@ def on_samples(gin_name: str) -> Callable[[Callable], Callable]:
     representation_function, random_state, artifact_dir=None` in place of the sampler;
     gin cannot bind these four. Of the settings, `num_train` and `num_test` are numbers
     of samples, and `batch_size` is the number of samples per draw (`Sampler.sample`).
+    """
+    names = ["ground_truth_data", "representation_function", "random_state"]
+    return _configurable(
+        gin_name, [*names, "artifact_dir"], lambda *four: (Sampler(*four),)
+    )
+
+
+def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
+    """The gin configurable of a registered metric, made from its function of arrays.
+
+    Its settings are `num_train`, `num_test` if the function takes test samples,
+    `batch_size` and the keyword-only arguments of the function. Scores get confidence
+    intervals if gin asks for them and the metric may be resampled.
 
     Args:
-        gin_name: name of the configurable.
+        name: name of the result.
+        function: the registered function.
+        **defaults: defaults of settings where they are not those of the function.
     """
-    first = ("ground_truth_data", "representation_function", "random_state")
-    return _configurable(
-        gin_name, [*first, "artifact_dir"], lambda *four: (Sampler(*four),)
+    entry = registry.METRICS[function.__name__]
+    parameters = inspect.signature(function).parameters
+    sizes = ["num_train", "num_test"][: 1 + ("factors_test" in parameters)]
+    settings = {
+        **dict.fromkeys(sizes, gin.REQUIRED),
+        "batch_size": 16,
+        **{p.name: p.default for p in parameters.values() if p.kind == p.KEYWORD_ONLY},
+        **defaults,
+    }
+
+    def compute(sampler, batch_size, **arguments):
+        tables = [sampler.sample(arguments.pop(size), batch_size) for size in sizes]
+        score = functools.partial(function, **arguments)
+        if entry.resampling:
+            return bootstrap(score, tables)
+        return score(*(array for table in tables for array in table))
+
+    compute.__name__ = compute.__qualname__ = name
+    compute.__module__ = function.__module__
+    compute.__doc__ = f"`{function.__name__}` on samples of a dataset."
+    compute.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [_parameter(name, default) for name, default in settings.items()]
     )
+    return on_samples(entry.gin_name)(compute)
 
 
 def on_labels(gin_name: str) -> Callable[[Callable], Callable]:
@@ -275,11 +302,8 @@ def on_labels(gin_name: str) -> Callable[[Callable], Callable]:
     The decorated function takes factors (n, num_factors), codes (n, num_codes) and the
     settings that gin can bind. The configurable takes, as in disentanglement_lib,
     `observations` (n, ...), `labels` (num_factors, n) and `representation_function` in
-    place of the two arrays; gin cannot bind these three. Its `batch_size` is accepted
-    for disentanglement_lib's gin files: codes do not depend on it.
-
-    Args:
-        gin_name: name of the configurable.
+    place of the two arrays; gin cannot bind these three. `batch_size` is accepted for
+    disentanglement_lib's gin files: codes do not depend on it.
     """
     return _configurable(
         gin_name,
@@ -291,20 +315,19 @@ def on_labels(gin_name: str) -> Callable[[Callable], Callable]:
     )
 
 
+def _parameter(name, default=inspect.Parameter.empty):
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, kind, default=default)
+
+
 def _configurable(gin_name, names, prepare):
     """Decorator that replaces the parameters of a function that have no default.
 
-    Args:
-        gin_name: name of the configurable.
-        names: what the caller gives; `artifact_dir` is None by default.
-        prepare: function from their values to the arguments that are replaced.
+    The caller gives `names`, of which `artifact_dir` is None by default; `prepare` maps
+    their values to the arguments that are replaced.
     """
     given = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=None if name == "artifact_dir" else inspect.Parameter.empty,
-        )
+        _parameter(name, None) if name == "artifact_dir" else _parameter(name)
         for name in names
     ]
 

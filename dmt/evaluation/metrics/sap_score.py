@@ -14,7 +14,12 @@ from numpy.typing import ArrayLike
 from dmt.evaluation.metrics import predictors, registry
 from dmt.evaluation.metrics.information import top_two_gap
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
+from dmt.evaluation.metrics.samples import (
+    on_labels,
+    on_samples_of,
+    split,
+    train_and_test,
+)
 
 
 @registry.metric(
@@ -41,8 +46,7 @@ def sap_score(
         factors: array-like of shape (n_train, num_factors).
         codes: array-like of shape (n_train, num_codes), two codes at least.
         factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         continuous_factors: whether the factors are numbers, not classes.
 
     Returns:
@@ -64,8 +68,6 @@ def sap_score(
         >>> sap_score(*samples, continuous_factors=True)["SAP_score"]
         1.0
     """
-    import sklearn
-
     factors_train, codes_train, factors_test, codes_test = train_and_test(
         factors, codes, factors_test, codes_test, continuous_factors
     )
@@ -78,26 +80,12 @@ def sap_score(
         "SAP_score": float(gaps.mean()),
         "sap_per_factor": gaps.tolist(),
         "score_matrix": matrix.tolist(),
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
+        **predictors.provenance(len(codes_train), len(codes_test)),
         "continuous_factors": continuous_factors,
-        "scikit_learn": sklearn.__version__,
     }
 
 
-@on_samples("sap_score")
-def compute_sap(
-    sampler,
-    num_train=gin.REQUIRED,
-    num_test=gin.REQUIRED,
-    batch_size=16,
-    continuous_factors=gin.REQUIRED,
-):
-    """SAP score on samples of a dataset."""
-    return bootstrap(
-        functools.partial(sap_score, continuous_factors=continuous_factors),
-        sampler.train_and_test(num_train, num_test, batch_size),
-    )
+compute_sap = on_samples_of("compute_sap", sap_score, continuous_factors=gin.REQUIRED)
 
 
 @on_labels("sap_score_validation")
@@ -119,16 +107,8 @@ def compute_sap_on_fixed_data(
 def accuracies(factors_train, codes_train, factors_test, codes_test):
     """Test accuracy of a linear support vector machine of each factor on each code.
 
-    Where a factor has one value in the training sample, it is predicted to have it.
-
-    Args:
-        factors_train: array of shape (n_train, num_factors), discrete values.
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors), discrete values.
-        codes_test: array of shape (n_test, num_codes).
-
-    Returns:
-        Array of shape (num_codes, num_factors), values in [0, 1].
+    Takes what `train_and_test` returns, and returns an array of shape (num_codes,
+    num_factors), values in [0, 1].
     """
     from sklearn import svm
 

@@ -38,17 +38,12 @@ def strong_downstream_task(
     training samples with this value, test on the test samples with another value. The
     table must hold many samples for each value.
 
-    A factor with one value in a training sample is predicted to have that value.
-    (disentanglement_lib fails there, because scikit-learn refuses a single class.)
-
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
-        predictor: function without arguments that returns an unfitted scikit-learn
-            classifier. Gradient boosting breaks ties with numpy's global generator.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         n_experiment: experiments for each factor.
         seed: integer seed of the choices.
 
@@ -76,9 +71,8 @@ def strong_downstream_task(
         >>> scores["mean_strong_test_accuracy"]
         1.0
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test
-    )
+    samples = train_and_test(factors, codes, factors_test, codes_test)
+    factors_train, codes_train, factors_test, codes_test = samples
     random_state = np.random.RandomState(seed)
     num_factors = factors_train.shape[1]
     # In the order in which values appear, as their names must not matter.
@@ -95,19 +89,13 @@ def strong_downstream_task(
     def experiment(target):
         other = random_state.choice(_other_factors(target, splittable))
         train, test = splits[other][random_state.randint(len(splits[other]))]
-        return (
-            factors_train[train],
-            codes_train[train],
-            factors_test[test],
-            codes_test[test],
-        )
+        training = factors_train[train], codes_train[train]
+        return *training, factors_test[test], codes_test[test]
 
-    samples = (factors_train, codes_train, factors_test, codes_test)
-    return _scores(predictor, samples, experiment, n_experiment) | {
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
+    return {
+        **_scores(predictor, samples, experiment, n_experiment),
+        **predictors.provenance(len(codes_train), len(codes_test), predictor),
         "n_experiment": n_experiment,
-        **predictors.provenance(predictor),
     }
 
 
@@ -144,13 +132,8 @@ def compute_strong_downstream_task(
         factors_test = data.sample_factors(num_test, random_state)
 
         def experiment(target, factors_train=factors_train, factors_test=factors_test):
-            train, test, _, _ = intervene(
-                factors_train.copy(),
-                factors_test.copy(),
-                target,
-                data.num_factors,
-                data,
-            )
+            copies = factors_train.copy(), factors_test.copy()
+            train, test, _, _ = intervene(*copies, target, data.num_factors, data)
             codes_train, codes_test = encode(train, test)
             return train, codes_train, test, codes_test
 
@@ -158,11 +141,10 @@ def compute_strong_downstream_task(
         samples = (factors_train, codes_train, factors_test, codes_test)
         of_size = _scores(predictor, samples, experiment, n_experiment)
         scores |= {f"{size}:{name}": score for name, score in of_size.items()}
-    return scores | {
-        "num_train": list(num_train),
-        "num_test": num_test,
+    return {
+        **scores,
+        **predictors.provenance(list(num_train), num_test, predictor),
         "n_experiment": n_experiment,
-        **predictors.provenance(predictor),
     }
 
 
@@ -208,14 +190,7 @@ def _other_factors(target, candidates):
 def _scores(predictor, samples, experiment, n_experiment):
     """Scores without and with interventions.
 
-    Args:
-        predictor: function without arguments that returns an unfitted classifier.
-        samples: factors_train, codes_train, factors_test, codes_test.
-        experiment: maps the index of the target factor to such samples under a shift.
-        n_experiment: experiments for each factor.
-
-    Returns:
-        The scores of `strong_downstream_task`.
+    `experiment` maps the index of the target factor to `samples` under a shift.
     """
     train, test = predictors.accuracies(predictor, *samples)
     strong = np.empty((2, samples[0].shape[1], n_experiment))

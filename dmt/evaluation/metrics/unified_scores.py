@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from dmt.evaluation.metrics import (
     dci,
     modularity_explicitness,
+    predictors,
     reduced_downstream_task,
     registry,
     sap_score,
@@ -62,8 +63,7 @@ def unified_scores(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes), two codes at least.
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes). Without test samples, a
-            random third of the others is held out, see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         matrices: names of the relations, functions of this module:
             importance_gbt_matrix breaks ties with numpy's global generator.
         num_bins: number of bins of equal width per code, for mutual information.
@@ -78,7 +78,7 @@ def unified_scores(
             mig, sap and .factor_<j>: see `aggregation_mig`, `aggregation_sap`.
             modularity and .code_<i>: see `aggregation_modularity`.
             matrix: the relation, nested list (num_codes, num_factors).
-        and num_train, num_test, scikit_learn: Numbers of samples, library version.
+        and num_train, num_test, scikit_learn: numbers of samples, library version.
 
     Raises:
         ValueError: if the shapes do not fit, there is only one code, or a name is
@@ -94,9 +94,7 @@ def unified_scores(
         >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
         2
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test
-    )
+    samples = train_and_test(factors, codes, factors_test, codes_test)
     functions = {
         "importance_gbt_matrix": importance_gbt_matrix,
         "accuracy_svm_matrix": accuracy_svm_matrix,
@@ -109,10 +107,7 @@ def unified_scores(
         raise ValueError(
             f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
         )
-    return _scores(
-        (factors_train, codes_train, factors_test, codes_test),
-        {name: functions[name] for name in matrices},
-    )
+    return _scores(samples, {name: functions[name] for name in matrices})
 
 
 @on_samples("unified_scores")
@@ -160,8 +155,6 @@ def _scores_of_tables(tables, matrix_fns):
 
 
 def _scores(samples, matrix_fns):
-    import sklearn
-
     factors_train, codes_train, factors_test, codes_test = samples
     scores = {}
     for name, matrix_fn in matrix_fns.items():
@@ -171,16 +164,12 @@ def _scores(samples, matrix_fns):
             results |= aggregate(matrix, factors_train.T)
         results["matrix"] = matrix.tolist()
         scores |= {f"{name}.{key}": value for key, value in results.items()}
-    return scores | {
-        "num_train": len(factors_train),
-        "num_test": len(factors_test),
-        "scikit_learn": sklearn.__version__,
-    }
+    return scores | predictors.provenance(len(codes_train), len(codes_test))
 
 
-# What relates codes to factors has the arguments of disentanglement_lib, one variable
-# per row: codes (num_codes, n_train), factors (num_factors, n_train), and those to test
-# on. It returns an array (num_codes, num_factors).
+# Relations of codes to factors take the arguments of disentanglement_lib, one variable
+# per row: codes (num_codes, n_train), factors (num_factors, n_train), then the same of
+# the test samples. They return an array (num_codes, num_factors).
 _MATRIX_ARGUMENTS = ["mus_train", "ys_train", "mus_test", "ys_test"]
 
 
@@ -207,7 +196,7 @@ def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
 
 
 def _mutual_information(codes, factors):
-    """The same as `information.mutual_information`, to scikit-learn's last digit.
+    """Like `information.mutual_information`, but with the last digit of scikit-learn.
 
     Codes that determine a factor tie, up to rounding, and the number of groups depends
     on which of them has the larger last digit.
@@ -261,10 +250,9 @@ def pr_curves_values(matrix):
         matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-        Dictionary:
-            area_precision: integral of `precision` over thresholds between the smallest
-                and the largest entry, by the trapezoidal rule.
-            max_precision: the largest number of groups.
+        Dictionary: area_precision, the integral of `precision` over thresholds between
+        the smallest and the largest entry, by the trapezoidal rule; max_precision, the
+        largest number of groups.
     """
     thresholds, values = _precision_curve(np.asarray(matrix))
     return {
@@ -304,11 +292,7 @@ def _merge_thresholds(matrix):
 
 
 def aggregation_dci(matrix, ys):
-    """Aggregates like DCI.
-
-    Args:
-        matrix: array of shape (num_codes, num_factors), at least 0.
-        ys: not used.
+    """Aggregates a matrix (num_codes, num_factors), at least 0, like DCI.
 
     Returns:
         Dictionary: dci_disentanglement, dci_completeness, dci (which is the former),
@@ -330,9 +314,8 @@ def aggregation_dci(matrix, ys):
 def aggregation_mig(m, ys_train):
     """Aggregates like MIG: gaps between the best two codes over factors' entropies.
 
-    Args:
-        m: array of shape (num_codes, num_factors), two codes at least.
-        ys_train: array of shape (num_factors, n), discrete values.
+    Takes a matrix (num_codes, num_factors), two codes at least, and discrete factors
+    (num_factors, n).
 
     Returns:
         Dictionary: mig, the mean, and mig.factor_<j>; nan for a factor with one value.
@@ -342,11 +325,7 @@ def aggregation_mig(m, ys_train):
 
 
 def aggregation_sap(matrix, ys):
-    """Aggregates like SAP: gaps between the best two codes.
-
-    Args:
-        matrix: array of shape (num_codes, num_factors), two codes at least.
-        ys: not used.
+    """Gaps, as in SAP, between the best two codes of a matrix (num_codes, num_factors).
 
     Returns:
         Dictionary: sap, the mean, and sap.factor_<j>, at least 0.
@@ -357,21 +336,14 @@ def aggregation_sap(matrix, ys):
 
 
 def aggregation_modularity(matrix, ys):
-    """Aggregates like modularity.
-
-    Args:
-        matrix: array of shape (num_codes, num_factors), at least 0.
-        ys: not used.
+    """Aggregates a matrix (num_codes, num_factors), at least 0, like modularity.
 
     Returns:
         Dictionary: modularity, the mean, and modularity.code_<i>, in [0, 1].
     """
     del ys
-    per_code = modularity_explicitness.modularity_per_code(np.asarray(matrix))
-    return {
-        "modularity": float(per_code.mean()),
-        **_numbered("modularity.code", per_code),
-    }
+    scores = modularity_explicitness.modularity_per_code(np.asarray(matrix))
+    return {"modularity": float(scores.mean()), **_numbered("modularity.code", scores)}
 
 
 AGGREGATION_FN = [
@@ -397,32 +369,32 @@ def _plot(matrix, directory, name, factor_names):
 
     os.makedirs(directory, exist_ok=True)
 
-    def save(figure, suffix=""):
-        figure.savefig(os.path.join(directory, f"{name}{suffix}.png"))
+    def new_axes():
+        return Figure(layout="constrained").subplots()
 
-    figure = Figure(layout="constrained")
-    axes = figure.subplots()
-    figure.colorbar(axes.imshow(matrix, cmap="Blues", vmin=0))
+    def save(axes, suffix=""):
+        axes.figure.savefig(os.path.join(directory, f"{name}{suffix}.png"))
+
+    axes = new_axes()
+    axes.figure.colorbar(axes.imshow(matrix, cmap="Blues", vmin=0))
     axes.set(title=name, xlabel="Factors", ylabel="Codes", yticks=range(len(matrix)))
     axes.set_xticks(range(len(factor_names)), factor_names, rotation=45, ha="right")
-    save(figure)
+    save(axes)
 
-    figure = Figure(layout="constrained")
-    axes = figure.subplots()
+    axes = new_axes()
     thresholds, groups = _precision_curve(matrix)
     factors_left = [np.sum((matrix >= t).any(axis=0)) for t in thresholds]
     axes.step(thresholds, groups, where="pre", label="Groups")
     axes.step(thresholds, factors_left, where="pre", label="Factors with a code")
     axes.set(title=name, xlabel="Threshold", ylabel="Number")
     axes.legend()
-    save(figure, "_pr")
+    save(axes, "_pr")
 
     if len(factor_names) > 1:
-        figure = Figure(layout="constrained")
-        axes = figure.subplots()
+        axes = new_axes()
         merged = matrix.max() - _merge_thresholds(matrix)
         np.fill_diagonal(merged, 0)
         tree = hierarchy.linkage(distance.squareform(merged), "single")
         hierarchy.dendrogram(tree, labels=factor_names, orientation="left", ax=axes)
         axes.set(title=name, xlabel="Largest entry minus threshold")
-        save(figure, "_dendrogram")
+        save(axes, "_dendrogram")

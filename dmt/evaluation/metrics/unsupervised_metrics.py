@@ -28,11 +28,7 @@ from dmt.evaluation.metrics.samples import as_codes, on_samples
     ],
     invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
 )
-def unsupervised_scores(
-    codes: ArrayLike,
-    *,
-    num_bins: int = 20,
-) -> dict[str, Any]:
+def unsupervised_scores(codes: ArrayLike, *, num_bins: int = 20) -> dict[str, Any]:
     """Dependence of codes: of a Gaussian fitted to them, and of pairs in bins.
 
     Args:
@@ -53,7 +49,7 @@ def unsupervised_scores(
             covariance: nested list (num_codes, num_codes).
             mutual_information: between codes, nested list (num_codes, num_codes), in
                 nats.
-            num_train, num_bins: number of samples and of bins.
+            num_train, num_bins: numbers of samples and of bins.
 
     Raises:
         ValueError: if codes are not two-dimensional, or there are fewer than 2 samples.
@@ -131,7 +127,7 @@ def gaussian_wasserstein_correlation(cov):
     cov = np.asarray(cov)
     scales = np.sqrt(np.diag(cov))
     eigenvalues = np.linalg.eigvalsh(cov * np.outer(scales, scales))
-    # What rounding makes of zeros is small, but its root is not.
+    # Rounding turns zeros into small numbers, but their roots are not small.
     rounding = eigenvalues.max() * len(cov) * np.finfo(np.float64).eps
     roots = np.sqrt(eigenvalues[eigenvalues > rounding])
     return float(2 * np.trace(cov) - 2 * roots.sum())

@@ -1,7 +1,7 @@
-"""Votes: how the BetaVAE and FactorVAE scores sample a dataset.
+"""Votes: how the scores of BetaVAE, FactorVAE and Z-max variance are taken.
 
-A vote is a few batches of observations that have one factor in common. Both metrics
-take thousands of them.
+A vote is a few batches of observations that have one factor in common, or that vary in
+one factor only. The metrics take thousands of them.
 """
 
 import numpy as np
@@ -59,28 +59,44 @@ def check_sizes(batch_size, num_variance_estimate, num_train, num_eval):
     checks.integer("num_eval", num_eval, low=1)
 
 
-def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
+def classify_by_variance(
+    draw, num_train, num_eval, variances, active, num_factors, choose
+):
     """Trains and tests the majority vote, code -> factor.
 
+    A vote goes to the active code whose variance in the batch, divided by its variance
+    over all samples, is chosen by `choose`.
+
     Args:
-        draw_votes: maps a number of votes to the winning code and the factor of each,
-            int arrays of shape (num_votes,), or of shape (0,) if no code can win.
+        draw: maps a number of votes to the factor of each (num_votes,) and the
+            variances of the codes in its batch (num_votes, num_codes).
         num_train: votes that make the classifier.
         num_eval: votes that test it.
-        num_codes: number of codes.
+        variances: variance of each code over all samples, array (num_codes,).
+        active: mask of the codes that can win, array (num_codes,).
         num_factors: number of factors.
+        choose: `numpy.argmin` or `numpy.argmax`.
 
     Returns:
         Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
-        votes_eval (num_codes, num_factors), num_train and num_eval; see `bootstrap`.
+        votes_eval (num_codes, num_factors), num_train, num_eval and global_variances;
+        see `bootstrap`.
     """
+    num_codes = len(variances)
+
+    def draw_votes(num_votes):
+        if not active.any():
+            return np.zeros((2, 0), np.int64)
+        factors, local = draw(num_votes)
+        # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
+        with np.errstate(invalid="ignore"):
+            ratios = local[:, active] / variances[active]
+        return np.flatnonzero(active)[choose(ratios, axis=1)], factors
 
     def count(*tables):
         counts = np.zeros((2, num_codes, num_factors), np.int64)
-        for votes, winners, factors in zip(
-            counts, tables[::2], tables[1::2], strict=True
-        ):
-            np.add.at(votes, (winners, factors), 1)
+        np.add.at(counts[0], tables[:2], 1)
+        np.add.at(counts[1], tables[2:], 1)
         train, evaluation = counts
         classifier = (np.arange(num_codes), train.argmax(axis=1))
         return {
@@ -91,24 +107,27 @@ def classify(draw_votes, num_train, num_eval, num_codes, num_factors):
         }
 
     scores = bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
-    return scores | {"num_train": num_train, "num_eval": num_eval}
+    return scores | {
+        "num_train": num_train,
+        "num_eval": num_eval,
+        "global_variances": variances.tolist(),
+    }
 
 
 def _draw_one_by_one(data, random_state, fixed, num_batches, batch_size, fix):
     """Yields the observations of each batch; sets `fixed` to the fixed factors."""
     for vote in range(len(fixed)):
         fixed[vote] = random_state.randint(data.num_factors)
-        factors = [
-            data.sample_factors(batch_size, random_state) for _ in range(num_batches)
-        ]
-        factors = np.stack(factors)
+        factors = np.stack(
+            [data.sample_factors(batch_size, random_state) for _ in range(num_batches)]
+        )
         fix(factors[None], fixed[vote : vote + 1])
         for batch in factors:
             yield data.sample_observations_from_factors(batch, random_state)
 
 
 def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
-    """The same for data with `has_grid_draws`, except that batches are joined."""
+    """Like `_draw_one_by_one`, for data with `has_grid_draws`; batches are joined."""
     from dmt.data import draws
 
     batch = [(num_values, batch_size) for num_values in data.factors_num_values]

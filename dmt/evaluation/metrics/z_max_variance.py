@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry, votes
-from dmt.evaluation.metrics.samples import check_samples, encode_all, on_samples
+from dmt.evaluation.metrics.samples import check_samples, on_samples
 
 
 @registry.metric("z_max_variance", scores=["eval_accuracy"], resampling=False)
@@ -72,26 +72,21 @@ def z_max_variance(
     """
     factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
-    num_samples, num_factors = factors.shape
+    num_factors = factors.shape[1]
     varying = [rows_that_vary(factors, factor) for factor in range(num_factors)]
 
-    def draw_batches(num_votes):
+    def draw_variances(num_votes):
         varied = random_state.randint(num_factors, size=num_votes)
         rows = np.empty((num_votes, batch_size), dtype=np.int64)
         for vote, factor in enumerate(varied):
             groups, group_of_row = varying[factor]
             group = groups[group_of_row[random_state.randint(len(group_of_row))]]
             rows[vote] = random_state.choice(group, batch_size)
-        return varied, codes[rows]
+        return varied, codes[rows].var(axis=1, ddof=1)
 
     return _score(
-        draw_batches,
-        num_train,
-        num_eval,
-        _variances(codes),
-        prune_threshold,
-        num_factors,
-    ) | {"batch_size": batch_size, "num_variance_estimate": num_samples}
+        draw_variances, num_train, num_eval, codes, prune_threshold, num_factors
+    ) | {"batch_size": batch_size}
 
 
 @on_samples("z_max_variance")
@@ -113,7 +108,7 @@ def compute_z_max_variance(
     votes.check_sizes(batch_size, num_variance_estimate, num_train, num_eval)
     data, random_state = sampler.data, sampler.random_state
 
-    def draw_batches(num_votes):
+    def draw_variances(num_votes):
         varied = random_state.randint(data.num_factors, size=num_votes)
 
         def draw_observations():
@@ -123,31 +118,21 @@ def compute_z_max_variance(
                 factors[:, factor] = sample[:, factor]
                 yield data.sample_observations_from_factors(factors, random_state)
 
-        codes = sampler.encode(draw_observations())
-        return varied, codes.reshape(num_votes, batch_size, -1)
+        batches = sampler.encode(draw_observations())
+        batches = batches.reshape(num_votes, batch_size, -1)
+        return varied, batches.var(axis=1, ddof=1)
 
-    observations = data.sample_observations(num_variance_estimate, random_state)
-    codes = encode_all(observations, sampler.representation)
+    codes = sampler.codes(num_variance_estimate)
     return _score(
-        draw_batches,
-        num_train,
-        num_eval,
-        _variances(codes),
-        prune_threshold,
-        data.num_factors,
-    ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
+        draw_variances, num_train, num_eval, codes, prune_threshold, data.num_factors
+    ) | {"batch_size": batch_size}
 
 
 def rows_that_vary(factors, factor):
     """Groups of rows that agree in all factors but one, which varies in the group.
 
-    Args:
-        factors: array of shape (n, num_factors).
-        factor: index of the factor that varies.
-
-    Returns:
-        List of groups, arrays of row numbers; and for every row in a group the index of
-        its group.
+    Takes factors (n, num_factors) and the index of the one that varies. Returns the
+    groups, a list of arrays of row numbers, and for each row in turn its group's index.
 
     Raises:
         ValueError: if there is no group.
@@ -170,40 +155,16 @@ def rows_that_vary(factors, factor):
     return groups, np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
 
 
-def _variances(codes):
-    """Variance of each code, exactly 0 for a constant one."""
+def _score(draw_variances, num_train, num_eval, codes, prune_threshold, num_factors):
+    """Scores of votes; `codes` are the samples that give the global variances."""
+    # Exactly 0 for a constant code.
     varies = codes.max(axis=0) > codes.min(axis=0)
-    return np.where(varies, codes.var(axis=0, ddof=1), 0.0)
-
-
-def _score(draw_batches, num_train, num_eval, variances, prune_threshold, num_factors):
-    """Collects the votes and classifies them.
-
-    Args:
-        draw_batches: maps a number of votes to the varied factors (num_votes,) and the
-            codes (num_votes, batch_size, num_codes).
-        num_train: votes that make the classifier.
-        num_eval: votes that test it.
-        variances: global variance of each code, shape (num_codes,).
-        prune_threshold: least standard deviation of a code that can win.
-        num_factors: number of factors.
-
-    Returns:
-        The scores, votes and number of votes of `z_max_variance`.
-    """
-    active = np.flatnonzero((variances > 0) & (np.sqrt(variances) >= prune_threshold))
-
-    def draw_votes(num_votes):
-        if not active.size:
-            return np.zeros((2, 0), np.int64)
-        varied, codes = draw_batches(num_votes)
-        local = codes[:, :, active].var(axis=1, ddof=1)
-        return active[(local / variances[active]).argmax(axis=1)], varied
-
-    return votes.classify(
-        draw_votes, num_train, num_eval, len(variances), num_factors
+    variances = np.where(varies, codes.var(axis=0, ddof=1), 0.0)
+    active = (variances > 0) & (np.sqrt(variances) >= prune_threshold)
+    return votes.classify_by_variance(
+        draw_variances, num_train, num_eval, variances, active, num_factors, np.argmax
     ) | {
-        "num_active_codes": len(active),
-        "global_variances": variances.tolist(),
+        "num_active_codes": int(active.sum()),
+        "num_variance_estimate": len(codes),
         "prune_threshold": prune_threshold,
     }

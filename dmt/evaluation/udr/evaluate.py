@@ -27,7 +27,7 @@ def evaluate(
     resume: bool = False,
     **settings: Any,
 ) -> None:
-    """Compares trained models by a metric of several models, that is, `udr_sklearn`.
+    """Compares trained models by a metric of several models, `udr_sklearn`.
 
     Writes `results/` to `output_dir`, whole or not at all: the configuration and
     results of the first model's training, and as step "evaluation" the scores, in the
@@ -65,14 +65,9 @@ def evaluate(
     run = functools.partial(
         run_metric, chosen.evaluation_fn, data, functions, chosen.random_seed
     )
+    facts = {"model_dirs": model_dirs}
     write_evaluation(
-        run,
-        model_dirs[0],
-        output_dir,
-        chosen.name,
-        dataset,
-        start,
-        model_dirs=model_dirs,
+        run, model_dirs[0], output_dir, chosen.name, dataset, start, **facts
     )
 
 
@@ -105,9 +100,7 @@ def score_table(output_dir):
     Args:
         output_dir: directory that `evaluate` wrote.
     """
-    scores = results.load_json(
-        os.path.join(output_dir, "results", "json", "evaluation_results.json")
-    )
+    scores = _results(output_dir)
     ranking = sorted(
         zip(scores.get("model_scores", []), scores["model_dirs"], strict=False),
         reverse=True,
@@ -116,10 +109,13 @@ def score_table(output_dir):
     return tabulate(cells, tablefmt="plain", disable_numparse=True)
 
 
+def _results(output_dir):
+    path = os.path.join(output_dir, "results", "json", "evaluation_results.json")
+    return results.load_json(path)
+
+
 def _check_same_models(model_dirs, output_dir):
-    then = results.load_json(
-        os.path.join(output_dir, "results", "json", "evaluation_results.json")
-    )["model_dirs"]
+    then = _results(output_dir)["model_dirs"]
     if [os.path.realpath(p) for p in then] != [os.path.realpath(p) for p in model_dirs]:
         raise ValueError(
             f"{output_dir} was made from other models; give the same ones, or "
@@ -128,12 +124,7 @@ def _check_same_models(model_dirs, output_dir):
 
 
 def mean_and_kl_of(model_dir, dataset):
-    """What UDR needs of a model: observations -> means, mean KL of each code.
-
-    Args:
-        model_dir: see `moments_of`.
-        dataset: see `moments_of`.
-    """
+    """What UDR needs of a model, see `moments_of`: observations -> means, mean KLs."""
     moments = moments_of(model_dir, dataset)
 
     def mean_and_kl(observations):

@@ -1,5 +1,6 @@
 """Disentanglement, completeness, informativeness, explicitness, size."""
 
+import functools
 import json
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_cut_forests_score_as_forests_of_that_depth(continuous):
     target = random_state.randint(5, size=300).astype(float if continuous else int)
     codes = target[:, None] + random_state.standard_normal((300, 3))
     train, test = slice(200), slice(200, 300)
-    kind = dci_es._regressor if continuous else dci_es._classifier
+    kind = functools.partial(dci_es._forest, continuous)
     deep = kind(12, 10, 0).fit(codes[train], target[train])
     single = kind(12, 10, 0).fit(codes[train, :1], target[train])
     scores = dci_es._scores_by_depth(deep, codes[test], target[test], 12)

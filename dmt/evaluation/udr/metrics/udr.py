@@ -7,6 +7,7 @@ the same codes, up to order and sign, only if they disentangle. So a model is sc
 its similarity to the others, and no factors are needed.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,11 +86,8 @@ def udr(
             for model, model_kl in zip(models, divergences, strict=True)
         ]
     )
-    ends = np.cumsum([len(model_kl) for model_kl in divergences])
-    blocks = [
-        slice(end - len(model_kl), end)
-        for end, model_kl in zip(ends, divergences, strict=True)
-    ]
+    ends = np.cumsum([0, *map(len, divergences)])
+    blocks = [slice(*ends_of_model) for ends_of_model in itertools.pairwise(ends)]
     if correlation_matrix == "lasso":
         samples = _fewer_samples(stacked)
         correlations = np.vstack([_lasso(samples[:, b], samples) for b in blocks])
@@ -106,9 +104,8 @@ def udr(
     for i in range(num_models):
         raw[i][i] = np.zeros_like(raw[i][i])
         for j in range(num_models):
-            pairwise[i, j] = relative_strength_disentanglement(
-                raw[i][j][used[i]][:, used[j]]
-            )
+            correlations = raw[i][j][used[i]][:, used[j]]
+            pairwise[i, j] = relative_strength_disentanglement(correlations)
     others = ~np.eye(num_models, dtype=bool)
     results: dict[str, Any] = {
         "pairwise_disentanglement_scores": pairwise[:, :, None].tolist(),
@@ -143,22 +140,11 @@ def compute_udr_sklearn(
 ):
     """Unsupervised Disentanglement Ranking on samples of a dataset.
 
-    Args:
-        ground_truth_data: GroundTruthData to sample from.
-        representation_functions: list of functions, one per model, that map
-            observations (n, ...) to codes (n, num_codes) and the mean KL of each code
-            (num_codes,).
-        random_state: numpy RandomState, source of all draws.
-        batch_size: observations per draw. It decides which are drawn; it does not limit
-            the encoders.
-        num_data_points: number of observations.
-        correlation_matrix: see `udr`.
-        filter_low_kl: see `udr`.
-        include_raw_correlations: see `udr`.
-        kl_filter_threshold: see `udr`.
-
-    Returns:
-        Dictionary, see `udr`, and batch_size.
+    `representation_functions` is a list of functions, one per model, that map
+    observations (n, ...) to codes (n, num_codes) and the mean KL of each code
+    (num_codes,). `num_data_points` observations are drawn, `batch_size` per draw, which
+    decides which are drawn and does not limit the encoders. For the other settings and
+    the results see `udr`; these also have batch_size.
 
     Raises:
         ValueError: see `udr`; or if there is one function instead of a list, or fewer
@@ -217,13 +203,9 @@ def relative_strength_disentanglement(corr_matrix):
     return float(np.mean([strength.mean() for strength in strengths]))
 
 
-# The next two only for users of disentanglement_lib, who import these names.
+# The next two are only for users of disentanglement_lib, who import these names.
 def spearman_correlation_conv(vec1, vec2):
-    """Absolute rank correlations of all pairs of codes.
-
-    Args:
-        vec1: array of shape (n, num_codes).
-        vec2: array of shape (n, num_other_codes).
+    """Absolute rank correlations of codes (n, num_codes) and (n, num_other_codes).
 
     Returns:
         Array of shape (num_codes, num_other_codes), in [0, 1]; nan for constant codes.
