@@ -44,9 +44,7 @@ def scores(found):
             below.plot(numbers.keys(), values, ".", color="#3b82f6")
             below.plot(numbers.keys(), values.mean(axis=1), color="#3b82f6")
             below.set_xlabel("number of tasks", fontsize=9)
-            for axis in (above, below):
-                axis.spines[["top", "right"]].set_visible(False)
-                axis.grid(alpha=0.2, color=pages.GREY)
+        pages.plain_axes(axes.flat)
         return pages.inlined_figure(figure)
 
 
@@ -170,7 +168,7 @@ def _embeddings(codes, factors, factor_names, folder):
         path = os.path.join(folder, f"{method.lower()}.png")
         with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
-        note = "" if "UMAP" in methods else " Install dmt[umap] for UMAP."
+        note = "" if "UMAP" in methods else " Install dmt-lib[umap] for UMAP."
         drawn.append(
             (
                 f"Codes by {method}",
