@@ -1,7 +1,4 @@
-"""The report of a run: scores, learning curves, pictures, configuration.
-
-It is one HTML file without external parts, which can be sent and archived.
-"""
+"""The report of a run: scores, learning curves, pictures, configuration."""
 
 import csv
 import glob
@@ -62,7 +59,9 @@ _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
 def write_report(run_dir, output_path):
-    """Writes the page of a run, which also says what the run does not have yet.
+    """Writes the page of a run as one HTML file without external parts.
+
+    The page also says what the run does not have yet.
 
     Args:
         run_dir: directory with `model/`, as `train` writes it, and optionally
@@ -82,6 +81,7 @@ def write_report(run_dir, output_path):
             f"There is no finished model in {model_dir}: train it first (dmt_train)."
         )
     config = results.bindings_of(os.path.join(model_dir, "results", "gin", "train.gin"))
+    folder = os.path.join(run_dir, "visualizations")
     pages.write(
         os.path.join(os.path.dirname(__file__), "report.html.jinja"),
         output_path,
@@ -89,11 +89,7 @@ def write_report(run_dir, output_path):
         metrics=_metrics(run_dir, config),
         curves=_curves(os.path.join(model_dir, "history.csv")),
         pictures=[
-            (
-                title,
-                caption,
-                pages.inlined(os.path.join(run_dir, "visualizations", path)),
-            )
+            (title, caption, pages.inlined(os.path.join(folder, path)))
             for path, title, caption in _PICTURES
         ],
         configurations=_configurations(run_dir),
@@ -102,11 +98,7 @@ def write_report(run_dir, output_path):
 
 
 def score_table(run_dir):
-    """Returns the scores of a run as a table of text.
-
-    Args:
-        run_dir: directory of the run, see `write_report`.
-    """
+    """Returns the scores of a run, in the directory `run_dir`, as a table of text."""
     paths = (path.split(os.sep) for path in _aggregates(run_dir))
     return tables.score_table(
         {"/".join(parts[-5:-3]): os.sep.join(parts[:-3]) for parts in paths}
@@ -155,10 +147,13 @@ def _metrics(run_dir, config):
     return [_metric(path, names) for path in _aggregates(run_dir)]
 
 
+def _found(run_dir, pattern):
+    return sorted(glob.glob(os.path.join(glob.escape(run_dir), pattern)))
+
+
 def _aggregates(run_dir):
     """Paths of the results of all evaluations."""
-    pattern = ("metrics", "*", "*", "results", "aggregate", "evaluation.json")
-    return sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
+    return _found(run_dir, "metrics/*/*/results/aggregate/evaluation.json")
 
 
 def _metric(path, names):
@@ -190,11 +185,10 @@ def _metric(path, names):
                 metric["matrices"].append((key, rows, columns, value, highest))
         elif not isinstance(value, float | dict) or key in _SETTINGS:
             metric["settings"][key] = value
-    intervals = found.get("confidence_intervals", {})
     for key, value in metrics.headline(found, gin_name).items():
         if key not in _NOT_SHOWN + _SETTINGS:
             metric["scores"][key] = None if math.isnan(value) else value
-    for key, interval in intervals.items():
+    for key, interval in found.get("confidence_intervals", {}).items():
         if key in metric["scores"]:
             low, high = (pages.number(bound) for bound in interval)
             metric["settings"][f"{key}, interval"] = f"{low} to {high}"
@@ -233,18 +227,14 @@ def _curves(path):
     names.sort(key=lambda name: name != "reconstruction_loss")
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
+    style = {"color": "#3b82f6", "marker": "o" if len(rows) < 20 else None}
     with pages.drawing():
         figure = Figure(figsize=(10, 2.7 * lines), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         steps = [float(row["step"]) for row in rows]
         for axis, name in zip(axes, names, strict=False):
-            axis.plot(
-                steps,
-                [float(row[name]) for row in rows],
-                color="#3b82f6",
-                marker="o" if len(rows) < 20 else None,
-                markersize=4,
-            )
+            values = [float(row[name]) for row in rows]
+            axis.plot(steps, values, markersize=4, **style)
             axis.set_title(name.replace("_", " "), fontsize=11)
             axis.set_xlabel("step")
         pages.plain_axes(axes[: len(names)], axes[len(names) :])
@@ -255,11 +245,11 @@ def _configurations(run_dir):
     """(directory, operative configuration) of each complete step."""
     steps = []
     for pattern in (
-        ("model", "results", "gin", "train.gin"),
-        ("postprocessed", "*", "results", "gin", "postprocess.gin"),
-        ("metrics", "*", "*", "results", "gin", "evaluation.gin"),
+        "model/results/gin/train.gin",
+        "postprocessed/*/results/gin/postprocess.gin",
+        "metrics/*/*/results/gin/evaluation.gin",
     ):
-        for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern))):
+        for path in _found(run_dir, pattern):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             directory = os.path.relpath(path, run_dir).split(f"{os.sep}results")[0]

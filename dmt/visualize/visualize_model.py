@@ -24,8 +24,8 @@ def visualize(
     """Draws what a model learned.
 
     Writes the files of disentanglement_lib to `output_dir`, all or none of them, from
-    the same random numbers; images are reconstructed from the mean of their code, not
-    from a sample:
+    the same random numbers. Images are reconstructed from the means of their codes, not
+    from samples.
 
         reconstructions/reconstructions.jpg        pairs of image and reconstruction
         sampled/samples.jpg                        images decoded from the prior
@@ -34,18 +34,17 @@ def visualize(
         interventional_effects/interventional_effect.png
                                                    mean of each code given a factor
 
-    There are three more files for a quick look. In `traversals.png` and
-    `traversals.gif`, codes are ordered by their mean KL divergence from the prior, and
-    each runs through its range on the data. `kl_per_code.json` has that divergence in
-    nats for each code.
+    Three more files give an overview. In `traversals.png` and `traversals.gif`, codes
+    are ordered by their mean KL divergence from the prior, and each runs through its
+    range on the data. `kl_per_code.json` has that divergence in nats for each code.
 
     Args:
         model_dir: directory that `train` wrote.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         num_animations: number of animations of each range, from different images.
-        num_frames: frames of an animation.
-        fps: frames per second.
+        num_frames: number of frames of an animation.
+        fps: number of frames per second.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
@@ -127,14 +126,9 @@ def _pairs(images, reconstructions):
 
 
 def _traverse(base, values):
-    """Codes that differ from `base` in one code, for all values of each code.
+    """Copies of `base` (num_codes,) in which one code has one of its values.
 
-    Args:
-        base: (num_codes,).
-        values: a sequence of equal length for each code.
-
-    Returns:
-        float32 (num_codes * number of values, num_codes), all values of code 0 first.
+    From values (num_codes, n), makes float32 (num_codes * n, num_codes).
     """
     values = np.asarray(values)
     codes = np.tile(base, (*values.shape, 1))
@@ -144,7 +138,7 @@ def _traverse(base, values):
 
 
 def _images_by_code(decode, base, values):
-    """Images of `_traverse`, of shape (num_codes, number of values, *image shape)."""
+    """Images of `_traverse` of shape (num_codes, n, *image shape)."""
     images = decode(_traverse(base, values))
     return images.reshape(len(base), -1, *images.shape[1:])
 
@@ -154,22 +148,19 @@ def _cycles(means, logvars, num_frames):
 
     The function returns the values of the code, one per frame, from its value on.
     """
-    gaussian = pictures.cycle_gaussian
-    interval = pictures.cycle_interval
+    gaussian, interval = pictures.cycle_gaussian, pictures.cycle_interval
     loc, scale = aggregate_moments(means, logvars)
-    low, high = means.min(0), means.max(0)
+    zero, one = np.zeros_like(loc), np.ones_like(loc)
+
+    def cycle(shape, first, second):
+        return lambda j, value: shape(value, num_frames, first[j], second[j])
+
     return {
-        "std_gaussian": lambda j, value: gaussian(value, num_frames),
-        "fitted_gaussian": lambda j, value: gaussian(
-            value, num_frames, loc[j], scale[j]
-        ),
-        "fixed_interval": lambda j, value: interval(value, num_frames, -2.0, 2.0),
-        "conf_interval": lambda j, value: interval(
-            value, num_frames, loc[j] - 2 * scale[j], loc[j] + 2 * scale[j]
-        ),
-        "minmax_interval": lambda j, value: interval(
-            value, num_frames, low[j], high[j]
-        ),
+        "std_gaussian": cycle(gaussian, zero, one),
+        "fitted_gaussian": cycle(gaussian, loc, scale),
+        "fixed_interval": cycle(interval, zero - 2, zero + 2),
+        "conf_interval": cycle(interval, loc - 2 * scale, loc + 2 * scale),
+        "minmax_interval": cycle(interval, means.min(0), means.max(0)),
     }
 
 
@@ -199,25 +190,15 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     )
     pictures.save_image(picture, path("traversals.png"))
     wave = pictures.cycle_interval(0.0, num_frames, -2.0, 2.0)
-    pictures.save_animation(
-        [
-            pictures.labelled_tiles(frame, labels)
-            for frame in images_at(wave).swapaxes(0, 1)
-        ],
-        path("traversals.gif"),
-        fps,
-    )
+    frames = images_at(wave).swapaxes(0, 1)
+    tiles = [pictures.labelled_tiles(frame, labels) for frame in frames]
+    pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
 def _save_effects(factor_names, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
-    Args:
-        factor_names: names of the factors.
-        factors: int (n, num_factors).
-        codes: float (n, num_codes).
-        order: indices of the codes, in the order of the plots.
-        path: picture to write.
+    Factors (n, num_factors) are integers; codes (n, num_codes) are drawn in `order`.
     """
     from matplotlib.figure import Figure
 
