@@ -1,5 +1,6 @@
 """Commands for the steps of a run: train, postprocess, evaluate, score."""
 
+import functools
 import glob
 import os
 import sys
@@ -65,28 +66,22 @@ def _evaluate_all(flags, evaluate_with_gin, step):
     """Scores with each configuration that the flags name, then prints a table."""
     from dmt.evaluation.tables import score_table
 
-    output_dirs, shared_codes = {}, {}
-    for name, arguments in _evaluations(flags, step):
-        output_dir = arguments["output_dir"]
+    evaluate = functools.partial(evaluate_with_gin, flags.input_dir, shared_codes={})
+    output_dirs = {}
+    for name, output_dir in _evaluated(flags, evaluate, step):
         output_dirs[name or os.path.basename(os.path.normpath(output_dir))] = output_dir
-        evaluate_with_gin(flags.input_dir, **arguments, shared_codes=shared_codes)
     print(score_table(output_dirs, step))
 
 
-def _evaluations(flags, step="evaluation"):
-    """Yields the name and the arguments of each evaluation that the flags ask for."""
+def _evaluated(flags, evaluate, step="evaluation"):
+    """Makes the evaluations that the flags ask for; yields their names and outputs."""
     for name, gin_files in _evaluation_configs(flags).items():
-        named = [f"{step}.name = '{name}'"] if name else []
-        yield (
-            name,
-            {
-                "output_dir": os.path.join(flags.output_dir, name),
-                "overwrite": flags.overwrite,
-                "gin_config_files": gin_files,
-                "gin_bindings": [*flags.gin_bindings, *named],
-                "resume": flags.resume,
-            },
-        )
+        output_dir = os.path.join(flags.output_dir, name)
+        bindings = list(flags.gin_bindings)
+        if name:
+            bindings.append(f"{step}.name = '{name}'")
+        evaluate(output_dir, flags.overwrite, gin_files, bindings, resume=flags.resume)
+        yield name, output_dir
 
 
 def _evaluation_configs(flags):
@@ -186,11 +181,11 @@ def _udr(flags):
     machine.import_keras()
     from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
 
-    for name, arguments in _evaluations(flags):
-        evaluate_with_gin(model_dirs, **arguments)
+    evaluate = functools.partial(evaluate_with_gin, model_dirs)
+    for name, output_dir in _evaluated(flags, evaluate):
         if name:
             print(name)
-        print(score_table(arguments["output_dir"]))
+        print(score_table(output_dir))
 
 
 _EVALUATION_FLAGS = (

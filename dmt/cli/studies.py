@@ -78,49 +78,49 @@ def _reproduce(flags):
     )
 
 
-def _reproduce_jmlr(flags):
-    from dmt.studies.published import reproduce
+def _pipeline(make_plan):
+    """Makes a command of the function that plans the steps of a published paper."""
 
-    plan = reproduce.plan_jmlr(
-        _made(reproduce.Pipeline, flags),
+    def run(flags):
+        from dmt.studies.published import reproduce
+
+        plan = make_plan(reproduce, _made(reproduce.Pipeline, flags), flags)
+        where = flags.output_directory
+        reproduce.execute(plan, where, flags.overwrite, flags.only_print)
+
+    return run
+
+
+@_pipeline
+def _reproduce_jmlr(reproduce, pipeline, flags):
+    return reproduce.plan_jmlr(
+        pipeline,
         flags.random_seed,
         flags.num_eval,
         flags.scores_list,
         flags.evaluation_num_samples_train,
     )
-    _execute(plan, flags)
 
 
-def _reproduce_semi_supervised(flags):
-    from dmt.studies.published import reproduce
-
-    plan = reproduce.plan_semi_supervised(
-        _made(reproduce.Pipeline, flags),
+@_pipeline
+def _reproduce_semi_supervised(reproduce, pipeline, flags):
+    return reproduce.plan_semi_supervised(
+        pipeline,
         flags.pipeline_seed,
         flags.eval_seed,
         _made(reproduce.Labels, flags),
         flags.gin_validation_config_glob,
     )
-    _execute(plan, flags)
 
 
-def _reproduce_weakly_supervised(flags):
-    from dmt.studies.published import reproduce
-
-    pipeline = _made(reproduce.Pipeline, flags)
-    plan = reproduce.plan_weakly_supervised(pipeline, flags.pipeline_seed)
-    _execute(plan, flags)
+@_pipeline
+def _reproduce_weakly_supervised(reproduce, pipeline, flags):
+    return reproduce.plan_weakly_supervised(pipeline, flags.pipeline_seed)
 
 
 def _made(kind, flags):
     """A dataclass with the values of the flags that have the names of its fields."""
     return kind(**{f.name: flags[f.name].value for f in dataclasses.fields(kind)})
-
-
-def _execute(plan, flags):
-    from dmt.studies.published import reproduce
-
-    reproduce.execute(plan, flags.output_directory, flags.overwrite, flags.only_print)
 
 
 _EXECUTION_FLAGS = (

@@ -13,43 +13,6 @@ from dmt.evaluation import tables
 from dmt.utils import results
 from dmt.visualize import pages
 
-_ORIGINS = {
-    "official": "The images are the published ones.",
-    "rendered": "The images are rendered by this package on the factors of the "
-    "published dataset: scores are not comparable with published tables.",
-    "synthetic": "The images are random pixels, for dry runs: scores mean nothing.",
-    "user": "The dataset is the user's own.",
-}
-
-# Path in visualizations/, title, caption.
-_PICTURES = (
-    (
-        "traversals.png",
-        "Traversals",
-        "What each code does: one code changes per row, codes that carry most "
-        "information first.",
-    ),
-    (
-        "traversals.gif",
-        "Traversals, animated",
-        "Each code runs from its mean − 2 sd to its mean + 2 sd and back. Below it: "
-        "mean KL divergence from the prior.",
-    ),
-    (
-        "interventional_effects/interventional_effect.png",
-        "Codes against factors",
-        "Mean of each code given each value of a factor, all other factors random; in "
-        "the title the factor that explains most of the code's variance, and how much. "
-        "A disentangled code follows one factor and is flat in the others.",
-    ),
-    (
-        "reconstructions/reconstructions.jpg",
-        "Reconstructions",
-        "Pairs: image on the left, its reconstruction on the right.",
-    ),
-    ("sampled/samples.jpg", "Samples", "Images decoded from the prior."),
-)
-
 # Floats that are settings of a metric; integers and strings always are.
 _SETTINGS = ("prune_threshold",)
 _NOT_SHOWN = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
@@ -88,10 +51,7 @@ def write_report(run_dir, output_path):
         **_facts(model_dir, config),
         metrics=_metrics(run_dir, config),
         curves=_curves(os.path.join(model_dir, "history.csv")),
-        pictures=[
-            (title, caption, pages.inlined(os.path.join(folder, path)))
-            for path, title, caption in _PICTURES
-        ],
+        picture=lambda path: pages.inlined(os.path.join(folder, path)),
         configurations=_configurations(run_dir),
     )
     return output_path
@@ -119,7 +79,6 @@ def _facts(model_dir, config):
             if key.startswith(f"{model}.") and model != "model"
         ],
         "dataset": config["dataset.name"].strip("'\""),
-        "origin": _ORIGINS.get(trained.get("origin"), ""),
         "num_latent": config.get("encoder.num_latent"),
         "batch_size": config.get("model.batch_size"),
         "seed": config.get("model.random_seed"),

@@ -72,15 +72,15 @@ def visualize(
         means, logvars = encode(data.sample_observations(_NUM_PICTURES, random_state))
         values = np.linspace(-1, 1, 11)
         for i, base in enumerate(means[:num_latent]):
-            rows = decode(_traverse(base, [values] * num_latent))
+            images = np.concatenate(images_by_code(decode, base, [values] * num_latent))
             pictures.save_image(
-                pictures.image_grid(rows, len(values)),
+                pictures.image_grid(images, len(values)),
                 path("traversals", f"traversals{i}.jpg"),
             )
         for name, cycle in _cycles(means, logvars, num_frames).items():
             for i, base in enumerate(means[:num_animations]):
                 cycles = [cycle(j, value) for j, value in enumerate(base)]
-                frames = _images_by_code(decode, base, cycles).swapaxes(0, 1)
+                frames = images_by_code(decode, base, cycles).swapaxes(0, 1)
                 pictures.save_animation(
                     [pictures.image_grid(frame, padding=8) for frame in frames],
                     path("animated_traversals", f"{name}_cycle{i}.gif"),
@@ -125,22 +125,23 @@ def _pairs(images, reconstructions):
     return pictures.image_grid(pairs, 8, padding=10)
 
 
-def _traverse(base, values):
-    """Copies of `base` (num_codes,) in which one code has one of its values.
+def images_by_code(decode, base, values):
+    """Draws codes that differ from `base` in one code at a time.
 
-    From values (num_codes, n), makes float32 (num_codes * n, num_codes).
+    Args:
+        decode: function of codes (n, num_codes) that returns images (n, *image shape).
+        base: (num_codes,).
+        values: (num_codes, num_values), the values of each code.
+
+    Returns:
+        Images (num_codes, num_values, *image shape).
     """
     values = np.asarray(values)
     codes = np.tile(base, (*values.shape, 1))
     for j, values_of_code in enumerate(values):
         codes[j, :, j] = values_of_code
-    return codes.reshape(-1, len(base)).astype(np.float32)
-
-
-def _images_by_code(decode, base, values):
-    """Images of `_traverse` of shape (num_codes, n, *image shape)."""
-    images = decode(_traverse(base, values))
-    return images.reshape(len(base), -1, *images.shape[1:])
+    images = decode(codes.reshape(-1, len(base)).astype(np.float32))
+    return images.reshape(*values.shape, *images.shape[1:])
 
 
 def _cycles(means, logvars, num_frames):
@@ -173,7 +174,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
 
     def images_at(deviations):
         values = loc[:, None] + scale[:, None] * deviations
-        return _images_by_code(decode, base, values)[order]
+        return images_by_code(decode, base, values)[order]
 
     deviations = np.linspace(-2, 2, 9)
     labels = [f"code {j}\n{kl[j]:.2f} nats" for j in order]

@@ -11,6 +11,7 @@ from dmt.studies.multitask.scores import DECODER_LABELS, SCORES
 from dmt.utils import files, pictures
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages
+from dmt.visualize.visualize_model import images_by_code
 
 _NUM_POINTS = 1500
 _NUM_PICTURES = 12
@@ -87,7 +88,7 @@ def pictures_of_codes(seed, output_dir):
         )
     ]
     for label, decode in decoders.items():
-        drawn += _traversals(label, codes[label], decode, images.shape[1:], folder)
+        drawn += _traversals(label, codes[label], decode, folder)
     return drawn + _embeddings(codes, factors, data.factor_names, folder)
 
 
@@ -95,7 +96,7 @@ def _decoder(model):
     return compiled(lambda codes: losses.activate(model.decode(codes), "linear"))
 
 
-def _traversals(label, codes, decode, shape, folder):
+def _traversals(label, codes, decode, folder):
     """Moves each code of an image through [-1, 1] and through two deviations."""
     num_codes = codes.shape[1]
     shown = np.linspace(-1, 1, 21)
@@ -116,16 +117,12 @@ def _traversals(label, codes, decode, shape, folder):
             "−2 to 2 standard deviations around the mean",
         ),
     ):
-        base = np.tile(codes[0], (*values.shape, 1))
-        for code in range(num_codes):
-            base[code, :, code] = values[code]
-        rows = decode(base.reshape(-1, num_codes).astype(np.float32))
         drawn.append(
             _saved(
                 os.path.join(folder, name),
                 title,
                 f"Each row changes one code of one image from {limits}.",
-                list(rows.reshape(*values.shape, *shape)),
+                images_by_code(decode, codes[0], values),
                 [f"code {code}" for code in range(num_codes)],
             )
         )
