@@ -4,6 +4,7 @@ import dataclasses
 
 from dmt.cli.table import (
     ENGINE,
+    GIN_BINDINGS,
     GIN_FLAGS,
     OUTPUT_DIR,
     OVERWRITE,
@@ -129,7 +130,7 @@ _EXECUTION_FLAGS = (
 )
 # Names are those of disentanglement_lib's scripts.
 _PIPELINE_FLAGS = (
-    GIN_FLAGS[1],
+    GIN_BINDINGS,
     Flag("gin_model_config_dir", "string", "", "Directory of the gin file."),
     *several(
         "string",
@@ -173,14 +174,15 @@ COMMANDS = (
             ),
             *_option_flags(),
             OUTPUT_DIR,
-            GIN_FLAGS[1],
+            GIN_BINDINGS,
             Flag(
                 "only_print",
                 "bool",
                 False,
-                "Whether to only print how many runs are complete, running and to do.",
+                "Whether to only print how many runs are complete, in progress and not "
+                "started.",
             ),
-            *PARALLEL_FLAGS[:-1],
+            *(flag for flag in PARALLEL_FLAGS if flag is not ENGINE),
             dataclasses.replace(
                 ENGINE,
                 choices=("local", "files", "ray"),

@@ -72,6 +72,7 @@ GIN_FLAGS = several(
     gin_config="Path of a gin file. Later files override earlier ones.",
     gin_bindings="Line in gin's syntax, which overrides the files.",
 )
+GIN_BINDINGS = GIN_FLAGS[1]
 OVERWRITE = Flag("overwrite", "bool", False, "Whether to replace existing output.")
 STEP_FLAGS = (
     *GIN_FLAGS,

@@ -127,7 +127,8 @@ def save_image(image, path):
 def save_animation(frames, path, fps):
     """Writes frames (n, height, width, channels) in [0, 1] as a GIF that repeats.
 
-    Pillow stores equal neighbouring frames as one longer frame.
+    The frames share one palette of 256 colours, in which grey is exact. Pillow stores
+    equal neighbouring frames as one longer frame.
     """
     from PIL import Image
 

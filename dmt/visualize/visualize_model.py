@@ -72,9 +72,9 @@ def visualize(
         means, logvars = encode(data.sample_observations(_NUM_PICTURES, random_state))
         values = np.linspace(-1, 1, 11)
         for i, base in enumerate(means[:num_latent]):
-            images = np.concatenate(images_by_code(decode, base, [values] * num_latent))
+            rows = np.concatenate(images_by_code(decode, base, [values] * num_latent))
             pictures.save_image(
-                pictures.image_grid(images, len(values)),
+                pictures.image_grid(rows, len(values)),
                 path("traversals", f"traversals{i}.jpg"),
             )
         for name, cycle in _cycles(means, logvars, num_frames).items():
