@@ -194,6 +194,6 @@ def _pyarrow():
         import pyarrow
     except ImportError as error:
         raise ValueError(
-            "Parquet needs the package's extra: pip install 'dmt[parquet]'."
+            "Parquet needs the package's extra: pip install 'dmt-lib[parquet]'."
         ) from error
     return pyarrow

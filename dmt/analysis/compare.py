@@ -384,8 +384,5 @@ def _plots(series):
             limits = (low - margin, high + margin)
             axis.set(xlim=limits, ylim=limits)
             axis.set_aspect("equal")
-            axis.spines[["top", "right"]].set_visible(False)
-            axis.grid(alpha=0.2, color=pages.GREY)
-        for axis in axes[len(shown) :]:
-            axis.set_visible(False)
+        pages.plain_axes(axes[: len(shown)], axes[len(shown) :])
         return pages.inlined_figure(figure)

@@ -3,7 +3,7 @@
 import logging
 import os
 
-from dmt.cli.table import GIN_FLAGS, OUTPUT_DIR, OVERWRITE, Command, Flag
+from dmt.cli.table import GIN_FLAGS, OUTPUT_DIR, OVERWRITE, Command, Flag, several
 from dmt.utils import machine
 
 RESULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
@@ -61,17 +61,19 @@ COMMANDS = (
     ),
     Command(
         "compare",
-        "Compares two sets of results: --first=IN --second=IN --output_dir=OUT, each a "
-        "directory or an aggregated JSON file, of this package or of the original.",
+        "Compares two sets of results: --first=IN --second=IN --output_dir=OUT.",
         (
-            Flag("first", "string", None, "One set."),
-            Flag("second", "string", None, "The other set."),
-            Flag("output_dir", "string", None, "Directory of table and page."),
-            Flag(
-                "ignore",
+            *several(
+                "string",
+                first="Directory or aggregated JSON file of results, written by this "
+                "package or by disentanglement_lib.",
+                second="The results to compare with the first, in the same form.",
+                output_dir="Directory of the table and the page.",
+            ),
+            *several(
                 "multi_string",
                 [],
-                "Bindings that need not agree, for example dataset.name.",
+                ignore="Binding that may differ, for example dataset.name.",
             ),
         ),
         _compare,
@@ -79,35 +81,33 @@ COMMANDS = (
     ),
     Command(
         "select",
-        "Ranks the trained models of a study, with no labels or few: --study_dir=IN "
+        "Ranks the trained models of a study, with few labels or none: --study_dir=IN "
         "--output_dir=OUT.",
         (
-            Flag(
-                "study_dir",
+            *several(
                 "string",
-                None,
-                "Directory that holds runs at any depth, each with model/.",
+                study_dir="Directory that holds runs at any depth, each with model/.",
+                output_dir="Directory of selection.json.",
             ),
-            Flag("output_dir", "string", None, "Directory of selection.json."),
             Flag(
                 "criteria",
                 "list",
                 ["elbo", "reconstruction", "udr"],
-                "What to rank by, the table by the first: elbo, reconstruction, udr, "
-                "few_labels.",
+                "Criteria of the ranking: elbo, reconstruction, udr, few_labels. The "
+                "table is sorted by the first one.",
             ),
             Flag(
                 "num_labels",
                 "integer",
                 1000,
-                "Number of labelled images of few_labels.",
+                "Number of labelled images for the criterion few_labels.",
                 low=1,
             ),
             Flag(
                 "seed",
                 "integer",
                 0,
-                "Seed of the images of udr and few_labels.",
+                "Seed of the images for the criteria udr and few_labels.",
                 low=0,
                 high=2**32 - 1,
             ),
@@ -119,14 +119,13 @@ COMMANDS = (
     ),
     Command(
         "import",
-        "Makes a model of disentanglement_lib one of this package: --model_dir=IN "
-        "--output_dir=OUT.",
+        "Converts a model of disentanglement_lib to one of this package: "
+        "--model_dir=IN --output_dir=OUT.",
         (
-            Flag(
-                "model_dir",
+            *several(
                 "string",
-                None,
-                "Directory that disentanglement_lib wrote, with tfhub/ and results/.",
+                model_dir="Directory that disentanglement_lib wrote, with tfhub/ and "
+                "results/.",
             ),
             OUTPUT_DIR,
             OVERWRITE,

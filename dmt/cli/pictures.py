@@ -1,32 +1,29 @@
-"""The commands that draw: a model, a dataset, the report of a run."""
+"""Commands that draw models and datasets and report on runs."""
 
 import os
 
-from dmt.cli.table import OUTPUT_DIR, OVERWRITE, Command, Flag
+from dmt.cli.table import OUTPUT_DIR, OVERWRITE, Command, Flag, several
 from dmt.utils import machine
 
 
-def visualize_model(flags):
-    """Draws what a model learned."""
+def _visualize_model(flags):
     machine.import_keras()
     from dmt.visualize.visualize_model import visualize
 
     visualize(flags.model_dir, flags.output_dir, flags.overwrite)
 
 
-def visualize_dataset(flags):
-    """Draws the factors of variation of a dataset."""
-    from dmt.visualize.visualize_dataset import visualize_dataset as draw
+def _visualize_dataset(flags):
+    from dmt.visualize.visualize_dataset import visualize_dataset
 
-    draw(flags.name, flags.path)
+    visualize_dataset(flags.name, flags.path)
 
 
-def report(flags):
-    """Prints the scores of a run and writes a page about it."""
+def _report(flags):
     from dmt.visualize.report import score_table, write_report
 
     path = flags.output_path or os.path.join(flags.run_dir, "report.html")
-    path = write_report(flags.run_dir, path)
+    write_report(flags.run_dir, path)
     print(score_table(flags.run_dir))
     print(f"The report is {path}")
 
@@ -36,11 +33,11 @@ COMMANDS = (
         "visualize_model",
         "Draws what a model learned: --model_dir=IN --output_dir=OUT.",
         (
-            Flag("model_dir", "string", None, "Directory that dmt_train wrote."),
+            *several("string", model_dir="Directory that dmt_train wrote."),
             OUTPUT_DIR,
             OVERWRITE,
         ),
-        visualize_model,
+        _visualize_model,
         required=("model_dir", "output_dir"),
     ),
     Command(
@@ -55,26 +52,17 @@ COMMANDS = (
                 "Pictures are written to <path>/<name>.",
             ),
         ),
-        visualize_dataset,
+        _visualize_dataset,
     ),
     Command(
         "report",
         "Prints the scores of a run and writes one page about it: --run_dir=DIR.",
-        (
-            Flag(
-                "run_dir",
-                "string",
-                None,
-                "Directory with model/, metrics/ and visualizations/.",
-            ),
-            Flag(
-                "output_path",
-                "string",
-                None,
-                "File to write; by default <run_dir>/report.html.",
-            ),
+        several(
+            "string",
+            run_dir="Directory with model/, metrics/ and visualizations/.",
+            output_path="File to write. The default is <run_dir>/report.html.",
         ),
-        report,
+        _report,
         required=("run_dir",),
     ),
 )

@@ -1,5 +1,6 @@
-"""The commands for the steps of a run: train, postprocess, evaluate, score."""
+"""Commands for the steps of a run: train, postprocess, evaluate, score."""
 
+import functools
 import glob
 import os
 import sys
@@ -12,12 +13,12 @@ from dmt.cli.table import (
     STEP_FLAGS,
     Command,
     Flag,
+    several,
 )
 from dmt.utils import machine
 
 
-def train(flags):
-    """Trains a model."""
+def _train(flags):
     machine.import_keras()
     from dmt.methods.train import train_with_gin
 
@@ -33,8 +34,7 @@ def train(flags):
     )
 
 
-def postprocess(flags):
-    """Extracts a representation from a model."""
+def _postprocess(flags):
     machine.import_keras()
     from dmt.postprocessing.postprocess import postprocess_with_gin
 
@@ -48,16 +48,14 @@ def postprocess(flags):
     )
 
 
-def evaluate(flags):
-    """Scores a representation on a dataset."""
+def _evaluate(flags):
     machine.import_keras()
     from dmt.evaluation.evaluate import evaluate_with_gin
 
     _evaluate_all(flags, evaluate_with_gin, "evaluation")
 
 
-def validate(flags):
-    """Scores a representation with labelled images."""
+def _validate(flags):
     machine.import_keras()
     from dmt.validation.validate import validate_with_gin
 
@@ -68,29 +66,22 @@ def _evaluate_all(flags, evaluate_with_gin, step):
     """Scores with each configuration that the flags name, then prints a table."""
     from dmt.evaluation.tables import score_table
 
+    evaluate = functools.partial(evaluate_with_gin, flags.input_dir, shared_codes={})
     output_dirs = {}
-    shared_codes = {}
-    for name, arguments in _evaluations(flags, step):
-        output_dir = arguments["output_dir"]
+    for name, output_dir in _evaluated(flags, evaluate, step):
         output_dirs[name or os.path.basename(os.path.normpath(output_dir))] = output_dir
-        evaluate_with_gin(flags.input_dir, **arguments, shared_codes=shared_codes)
     print(score_table(output_dirs, step))
 
 
-def _evaluations(flags, step="evaluation"):
-    """Yields the name and the arguments of each evaluation that the flags ask for."""
+def _evaluated(flags, evaluate, step="evaluation"):
+    """Makes the evaluations that the flags ask for; yields their names and outputs."""
     for name, gin_files in _evaluation_configs(flags).items():
-        arguments = {
-            "output_dir": os.path.join(flags.output_dir, name),
-            "overwrite": flags.overwrite,
-            "gin_config_files": gin_files,
-            "gin_bindings": [
-                *flags.gin_bindings,
-                *([f"{step}.name = '{name}'"] if name else []),
-            ],
-            "resume": flags.resume,
-        }
-        yield name, arguments
+        output_dir = os.path.join(flags.output_dir, name)
+        bindings = list(flags.gin_bindings)
+        if name:
+            bindings.append(f"{step}.name = '{name}'")
+        evaluate(output_dir, flags.overwrite, gin_files, bindings, resume=flags.resume)
+        yield name, output_dir
 
 
 def _evaluation_configs(flags):
@@ -113,8 +104,7 @@ def _evaluation_configs(flags):
     return configs
 
 
-def score(flags):
-    """Scores tables of codes and factors."""
+def _score(flags):
     from dmt import metrics
     from dmt.evaluation import score
     from dmt.utils import arrays
@@ -155,7 +145,7 @@ def _check_score_flags(flags, with_gin):
 
 
 def _score_by_name(flags, samples):
-    """Yields (label, metric, scores); without --metrics, those that can be had."""
+    """Yields (label, metric, scores) of --metrics, or of all that can be computed."""
     from dmt import metrics
     from dmt.cli.main import one_line
     from dmt.evaluation import score
@@ -179,8 +169,7 @@ def _score_by_name(flags, samples):
                 yield name, name, scores
 
 
-def udr(flags):
-    """Ranks models by the Unsupervised Disentanglement Ranking."""
+def _udr(flags):
     model_dirs = []
     for pattern in ",".join(flags.model_dirs).split(","):
         # A directory may have brackets in its name, so it is not a pattern then.
@@ -192,56 +181,18 @@ def udr(flags):
     machine.import_keras()
     from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
 
-    for name, arguments in _evaluations(flags):
-        evaluate_with_gin(model_dirs, **arguments)
+    evaluate = functools.partial(evaluate_with_gin, model_dirs)
+    for name, output_dir in _evaluated(flags, evaluate):
         if name:
             print(name)
-        print(score_table(arguments["output_dir"]))
+        print(score_table(output_dir))
 
 
-_TRAINING_FLAGS = (
-    Flag("model_dir", "string", None, "Directory to write."),
-    Flag("gin_model_dir", "string", None, "Directory of gin_file_name."),
-    Flag("gin_file_name", "string", None, "Name of a gin file in gin_model_dir."),
-    *STEP_FLAGS,
-)
 _EVALUATION_FLAGS = (
-    Flag("input_dir", "string", None, "Directory that dmt_postprocess wrote."),
+    *several("string", input_dir="Directory that dmt_postprocess wrote."),
     OUTPUT_DIR,
     EVALUATION_GLOB,
     *STEP_FLAGS,
-)
-_SCORE_FLAGS = (
-    Flag("codes", "string", None, "Table of n rows of codes."),
-    Flag("factors", "string", None, "Table of n rows of factors."),
-    Flag(
-        "codes_test",
-        "string",
-        None,
-        "Codes of the test samples, for metrics that train a classifier; by default a "
-        "third of the rows is held out.",
-    ),
-    Flag("factors_test", "string", None, "Factors of the test samples."),
-    Flag(
-        "continuous_factors",
-        "bool",
-        False,
-        "Whether the factors are continuous, for the metrics that distinguish this.",
-    ),
-    Flag(
-        "metrics", "list", [], "Names of metrics, all by default; each scores all rows."
-    ),
-    Flag(
-        "gin_evaluation_config_glob",
-        "string",
-        None,
-        "Pattern of gin files as for dmt_evaluate: samples are drawn from the rows, "
-        "which must hold every combination of the factors.",
-    ),
-    Flag("seed", "integer", 0, "Seed of all random numbers."),
-    Flag("output_path", "string", None, "JSON file to write with all results."),
-    *GIN_FLAGS,
-    OVERWRITE,
 )
 
 COMMANDS = (
@@ -249,8 +200,16 @@ COMMANDS = (
         Command(
             name,
             "Trains a model: --model_dir=OUT --gin_config=FILE.",
-            _TRAINING_FLAGS,
-            train,
+            (
+                *several(
+                    "string",
+                    model_dir="Directory to write.",
+                    gin_model_dir="Directory of the file --gin_file_name.",
+                    gin_file_name="Name of a gin file in --gin_model_dir.",
+                ),
+                *STEP_FLAGS,
+            ),
+            _train,
             required=("model_dir",),
         )
         # The other names are those of disentanglement_lib's scripts.
@@ -260,18 +219,18 @@ COMMANDS = (
         "postprocess",
         "Extracts a representation: --model_dir=IN --output_dir=OUT --gin_config=FILE.",
         (
-            Flag("model_dir", "string", None, "Directory that dmt_train wrote."),
+            *several("string", model_dir="Directory that dmt_train wrote."),
             OUTPUT_DIR,
             *STEP_FLAGS,
         ),
-        postprocess,
+        _postprocess,
         required=("model_dir", "output_dir"),
     ),
     Command(
         "evaluate",
         "Scores a representation: --input_dir=IN --output_dir=OUT --gin_config=FILE.",
         _EVALUATION_FLAGS,
-        evaluate,
+        _evaluate,
         required=("input_dir", "output_dir"),
     ),
     Command(
@@ -279,15 +238,44 @@ COMMANDS = (
         "Scores a representation with labelled images: --input_dir=IN "
         "--output_dir=OUT --gin_config=FILE.",
         _EVALUATION_FLAGS,
-        validate,
+        _validate,
         required=("input_dir", "output_dir"),
     ),
     Command(
         "score",
-        "Scores codes in files: --codes=codes.npy --factors=factors.npy "
-        "(.npy, .npz, .csv, .parquet; n rows each).",
-        _SCORE_FLAGS,
-        score,
+        "Scores codes in files: --codes=codes.npy --factors=factors.npy. Files are "
+        ".npy, .npz, .csv or .parquet tables with the same number of rows.",
+        (
+            *several(
+                "string",
+                codes="Table of n rows of codes.",
+                factors="Table of n rows of factors.",
+                codes_test="Codes of the test samples, for metrics that train a "
+                "classifier. Without them, a third of the rows is held out.",
+                factors_test="Factors of the test samples.",
+                gin_evaluation_config_glob="Pattern of gin files as for dmt_evaluate. "
+                "Samples are drawn from the rows, which must hold every combination "
+                "of the factors.",
+                output_path="JSON file to write with all results.",
+            ),
+            Flag(
+                "continuous_factors",
+                "bool",
+                False,
+                "Whether the factors are continuous, for metrics that distinguish "
+                "continuous factors from discrete ones.",
+            ),
+            Flag(
+                "metrics",
+                "list",
+                [],
+                "Names of metrics. Each scores all rows. The default is all metrics.",
+            ),
+            Flag("seed", "integer", 0, "Seed of all random numbers."),
+            *GIN_FLAGS,
+            OVERWRITE,
+        ),
+        _score,
         required=("codes", "factors"),
     ),
     Command(
@@ -295,18 +283,17 @@ COMMANDS = (
         "Ranks trained models by UDR: --model_dirs=PATTERN --output_dir=OUT "
         "--gin_config=FILE.",
         (
-            Flag(
-                "model_dirs",
+            *several(
                 "multi_string",
                 [],
-                "At least two directories that dmt_train wrote: patterns, separated by "
-                "commas, or one flag each.",
+                model_dirs="Pattern of directories that dmt_train wrote. Give at least "
+                "two directories, by patterns separated by commas or by one flag each.",
             ),
             OUTPUT_DIR,
             EVALUATION_GLOB,
             *STEP_FLAGS,
         ),
-        udr,
+        _udr,
         required=("model_dirs", "output_dir"),
     ),
 )

@@ -9,10 +9,9 @@ from dmt.cli.table import (
     OUTPUT_DIR,
     OVERWRITE,
     PARALLEL_FLAGS,
-    POPULATION,
-    WORKERS,
     Command,
     Flag,
+    several,
 )
 from dmt.studies import registry
 from dmt.utils import machine
@@ -80,38 +79,44 @@ def _reproduce(flags):
     )
 
 
-def _reproduce_jmlr(flags):
-    from dmt.studies.published import reproduce
+def _pipeline(make_plan):
+    """Makes a command of the function that plans the steps of a published paper."""
 
-    plan = reproduce.plan_jmlr(
-        _made(reproduce.Pipeline, flags),
+    def run(flags):
+        from dmt.studies.published import reproduce
+
+        plan = make_plan(reproduce, _made(reproduce.Pipeline, flags), flags)
+        where = flags.output_directory
+        reproduce.execute(plan, where, flags.overwrite, flags.only_print)
+
+    return run
+
+
+@_pipeline
+def _reproduce_jmlr(reproduce, pipeline, flags):
+    return reproduce.plan_jmlr(
+        pipeline,
         flags.random_seed,
         flags.num_eval,
         flags.scores_list,
         flags.evaluation_num_samples_train,
     )
-    _execute(plan, flags)
 
 
-def _reproduce_semi_supervised(flags):
-    from dmt.studies.published import reproduce
-
-    plan = reproduce.plan_semi_supervised(
-        _made(reproduce.Pipeline, flags),
+@_pipeline
+def _reproduce_semi_supervised(reproduce, pipeline, flags):
+    return reproduce.plan_semi_supervised(
+        pipeline,
         flags.pipeline_seed,
         flags.eval_seed,
         _made(reproduce.Labels, flags),
         flags.gin_validation_config_glob,
     )
-    _execute(plan, flags)
 
 
-def _reproduce_weakly_supervised(flags):
-    from dmt.studies.published import reproduce
-
-    pipeline = _made(reproduce.Pipeline, flags)
-    plan = reproduce.plan_weakly_supervised(pipeline, flags.pipeline_seed)
-    _execute(plan, flags)
+@_pipeline
+def _reproduce_weakly_supervised(reproduce, pipeline, flags):
+    return reproduce.plan_weakly_supervised(pipeline, flags.pipeline_seed)
 
 
 def _made(kind, flags):
@@ -119,56 +124,47 @@ def _made(kind, flags):
     return kind(**{f.name: flags[f.name].value for f in dataclasses.fields(kind)})
 
 
-def _execute(plan, flags):
-    from dmt.studies.published import reproduce
-
-    reproduce.execute(plan, flags.output_directory, flags.overwrite, flags.only_print)
-
-
-def _flags(kind, **helps):
-    return tuple(Flag(name, kind, None, text) for name, text in helps.items())
-
-
 _EXECUTION_FLAGS = (
     OVERWRITE,
-    Flag("only_print", "bool", False, "Whether to print the steps only."),
+    Flag("only_print", "bool", False, "Whether to only print the steps."),
 )
 # Names are those of disentanglement_lib's scripts.
 _PIPELINE_FLAGS = (
     GIN_BINDINGS,
     Flag("gin_model_config_dir", "string", "", "Directory of the gin file."),
-    *_flags(
+    *several(
         "string",
         output_directory="Directory to write.",
-        model_dir="Directory with a trained model in model/, to score instead.",
-        gin_model_config_name="The training's gin file.",
+        model_dir="Directory that holds a trained model in model/. It is scored, and "
+        "no model is trained.",
+        gin_model_config_name="Name of the gin file of the training.",
         gin_postprocess_config_glob="Pattern of gin files, one per representation.",
         gin_evaluation_config_glob="Pattern of gin files, one per metric.",
     ),
     *_EXECUTION_FLAGS,
 )
 _LABEL_FLAGS = (
-    *_flags(
+    *several(
         "string",
-        gin_validation_config_glob="Pattern of gin files, one for each metric on the "
-        "labels.",
-        labeller_fn='For example "@perfect_labeller".',
+        gin_validation_config_glob="Pattern of gin files, one per metric on the "
+        "labelled images.",
+        labeller_fn='Configurable that labels images, for example "@perfect_labeller".',
     ),
-    *_flags(
+    *several(
         "integer",
-        pipeline_seed="Seed of the other seeds.",
-        eval_seed="Seed of the metrics' seeds.",
+        pipeline_seed="Seed from which the seeds of all steps are drawn.",
+        eval_seed="Seed from which the seeds of the metrics are drawn.",
         supervised_seed="Seed of the labels.",
         num_labelled_samples="Number of labelled images.",
     ),
-    *_flags("float", train_percentage="Share of them to train with."),
+    *several("float", train_percentage="Share of the labelled images to train with."),
 )
 
 COMMANDS = (
     Command(
         "study",
         "Makes all runs of a study and one page or table of them: --study=NAME "
-        "--output_dir=OUT. A study that was stopped goes on where it was.",
+        "--output_dir=OUT. A study that was stopped continues where it stopped.",
         (
             Flag(
                 "study",
@@ -183,15 +179,15 @@ COMMANDS = (
                 "only_print",
                 "bool",
                 False,
-                "Whether to print only how much is complete, in work and to do.",
+                "Whether to only print how many runs are complete, in progress and not "
+                "started.",
             ),
-            WORKERS,
-            POPULATION,
+            *(flag for flag in PARALLEL_FLAGS if flag is not ENGINE),
             dataclasses.replace(
                 ENGINE,
                 choices=("local", "files", "ray"),
                 help="Where the processes run: local, on this machine; files, on this "
-                "machine, dividing the work with all commands that were started with "
+                "machine, sharing the work with all commands that were started with "
                 "the same --output_dir, on any machine; ray, on the Ray cluster that "
                 "RAY_ADDRESS names.",
             ),
@@ -202,7 +198,7 @@ COMMANDS = (
     Command(
         "pbt",
         "Trains a population that selects its hyperparameters: --output_dir=OUT "
-        "--gin_config=FILE. A run that was stopped goes on where it was.",
+        "--gin_config=FILE. A run that was stopped continues where it stopped.",
         (OUTPUT_DIR, *GIN_FLAGS, *PARALLEL_FLAGS),
         _pbt,
         required=("output_dir",),
@@ -210,15 +206,16 @@ COMMANDS = (
     Command(
         "reproduce",
         "Trains and scores one model of a published study: --study=NAME "
-        "--model_num=N. What is complete is skipped.",
+        "--model_num=N. Steps that are complete are skipped.",
         (
             Flag("study", "string", "unsupervised_study_v1", "Name of the study."),
             Flag("model_num", "integer", 0, "Number of the model in the study."),
-            *_flags(
+            *several(
                 "string",
-                output_directory="Directory to write; by default "
-                '"output/{study}/{model_num}".',
-                model_dir="Directory of a trained model, to score that one instead.",
+                output_directory="Directory to write. The default is "
+                "output/{study}/{model_num}.",
+                model_dir="Directory of a trained model. It is scored, and no model is "
+                "trained.",
             ),
             *_EXECUTION_FLAGS,
         ),
@@ -230,14 +227,17 @@ COMMANDS = (
         (
             *_PIPELINE_FLAGS,
             Flag("num_eval", "integer", 1, "How often to compute each metric.", low=1),
-            Flag("scores_list", "list", [], "Metrics for several sample sizes."),
-            Flag(
-                "evaluation_num_samples_train",
+            *several(
                 "list",
                 [],
-                "Numbers of samples for the metrics in --scores_list.",
+                scores_list="Metrics to compute with several sample sizes.",
+                evaluation_num_samples_train="Numbers of samples for the metrics in "
+                "--scores_list.",
             ),
-            Flag("random_seed", "integer", None, "Seed of all seeds."),
+            *several(
+                "integer",
+                random_seed="Seed from which the seeds of all steps are drawn.",
+            ),
         ),
         _reproduce_jmlr,
         required=("output_directory",),
@@ -251,8 +251,8 @@ COMMANDS = (
     ),
     Command(
         "reproduce_weakly_supervised",
-        "Trains and scores a model with pairs of images. (Flags of labels are those of "
-        "old scripts and have no effect.)",
+        "Trains and scores a model with pairs of images. (Flags about labels are those "
+        "of disentanglement_lib's scripts and have no effect.)",
         (*_PIPELINE_FLAGS, *_LABEL_FLAGS),
         _reproduce_weakly_supervised,
         required=("output_directory",),

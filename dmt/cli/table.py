@@ -1,4 +1,4 @@
-"""The table of commands: what a group file declares, and how the groups are found.
+"""The table of commands.
 
 A group file is a module of `dmt.cli` with a tuple `COMMANDS`. `setup.py`, `bin/` and
 `dmt.cli.main` read the table, so a new command needs no other entry. This module and
@@ -61,48 +61,56 @@ class Command:
     verbs: Mapping[str, tuple[Sequence[str], str]] | None = None
 
 
-GIN_BINDINGS = Flag(
-    "gin_bindings", "multi_string", [], "Gin bindings, which override the files."
+def several(kind: str, default: Any = None, /, **helps: str) -> tuple[Flag, ...]:
+    """Flags of the same kind and default, given by their names and help texts."""
+    return tuple(Flag(name, kind, default, text) for name, text in helps.items())
+
+
+GIN_FLAGS = several(
+    "multi_string",
+    [],
+    gin_config="Path of a gin file. Later files override earlier ones.",
+    gin_bindings="Line in gin's syntax, which overrides the files.",
 )
-GIN_FLAGS = (
-    Flag("gin_config", "multi_string", [], "Paths of gin files."),
-    GIN_BINDINGS,
-)
+GIN_BINDINGS = GIN_FLAGS[1]
 OVERWRITE = Flag("overwrite", "bool", False, "Whether to replace existing output.")
 STEP_FLAGS = (
     *GIN_FLAGS,
     OVERWRITE,
-    Flag("resume", "bool", False, "Whether to finish what is not complete."),
-)
-WORKERS = Flag(
-    "workers",
-    "integer",
-    0,
-    "Number of processes that share the cores; 0 for one per core, or a single one if "
-    "there is a GPU.",
-)
-POPULATION = Flag(
-    "population",
-    "string",
-    "auto",
-    "Number of models to train as one program if they differ in numbers only, or auto "
-    "for what is fastest on this machine.",
+    Flag("resume", "bool", False, "Whether to continue unfinished work."),
 )
 ENGINE = Flag(
     "engine",
     "enum",
     "local",
-    "Where the processes run: on this machine, or on the Ray cluster that RAY_ADDRESS "
-    "names.",
+    "Where the processes run: local, on this machine; ray, on the Ray cluster that "
+    "RAY_ADDRESS names.",
     choices=("local", "ray"),
 )
-PARALLEL_FLAGS = (WORKERS, POPULATION, ENGINE)
+PARALLEL_FLAGS = (
+    Flag(
+        "workers",
+        "integer",
+        0,
+        "Number of processes that share the cores. With 0, there is one per core, or a "
+        "single one if there is a GPU.",
+    ),
+    Flag(
+        "population",
+        "string",
+        "auto",
+        "Number of models that are trained as one program if they differ in numbers "
+        "only. With auto, it is the number that is fastest on this machine.",
+    ),
+    ENGINE,
+)
 OUTPUT_DIR = Flag("output_dir", "string", None, "Directory to write.")
 EVALUATION_GLOB = Flag(
     "gin_evaluation_config_glob",
     "string",
     None,
-    "Pattern of gin files; the results of each go to <output_dir>/<file name>.",
+    "Pattern of gin files. The results of each file are written to "
+    "<output_dir>/<file name>.",
 )
 
 

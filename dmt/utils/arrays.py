@@ -6,16 +6,19 @@ from collections.abc import Iterable
 
 import numpy as np
 
+# Kinds of NumPy types that are numbers.
+_NUMBERS = "biuf"
+
 
 def load_tables(paths: Iterable[str | None], name: str) -> list[np.ndarray]:
     """Reads tables with the same columns, one row per sample.
 
     Args:
-        paths: .npy, .npz, .csv or .parquet files; None is left out. The array of an
-            .npz file is "key" for the path "file.npz:key", otherwise the only array or
-            the one called `name`. A .csv file may start with column names.
+        paths: .npy, .npz, .csv or .parquet files; None is left out. The path
+            "file.npz:key" names an array of an .npz file. Without a key, the only array
+            or the one called `name` is read. A .csv file may start with column names.
         name: content of the tables, "codes" or "factors". Factors may be words, which
-            are numbered in the alphabetical order of the words of all tables.
+            are numbered in alphabetical order over all tables.
 
     Returns:
         List of arrays of shape (num_rows, num_columns).
@@ -31,13 +34,12 @@ def load_tables(paths: Iterable[str | None], name: str) -> list[np.ndarray]:
             f"{' and '.join(names)} have different numbers of columns: "
             f"{', '.join(str(len(columns)) for columns in tables)}."
         )
-    joined: list[list[np.ndarray]] = [[] for _ in tables]
     for index, columns in enumerate(zip(*tables, strict=True)):
-        if any(column.dtype.kind not in "biuf" for column in columns):
-            columns = _number_words(columns, index, names, name)
-        for table, column in zip(joined, columns, strict=True):
-            table.append(column)
-    return [np.stack(columns, axis=1) for columns in joined]
+        if any(column.dtype.kind not in _NUMBERS for column in columns):
+            numbered = _number_words(columns, index, names, name)
+            for table, column in zip(tables, numbered, strict=True):
+                table[index] = column
+    return [np.stack(columns, axis=1) for columns in tables]
 
 
 def column_names(path: str) -> list[str]:
@@ -57,7 +59,7 @@ def columns_of_words(path: str) -> list[int]:
     return [
         number
         for number, column in enumerate(_read(path, "labels"))
-        if column.dtype.kind not in "biuf"
+        if column.dtype.kind not in _NUMBERS
         and not all(map(_is_number, column.astype(str)))
     ]
 
@@ -69,39 +71,33 @@ def _read(path, name):
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no file {path}.")
     kind = os.path.splitext(path)[1].lower()
-    readers = {
-        ".npy": _read_npy,
-        ".npz": lambda path: _read_npz(path, key, name),
-        ".csv": _read_csv,
-        ".parquet": _read_parquet,
-    }
-    if kind not in readers:
-        raise ValueError(
-            f"Give {name} as .npy, .npz, .csv or .parquet. Received: {path}"
-        )
     try:
-        return readers[kind](path)
+        if kind == ".npy":
+            return _columns(np.load(path, allow_pickle=False))
+        if kind == ".npz":
+            return _read_npz(path, key, name)
+        if kind == ".csv":
+            return [np.array(column) for column in zip(*_csv(path)[1], strict=True)]
+        if kind == ".parquet":
+            return _read_parquet(path)
     except ImportError:
         raise
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as a table of numbers: {error}"
         ) from error
+    raise ValueError(f"Give {name} as .npy, .npz, .csv or .parquet. Received: {path}")
 
 
 def _columns(table):
     if table.ndim == 1:
         table = table[:, None]
-    if table.ndim != 2 or not table.size or table.dtype.kind not in "biuf":
+    if table.ndim != 2 or not table.size or table.dtype.kind not in _NUMBERS:
         raise ValueError(
             "it must hold numbers in one or two dimensions, not "
             f"{table.dtype} of shape {table.shape}"
         )
     return list(table.T)
-
-
-def _read_npy(path):
-    return _columns(np.load(path, allow_pickle=False))
 
 
 def _read_npz(path, key, name):
@@ -113,10 +109,6 @@ def _read_npz(path, key, name):
                 f"choose an array by {path}:KEY, the keys are {', '.join(names)}"
             )
         return _columns(file[key])
-
-
-def _read_csv(path):
-    return [np.array(column) for column in zip(*_csv(path)[1], strict=True)]
 
 
 def _csv(path):

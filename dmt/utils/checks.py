@@ -1,7 +1,7 @@
-"""Checks of arguments, whose errors are one line that names the argument.
+"""Checks of arguments: each returns the value or raises a ValueError of one line.
 
-Every check returns the value, so it can be used in an assignment. `name` is what the
-user wrote, for example "split.seed"; the message ends with the value received.
+`name` is what the user wrote, for example "split.seed". The message has the name, what
+is allowed, and the value received. True and False are not numbers.
 """
 
 import math
@@ -10,33 +10,20 @@ from collections.abc import Iterable
 from typing import NoReturn, TypeGuard, TypeVar
 
 Value = TypeVar("Value")
+Limit = float | None
 
 
 def integer(
     name: str, value: object, low: int | None = None, high: int | None = None
 ) -> int:
-    """Checks for an integer in [low, high]; True and False are refused.
-
-    Args:
-        name: the argument, for messages.
-        value: the value to check.
-        low: smallest value, None for no limit.
-        high: largest value, None for no limit.
-
-    Raises:
-        ValueError: if the value is anything else.
-    """
+    """Returns `value` if it is an integer in [low, high], or raises ValueError."""
     if not is_integer(value) or not _within(value, low, high):
         _fail(name, value, f"an integer{_range(low, high)}")
     return value
 
 
 def seed(name: str, value: object) -> int:
-    """Checks for an integer in [0, 2**32), as NumPy's generators take.
-
-    Raises:
-        ValueError: if the value is anything else.
-    """
+    """Returns `value` if it is an integer in [0, 2**32), or raises ValueError."""
     if not is_integer(value) or not 0 <= value < 2**32:
         _fail(name, value, "an integer in [0, 2**32)")
     return value
@@ -45,23 +32,14 @@ def seed(name: str, value: object) -> int:
 def number(
     name: str,
     value: object,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
+    low: Limit = None,
+    high: Limit = None,
+    above: Limit = None,
+    below: Limit = None,
 ) -> float:
-    """Checks for a finite number; True and False are refused.
+    """Returns `value` if it is a finite number in the limits, or raises ValueError.
 
-    Args:
-        name: the argument, for messages.
-        value: the value to check.
-        low: smallest value, None for no limit.
-        high: largest value, None for no limit.
-        above: the value must be greater, None for no limit.
-        below: the value must be less, None for no limit.
-
-    Raises:
-        ValueError: if the value is anything else.
+    It must be in [low, high] and in (above, below), where None is no limit.
     """
     if (
         not is_number(value)
@@ -74,27 +52,14 @@ def number(
 
 
 def boolean(name: str, value: object) -> bool:
-    """Checks for True or False.
-
-    Raises:
-        ValueError: if the value is anything else.
-    """
+    """Returns `value` if it is True or False, or raises ValueError."""
     if not isinstance(value, bool):
         _fail(name, value, "True or False")
     return value
 
 
 def one_of(name: str, value: Value, options: Iterable[object]) -> Value:
-    """Checks for one of several options.
-
-    Args:
-        name: the argument, for messages.
-        value: the value to check.
-        options: the values that are allowed.
-
-    Raises:
-        ValueError: if the value is anything else.
-    """
+    """Returns `value` if it is one of the options, or raises ValueError."""
     options = list(options)
     if not any(value is option or value == option for option in options):
         _fail(name, value, f"one of {', '.join(map(repr, options))}")
@@ -113,16 +78,11 @@ def is_number(value: object) -> TypeGuard[float]:
     return math.isfinite(value)
 
 
-def _within(value: float, low: float | None, high: float | None) -> bool:
+def _within(value: float, low: Limit, high: Limit) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
-def _range(
-    low: float | None,
-    high: float | None,
-    above: float | None = None,
-    below: float | None = None,
-) -> str:
+def _range(low: Limit, high: Limit, above: Limit = None, below: Limit = None) -> str:
     limits = (("at least", low), ("above", above), ("at most", high), ("below", below))
     words = [f"{word} {limit}" for word, limit in limits if limit is not None]
     return f", {' and '.join(words)}" if words else ""

@@ -11,7 +11,7 @@ BATCH_SIZE = 256
 
 
 def compiled(function: Callable, batch_size: int = BATCH_SIZE) -> Callable:
-    """Returns a function of arrays that compiles `function` and applies it in batches.
+    """Compiles a function of tensors, to be applied to arrays in batches.
 
     Args:
         function: function without state or randomness of a tensor of shape

@@ -1,7 +1,4 @@
-"""The gin configuration of a step: parsed before it, cleared after it.
-
-Mistakes in a configuration become errors of one line.
-"""
+"""The gin configuration of a step, whose mistakes become errors of one line."""
 
 import contextlib
 import functools
@@ -20,11 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def shipped(path: str) -> str:
-    """Returns the path of a gin file that comes with the package.
-
-    Args:
-        path: the path in the folder gin_configs, for example "metrics/mig.gin".
-    """
+    """Returns the full path of a shipped gin file, for example "metrics/mig.gin"."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     # In the package if it is installed, beside it in a checkout.
     folders = [package, os.path.dirname(package)]
@@ -36,7 +29,7 @@ def shipped(path: str) -> str:
 def gin_configuration(
     gin_files: Iterable[str], gin_bindings: Iterable[str]
 ) -> Iterator[None]:
-    """Context in which a gin configuration holds.
+    """Context in which a gin configuration holds; it is cleared afterwards.
 
     Args:
         gin_files: paths of gin files; later files override earlier ones.
@@ -83,7 +76,7 @@ def with_gin(step: Callable) -> Callable:
         `gin_configuration`, both empty by default.
     """
     parameters = list(inspect.signature(step).parameters.values())
-    place = [parameter.name for parameter in parameters].index("overwrite") + 1
+    place = [p.name for p in parameters].index("overwrite") + 1
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     added = [
         inspect.Parameter(name, kind, default=())
@@ -108,7 +101,7 @@ def with_gin(step: Callable) -> Callable:
 
 
 def _parse(parse, source):
-    """Parses a file or a binding; what gin refuses becomes one line."""
+    """Parses a file or a binding; an error of gin becomes one line."""
     try:
         parse(source)
     except Exception as error:
@@ -129,11 +122,11 @@ def _missing_bindings(message):
     if required:
         name, parameters = required.groups()
     else:
-        parameters = re.search(r"No values supplied by Gin or caller.*: (.*)", message)
-        name = re.search(r"In call to configurable '(.*?)'", message)
-        if not parameters or not name:
+        unbound = re.search(r"No values supplied by Gin or caller.*: (.*)", message)
+        called = re.search(r"In call to configurable '(.*?)'", message)
+        if not unbound or not called:
             return []
-        name, parameters = name.group(1), parameters.group(1)
+        name, parameters = called[1], unbound[1]
     return [f"{name}.{parameter}" for parameter in re.findall(r"'(\w+)'", parameters)]
 
 
@@ -225,13 +218,8 @@ def _check_made_from(input_dir, output_dir):
 def check_same(path: str, text: str, otherwise: str) -> None:
     """Writes a configuration, or checks that it equals the one written before.
 
-    Args:
-        path: the file of the configuration.
-        text: the configuration.
-        otherwise: beginning of the error message if the two differ.
-
     Raises:
-        ValueError: if they differ, with the lines that do.
+        ValueError: if they differ: the message `otherwise`, then the lines that do.
     """
     if not os.path.exists(path):
         files.write_text(path, text)
@@ -242,11 +230,11 @@ def check_same(path: str, text: str, otherwise: str) -> None:
         raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 
 
-def import_modules_of(gin_file: str) -> None:
+def import_modules_of(gin_file: str) -> list[str]:
     """Imports the modules that a gin file imports, which register the user's classes.
 
-    Args:
-        gin_file: operative configuration of a step.
+    Returns:
+        Names of the modules.
 
     Raises:
         ValueError: if a module cannot be imported.
@@ -262,13 +250,11 @@ def import_modules_of(gin_file: str) -> None:
             raise ValueError(
                 f"{gin_file} imports {name}, which is not on PYTHONPATH: {error}"
             ) from error
+    return names
 
 
 def resolve_auto_dataset(previous_gin_file: str) -> None:
     """Replaces `dataset.name = "auto"` by the dataset of the previous step.
-
-    Args:
-        previous_gin_file: operative configuration of the previous step.
 
     Raises:
         FileNotFoundError: if the previous step is not complete.
@@ -291,18 +277,12 @@ def resolve_auto_dataset(previous_gin_file: str) -> None:
 def bind_dataset(gin_file: str) -> None:
     """Binds the dataset's parameters as a previous step did, unless they are bound.
 
-    Args:
-        gin_file: operative configuration of the previous step.
-
     Raises:
         ValueError: if a module that it imports cannot be imported.
     """
-    import_modules_of(gin_file)
+    packages = {name.split(".")[0] for name in import_modules_of(gin_file)}
     bound = results.parse_bindings(gin.config_str())
-    with open(gin_file, encoding="utf-8") as file:
-        packages = re.findall(r"^import (\w+)", file.read(), re.M)
-    bindings = results.bindings_of(gin_file)
-    for name, value in bindings.items():
+    for name, value in results.bindings_of(gin_file).items():
         configurable = stages.configurable_of(name)
         if not configurable or configurable == "dataset" or name in bound:
             continue

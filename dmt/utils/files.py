@@ -55,10 +55,8 @@ def replacing(path: str | os.PathLike) -> Iterator[str]:
 def _is_running(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 
@@ -79,14 +77,10 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def load_keras(path: str, mend: str) -> Any:
-    """Loads a Keras model without compiling it.
-
-    Args:
-        path: `.keras` file.
-        mend: what to do if the file is missing, for the error message.
+    """Loads a Keras model from a `.keras` file without compiling it.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: if there is no such file; the message ends with `mend`.
         ValueError: if the file cannot be read.
     """
     import keras
@@ -136,10 +130,7 @@ def write_saved_model(
 
 
 def tensorflow() -> Any:
-    """Imports TensorFlow for its file formats; None if it is not installed.
-
-    If Keras uses another backend, TensorFlow must not take the memory of GPUs.
-    """
+    """Imports TensorFlow for its file formats; None if it is not installed."""
     import keras
 
     try:
@@ -147,5 +138,6 @@ def tensorflow() -> Any:
     except ModuleNotFoundError:
         return None
     if keras.backend.backend() != "tensorflow":
+        # TensorFlow would take the memory of GPUs from the backend.
         tf.config.set_visible_devices([], "GPU")
     return tf

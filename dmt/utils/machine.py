@@ -20,10 +20,7 @@ def num_cores() -> int:
 
 
 def available_memory() -> int:
-    """Returns the bytes of memory that this process can get; 0 if it is not known.
-
-    Worker processes (`dmt.utils.processes`) get equal shares.
-    """
+    """Returns this process's equal share of the free memory, in bytes; 0 if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         kilobytes = {line.split(":")[0]: line.split()[1] for line in lines}
@@ -80,13 +77,13 @@ def share_of(number: int) -> dict[str, str]:
 def import_keras() -> None:
     """Imports Keras without TensorFlow's messages about processors and drivers.
 
-    Native code writes them, so the file descriptor must be redirected. To see the
-    messages, set TF_CPP_MIN_LOG_LEVEL=0.
+    To see the messages, set TF_CPP_MIN_LOG_LEVEL=0.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     sys.stderr.flush()
+    # Native code writes the messages, so the file descriptor must be redirected.
     stderr = os.dup(2)
     with open(os.devnull, "w") as null:
         os.dup2(null.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Imports of what registers itself: models, metrics, studies."""
+"""Imports of modules that register what they define: models, metrics, studies."""
 
 import importlib
 import pkgutil
@@ -6,22 +6,14 @@ from typing import Any
 
 
 def import_all(package_name: str) -> list[str]:
-    """Imports every module of a package, at any depth.
-
-    A model or a metric is known by its gin name once its module is imported, so a new
-    file needs no entry in a list.
+    """Imports every module of a package, at any depth; returns their sorted names.
 
     Args:
         package_name: for example "dmt.methods".
-
-    Returns:
-        Names of the modules, sorted.
     """
     package = importlib.import_module(package_name)
-    names = sorted(
-        module.name
-        for module in pkgutil.walk_packages(package.__path__, f"{package_name}.")
-    )
+    found = pkgutil.walk_packages(package.__path__, f"{package_name}.")
+    names = sorted(module.name for module in found)
     for name in names:
         importlib.import_module(name)
     return names

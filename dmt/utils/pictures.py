@@ -18,10 +18,7 @@ _TILE_SIZE = 128
 
 
 def num_columns(num_images):
-    """Number of columns of a grid that is at most four times as wide as high.
-
-    It has as few empty cells as possible.
-    """
+    """Columns of a grid, at most four times as wide as high, with few empty cells."""
     side = math.sqrt(num_images)
     return min(
         range(math.ceil(side), math.ceil(2 * side) + 1),
@@ -44,12 +41,17 @@ def image_grid(images, columns=None, padding=2):
     rows = math.ceil(len(images) / columns)
     empty_cells = rows * columns - len(images)
     # Each cell brings the padding above and to its left.
-    widths = [(0, empty_cells), (padding, 0), (padding, 0), (0, 0)]
-    cells = np.pad(images, widths, constant_values=_WHITE)
+    cells = _padded(images, [(0, empty_cells), (padding, 0), (padding, 0)])
     _, height, width, channels = cells.shape
     cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
     grid = cells.reshape(rows * height, columns * width, channels)
-    return np.pad(grid, [(0, padding)] * 2 + [(0, 0)], constant_values=_WHITE)
+    return _padded(grid, [(0, padding)] * 2)
+
+
+def _padded(array, widths):
+    """Pads the first axes with white."""
+    unchanged = [(0, 0)] * (array.ndim - len(widths))
+    return np.pad(array, [*widths, *unchanged], constant_values=_WHITE)
 
 
 def labelled_rows(rows, labels, column_labels=None, caption=()):
@@ -66,10 +68,7 @@ def labelled_rows(rows, labels, column_labels=None, caption=()):
     """
     rows = [enlarge(row) for row in rows]
     columns = max(len(row) for row in rows)
-    cells = [
-        np.pad(row, [(0, columns - len(row))] + [(0, 0)] * 3, constant_values=_WHITE)
-        for row in rows
-    ]
+    cells = [_padded(row, [(0, columns - len(row))]) for row in rows]
     padding = 4
     grid = image_grid(np.concatenate(cells), columns, padding)
     height, width = (size + padding for size in rows[0].shape[1:3])
@@ -78,11 +77,9 @@ def labelled_rows(rows, labels, column_labels=None, caption=()):
     top = np.full((padding, margin, 1), _WHITE)
     parts = [_beside(np.concatenate([top, *column]), grid)]
     if column_labels is not None:
-        header = [
-            _text(label, _LINE_HEIGHT + 8, width, align="center")
-            for label in column_labels
-        ]
-        corner = np.full((_LINE_HEIGHT + 8, margin + padding // 2, 1), _WHITE)
+        above = _LINE_HEIGHT + 8
+        header = [_text(label, above, width, "center") for label in column_labels]
+        corner = np.full((above, margin + padding // 2, 1), _WHITE)
         parts.insert(0, np.concatenate([corner, *header], axis=1))
     if caption:
         space = _LINE_HEIGHT * (1 + len(caption))
@@ -107,11 +104,7 @@ def labelled_tiles(images, labels):
     tiles = []
     for image, label in zip(images, labels, strict=True):
         spare = width - image.shape[1]
-        image = np.pad(
-            image,
-            [(0, 0), (spare // 2, spare - spare // 2), (0, 0)],
-            constant_values=_WHITE,
-        )
+        image = _padded(image, [(0, 0), (spare // 2, spare - spare // 2)])
         tiles.append(_below(image, _text(label, height, width, "center")))
     return image_grid(np.stack(tiles), padding=8)
 
@@ -134,28 +127,21 @@ def save_image(image, path):
 def save_animation(frames, path, fps):
     """Writes frames (n, height, width, channels) in [0, 1] as a GIF that repeats.
 
-    All frames share one palette of 256 colours, so that parts that do not change do not
-    flicker; grey is exact. Pillow stores equal neighbouring frames as one longer frame.
+    The frames share one palette of 256 colours, in which grey is exact. Pillow stores
+    equal neighbouring frames as one longer frame.
     """
     from PIL import Image
 
     height, width = frames[0].shape[:2]
-    # One tall image has one palette.
+    # One tall image has one palette, so that parts that do not change do not flicker.
     film = Image.fromarray(_pixels(np.concatenate(frames)))
     if film.mode == "RGB":
         film = film.quantize(256, dither=Image.Dither.NONE)
-    first, *others = (
-        film.crop((0, top, width, top + height))
-        for top in range(0, film.height, height)
-    )
+    tops = range(0, film.height, height)
+    first, *others = (film.crop((0, top, width, top + height)) for top in tops)
+    options = {"append_images": others, "duration": round(1000 / fps), "loop": 0}
     with files.replacing(path) as temporary:
-        first.save(
-            temporary,
-            save_all=True,
-            append_images=others,
-            duration=round(1000 / fps),
-            loop=0,
-        )
+        first.save(temporary, save_all=True, **options)
 
 
 def _pixels(image):
@@ -168,7 +154,7 @@ def cycle_gaussian(starting_value, num_frames, loc=0.0, scale=1.0):
 
     Args:
         starting_value: the first value, clipped to the quantiles 0.001 and 0.999.
-        num_frames: number of values of a cycle, after which the first one returns.
+        num_frames: number of values of a cycle.
         loc: mean of the Gaussian.
         scale: standard deviation of the Gaussian, > 0.
 
@@ -187,7 +173,7 @@ def cycle_interval(starting_value, num_frames, min_val, max_val):
 
     Args:
         starting_value: the first value, if it is in the interval.
-        num_frames: number of values of a cycle, after which the first one returns.
+        num_frames: number of values of a cycle.
         min_val: lower end of the interval.
         max_val: upper end of the interval, which may equal the lower end.
 
@@ -205,7 +191,7 @@ def cycle_factor(starting_index, num_indices, num_frames):
     Args:
         starting_index: the first value, in [0, num_indices).
         num_indices: number of values of the factor.
-        num_frames: number of frames of a cycle, after which the first one returns.
+        num_frames: number of values of a cycle.
 
     Returns:
         int64 (num_frames,) in [0, num_indices).
@@ -253,16 +239,11 @@ def _below(*images):
     """Images below each other; narrower ones are padded with white."""
     width = max(image.shape[1] for image in images)
     channels = max(image.shape[2] for image in images)
-    return np.concatenate(
-        [
-            np.pad(
-                np.broadcast_to(image, (*image.shape[:2], channels)),
-                [(0, 0), (0, width - image.shape[1]), (0, 0)],
-                constant_values=_WHITE,
-            )
-            for image in images
-        ]
-    )
+    parts = []
+    for image in images:
+        image = np.broadcast_to(image, (*image.shape[:2], channels))
+        parts.append(_padded(image, [(0, 0), (0, width - image.shape[1])]))
+    return np.concatenate(parts)
 
 
 def _beside(left, right):

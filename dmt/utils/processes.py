@@ -32,8 +32,7 @@ logger = logging.getLogger(__name__)
 def number_of(workers: int) -> int:
     """Returns the number of processes that a --workers flag asks for.
 
-    Args:
-        workers: the flag; 0 for one process per core, or one in all if there is a GPU.
+    The flag 0 asks for one process per core, or one in all if there is a GPU.
 
     Raises:
         ValueError: if the flag is negative.
@@ -45,9 +44,6 @@ def number_of(workers: int) -> int:
 
 def population_of(flag: str | int) -> str | int:
     """Returns the value of a --population flag: "auto" or an integer, at least 1.
-
-    Args:
-        flag: the flag as text, or an integer.
 
     Raises:
         ValueError: if the flag is neither.
@@ -64,14 +60,10 @@ def population_of(flag: str | int) -> str | int:
 
 @contextlib.contextmanager
 def only_in(directory: str, shared: bool = False) -> Iterator[None]:
-    """Context in which no other process may enter `only_in` for a directory.
-
-    Args:
-        directory: the directory; it is created if necessary.
-        shared: whether other processes may enter if they set `shared` too.
+    """Context in which this process holds the lock that `claim` returns.
 
     Raises:
-        ValueError: if another process keeps this one out.
+        ValueError: if another process has the lock.
     """
     lock = claim(directory, shared)
     if lock is None:
@@ -277,7 +269,7 @@ def run_all(
         ValueError: if tasks failed, after all others are done.
     """
     source, exhausted = iter(tasks), False
-    # What runs: tasks of the source, and tasks that follow others.
+    # Running tasks, of the source and after others.
     first: dict[Future, tuple[str, Task]] = {}
     later: dict[Future, tuple[str, Task]] = {}
     number, failures = 0, {}
@@ -296,23 +288,18 @@ def run_all(
     while not exhausted or first or later:
         waits = False
         while not (exhausted or waits) and len(first) < at_once:
-            try:
-                found = next(source)
-            except StopIteration:
+            found = next(source, _END)
+            if found is _END:
                 exhausted = True
-                continue
-            if found is None:
+            elif found is None:
                 waits = True
             else:
                 begin(first, *found)
+        pause = _SECONDS_BETWEEN_CLAIMS if waits else None
         if not (first or later):
-            time.sleep(_SECONDS_BETWEEN_CLAIMS if waits else 0)
+            time.sleep(pause or 0)
             continue
-        futures, _ = wait(
-            [*first, *later],
-            timeout=_SECONDS_BETWEEN_CLAIMS if waits else None,
-            return_when=FIRST_COMPLETED,
-        )
+        futures, _ = wait([*first, *later], pause, FIRST_COMPLETED)
         for future in futures:
             name, task = (first if future in first else later).pop(future)
             wrong, error = outcome(future)
@@ -345,12 +332,7 @@ class Progress:
         self._total, self._ended, self._start = total, 0, time.time()
 
     def end(self, name: str, error: str = "") -> None:
-        """Counts a task.
-
-        Args:
-            name: name of the task.
-            error: why it failed, "" if it did not.
-        """
+        """Counts a task, which failed if there is an error."""
         self.done += 1
         self._ended += 1
         seconds = time.time() - self._start
@@ -392,6 +374,7 @@ def outcome(future: Future) -> tuple[Any, str]:
         ) from error
 
 
+_END: Any = object()
 _SECONDS_BETWEEN_CLAIMS = 2.0
 _KILLED = (
     "A process was killed, most often because memory ran out. Start again with fewer "

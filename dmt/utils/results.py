@@ -92,9 +92,6 @@ def gin_dict(config_path: str | None = None) -> dict[str, str]:
 
     Args:
         config_path: operative configuration as gin writes it, None for the present one.
-
-    Returns:
-        dict with the values as they are written, each in one line.
     """
     if config_path is None:
         return parse_bindings(gin.operative_config_str())
@@ -103,7 +100,7 @@ def gin_dict(config_path: str | None = None) -> dict[str, str]:
 
 
 def parse_bindings(text: str) -> dict[str, str]:
-    """Returns `gin_dict` of a configuration as gin prints it."""
+    """Returns {"binding": "value"} of gin's text, with each value in one line."""
     result: dict[str, str] = {}
     key = None
     for line in text.splitlines():
@@ -119,9 +116,6 @@ def parse_bindings(text: str) -> dict[str, str]:
 
 def bindings_of(config_path: str) -> dict[str, str]:
     """Returns `gin_dict` of a step's configuration, with the values of macros.
-
-    Args:
-        config_path: operative configuration of a step.
 
     Raises:
         FileNotFoundError: if the step is not complete.
@@ -139,11 +133,7 @@ def bindings_of(config_path: str) -> dict[str, str]:
 
 
 def bound_string(config_path: str, binding: str) -> str:
-    """Returns the string that is bound in a step's configuration.
-
-    Args:
-        config_path: operative configuration of a step.
-        binding: for example "dataset.name".
+    """Returns the string of a binding like "dataset.name" in a step's configuration.
 
     Raises:
         FileNotFoundError: if the step is not complete.
@@ -157,18 +147,13 @@ def bound_string(config_path: str, binding: str) -> str:
 
 def save_dict(values: Mapping[str, Any], path: str) -> None:
     """Writes a dictionary as JSON, with null for NaN and infinities."""
-    text = json.dumps(_plain(values), indent=2, allow_nan=False)
-    files.write_text(path, text)
+    files.write_text(path, json.dumps(_plain(values), indent=2, allow_nan=False))
 
 
 def load_json(
     path: str, parse_constant: Callable[[str], Any] | None = None
 ) -> dict[str, Any]:
-    """Reads a dictionary from a JSON file.
-
-    Args:
-        path: the file.
-        parse_constant: function of "NaN", "Infinity" or "-Infinity", see `json.load`.
+    """Reads a dictionary from a JSON file; `parse_constant` is that of `json.load`.
 
     Raises:
         ValueError: if the file is damaged or holds something else.

@@ -12,8 +12,6 @@ import gin
 
 from dmt.utils import checks
 
-STAGES = ("dataset", "supervision", "evaluation")
-
 _stage_of_name: dict[str, str] = {}
 
 
@@ -22,27 +20,20 @@ def configurable(name: str, stage: str, **parameters: Any) -> Callable:
 
     Args:
         name: the name in gin files.
-        stage: one of `STAGES`.
+        stage: "dataset", "supervision" or "evaluation".
         **parameters: those of `gin.configurable`, for example denylist.
     """
-    _stage_of_name[name] = checks.one_of("stage", stage, STAGES)
+    stages = ("dataset", "supervision", "evaluation")
+    _stage_of_name[name] = checks.one_of("stage", stage, stages)
     return gin.configurable(name, **parameters)
 
 
 def configurable_of(binding: str) -> str:
-    """The configurable of a binding, without its scope; "" for a macro.
-
-    Args:
-        binding: for example "inner/split.base".
-    """
+    """The configurable of a binding: "split" of "inner/split.base", "" of a macro."""
     return binding.rpartition("/")[2].rpartition(".")[0]
 
 
 def stage_of(binding: str) -> str | None:
-    """The stage that the configurable of a binding is marked with, None if unmarked.
-
-    Args:
-        binding: for example "inner/split.base".
-    """
+    """The stage that the configurable of a binding is marked with, None if unmarked."""
     name = configurable_of(binding)
     return _stage_of_name.get(name, _stage_of_name.get(name.rpartition(".")[2]))

@@ -39,24 +39,14 @@ def drawing():
     """Context in which figures for pages are drawn."""
     import matplotlib
 
-    style = {
-        "text.color": GREY,
-        "axes.labelcolor": GREY,
-        "axes.edgecolor": GREY,
-        "xtick.color": GREY,
-        "ytick.color": GREY,
-    }
-    with matplotlib.rc_context({"svg.hashsalt": "dmt", **style}):
+    parts = ("text.", "axes.label", "axes.edge", "xtick.", "ytick.")
+    grey = {f"{part}color": GREY for part in parts}
+    with matplotlib.rc_context({"svg.hashsalt": "dmt", **grey}):
         yield
 
 
 def plain_axes(axes, unused=()):
-    """Gives matplotlib axes the style of all figures: two spines and a faint grid.
-
-    Args:
-        axes: the axes to draw on.
-        unused: axes to hide, at the end of a grid that the plots do not fill.
-    """
+    """Gives matplotlib axes the style of all figures; hides the unused ones."""
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.2, color=GREY)

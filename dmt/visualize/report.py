@@ -1,7 +1,4 @@
-"""The report of a run: scores, learning curves, pictures, configuration.
-
-It is one HTML file without external parts, which can be sent and archived.
-"""
+"""The report of a run: scores, learning curves, pictures, configuration."""
 
 import csv
 import glob
@@ -16,43 +13,6 @@ from dmt.evaluation import tables
 from dmt.utils import results
 from dmt.visualize import pages
 
-_ORIGINS = {
-    "official": "The images are the published ones.",
-    "rendered": "The images are rendered by this package on the factors of the "
-    "published dataset: scores are not comparable with published tables.",
-    "synthetic": "The images are random pixels, for dry runs: scores mean nothing.",
-    "user": "The dataset is the user's own.",
-}
-
-# Path in visualizations/, title, caption.
-_PICTURES = (
-    (
-        "traversals.png",
-        "Traversals",
-        "What each code does: one code changes per row, codes that carry most "
-        "information first.",
-    ),
-    (
-        "traversals.gif",
-        "Traversals, animated",
-        "Each code runs from its mean − 2 sd to its mean + 2 sd and back. Below it: "
-        "mean KL divergence from the prior.",
-    ),
-    (
-        "interventional_effects/interventional_effect.png",
-        "Codes against factors",
-        "Mean of each code given each value of a factor, all other factors random; in "
-        "the title the factor that explains most of the code's variance, and how much. "
-        "A disentangled code follows one factor and is flat in the others.",
-    ),
-    (
-        "reconstructions/reconstructions.jpg",
-        "Reconstructions",
-        "Pairs: image on the left, its reconstruction on the right.",
-    ),
-    ("sampled/samples.jpg", "Samples", "Images decoded from the prior."),
-)
-
 # Floats that are settings of a metric; integers and strings always are.
 _SETTINGS = ("prune_threshold",)
 _NOT_SHOWN = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
@@ -62,7 +22,9 @@ _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
 def write_report(run_dir, output_path):
-    """Writes the page of a run, which also says what the run does not have yet.
+    """Writes the page of a run as one HTML file without external parts.
+
+    The page also says what the run does not have yet.
 
     Args:
         run_dir: directory with `model/`, as `train` writes it, and optionally
@@ -82,31 +44,21 @@ def write_report(run_dir, output_path):
             f"There is no finished model in {model_dir}: train it first (dmt_train)."
         )
     config = results.bindings_of(os.path.join(model_dir, "results", "gin", "train.gin"))
+    folder = os.path.join(run_dir, "visualizations")
     pages.write(
         os.path.join(os.path.dirname(__file__), "report.html.jinja"),
         output_path,
         **_facts(model_dir, config),
         metrics=_metrics(run_dir, config),
         curves=_curves(os.path.join(model_dir, "history.csv")),
-        pictures=[
-            (
-                title,
-                caption,
-                pages.inlined(os.path.join(run_dir, "visualizations", path)),
-            )
-            for path, title, caption in _PICTURES
-        ],
+        picture=lambda path: pages.inlined(os.path.join(folder, path)),
         configurations=_configurations(run_dir),
     )
     return output_path
 
 
 def score_table(run_dir):
-    """Returns the scores of a run as a table of text.
-
-    Args:
-        run_dir: directory of the run, see `write_report`.
-    """
+    """Returns the scores of a run, in the directory `run_dir`, as a table of text."""
     paths = (path.split(os.sep) for path in _aggregates(run_dir))
     return tables.score_table(
         {"/".join(parts[-5:-3]): os.sep.join(parts[:-3]) for parts in paths}
@@ -127,7 +79,6 @@ def _facts(model_dir, config):
             if key.startswith(f"{model}.") and model != "model"
         ],
         "dataset": config["dataset.name"].strip("'\""),
-        "origin": _ORIGINS.get(trained.get("origin"), ""),
         "num_latent": config.get("encoder.num_latent"),
         "batch_size": config.get("model.batch_size"),
         "seed": config.get("model.random_seed"),
@@ -155,10 +106,13 @@ def _metrics(run_dir, config):
     return [_metric(path, names) for path in _aggregates(run_dir)]
 
 
+def _found(run_dir, pattern):
+    return sorted(glob.glob(os.path.join(glob.escape(run_dir), pattern)))
+
+
 def _aggregates(run_dir):
     """Paths of the results of all evaluations."""
-    pattern = ("metrics", "*", "*", "results", "aggregate", "evaluation.json")
-    return sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern)))
+    return _found(run_dir, "metrics/*/*/results/aggregate/evaluation.json")
 
 
 def _metric(path, names):
@@ -190,11 +144,10 @@ def _metric(path, names):
                 metric["matrices"].append((key, rows, columns, value, highest))
         elif not isinstance(value, float | dict) or key in _SETTINGS:
             metric["settings"][key] = value
-    intervals = found.get("confidence_intervals", {})
     for key, value in metrics.headline(found, gin_name).items():
         if key not in _NOT_SHOWN + _SETTINGS:
             metric["scores"][key] = None if math.isnan(value) else value
-    for key, interval in intervals.items():
+    for key, interval in found.get("confidence_intervals", {}).items():
         if key in metric["scores"]:
             low, high = (pages.number(bound) for bound in interval)
             metric["settings"][f"{key}, interval"] = f"{low} to {high}"
@@ -233,18 +186,14 @@ def _curves(path):
     names.sort(key=lambda name: name != "reconstruction_loss")
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
+    style = {"color": "#3b82f6", "marker": "o" if len(rows) < 20 else None}
     with pages.drawing():
         figure = Figure(figsize=(10, 2.7 * lines), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         steps = [float(row["step"]) for row in rows]
         for axis, name in zip(axes, names, strict=False):
-            axis.plot(
-                steps,
-                [float(row[name]) for row in rows],
-                color="#3b82f6",
-                marker="o" if len(rows) < 20 else None,
-                markersize=4,
-            )
+            values = [float(row[name]) for row in rows]
+            axis.plot(steps, values, markersize=4, **style)
             axis.set_title(name.replace("_", " "), fontsize=11)
             axis.set_xlabel("step")
         pages.plain_axes(axes[: len(names)], axes[len(names) :])
@@ -255,11 +204,11 @@ def _configurations(run_dir):
     """(directory, operative configuration) of each complete step."""
     steps = []
     for pattern in (
-        ("model", "results", "gin", "train.gin"),
-        ("postprocessed", "*", "results", "gin", "postprocess.gin"),
-        ("metrics", "*", "*", "results", "gin", "evaluation.gin"),
+        "model/results/gin/train.gin",
+        "postprocessed/*/results/gin/postprocess.gin",
+        "metrics/*/*/results/gin/evaluation.gin",
     ):
-        for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), *pattern))):
+        for path in _found(run_dir, pattern):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             directory = os.path.relpath(path, run_dir).split(f"{os.sep}results")[0]

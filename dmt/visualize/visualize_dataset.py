@@ -23,14 +23,8 @@ def visualize_dataset(
         animation<i>.gif               side by side, each factor through its values
 
     The images of the last two are those of disentanglement_lib. A dataset that lacks
-    combinations of its factors gets only `samples.png`, random images.
-
-    Args:
-        dataset_name: name of the dataset.
-        output_path: parent of the directory to write.
-        num_animations: number of animations, each from another base image.
-        num_frames: number of frames of an animation.
-        fps: frames per second.
+    combinations of its factors gets only `samples.png`, random images. Each of the
+    `num_animations` animations starts from another image.
 
     Raises:
         ValueError: if there is no such dataset.
@@ -41,31 +35,23 @@ def visualize_dataset(
     with files.replacing(os.path.join(output_path, dataset_name)) as directory:
         if not data.has_all_combinations:
             images = data.sample_observations(8 * _NUM_PICTURES, random_state)
-            pictures.save_image(
-                pictures.image_grid(images),
-                os.path.join(directory, "samples.png"),
-            )
+            _save_grid(images, directory, "samples.png")
             return
         for i in range(data.num_factors):
             factors = data.sample_factors(_NUM_PICTURES, random_state)
             varied = np.repeat(factors[:1], _NUM_PICTURES, axis=0)
             varied[:, i] = factors[:, i]
             images = data.sample_observations_from_factors(varied, random_state)
-            pictures.save_image(
-                pictures.image_grid(images),
-                os.path.join(directory, f"variations_of_factor{i}.png"),
-            )
+            _save_grid(images, directory, f"variations_of_factor{i}.png")
         for i in range(num_animations):
             base = data.sample_factors(1, random_state)
             films = []
             for j, num_values in enumerate(data.factors_num_values):
                 values = pictures.cycle_factor(base[0, j], num_values, num_frames)
                 films.append(_images_of_values(data, base, j, values, random_state))
+            frames = np.stack(films, axis=1)
             pictures.save_animation(
-                [
-                    pictures.labelled_tiles(frame, data.factor_names)
-                    for frame in np.stack(films, axis=1)
-                ],
+                [pictures.labelled_tiles(frame, data.factor_names) for frame in frames],
                 os.path.join(directory, f"animation{i}.gif"),
                 fps,
             )
@@ -79,7 +65,7 @@ def factors_picture(data, random_state):
 
     Args:
         data: a `GroundTruthData` with an image of every combination of its factors.
-        random_state: numpy RandomState for what the factors do not determine.
+        random_state: np.random.RandomState for what the factors do not determine.
 
     Returns:
         One image (height, width, channels) in [0, 1].
@@ -93,6 +79,10 @@ def factors_picture(data, random_state):
         rows.append(_images_of_values(data, base, i, values, random_state))
         labels.append(f"{data.factor_names[i]}\n{num_values} values")
     return pictures.labelled_rows(rows, labels)
+
+
+def _save_grid(images, directory, name):
+    pictures.save_image(pictures.image_grid(images), os.path.join(directory, name))
 
 
 def _images_of_values(data, base, factor, values, random_state):

@@ -24,8 +24,8 @@ def visualize(
     """Draws what a model learned.
 
     Writes the files of disentanglement_lib to `output_dir`, all or none of them, from
-    the same random numbers; images are reconstructed from the mean of their code, not
-    from a sample:
+    the same random numbers. Images are reconstructed from the means of their codes, not
+    from samples.
 
         reconstructions/reconstructions.jpg        pairs of image and reconstruction
         sampled/samples.jpg                        images decoded from the prior
@@ -34,18 +34,17 @@ def visualize(
         interventional_effects/interventional_effect.png
                                                    mean of each code given a factor
 
-    There are three more files for a quick look. In `traversals.png` and
-    `traversals.gif`, codes are ordered by their mean KL divergence from the prior, and
-    each runs through its range on the data. `kl_per_code.json` has that divergence in
-    nats for each code.
+    Three more files give an overview. In `traversals.png` and `traversals.gif`, codes
+    are ordered by their mean KL divergence from the prior, and each runs through its
+    range on the data. `kl_per_code.json` has that divergence in nats for each code.
 
     Args:
         model_dir: directory that `train` wrote.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         num_animations: number of animations of each range, from different images.
-        num_frames: frames of an animation.
-        fps: frames per second.
+        num_frames: number of frames of an animation.
+        fps: number of frames per second.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
@@ -73,7 +72,7 @@ def visualize(
         means, logvars = encode(data.sample_observations(_NUM_PICTURES, random_state))
         values = np.linspace(-1, 1, 11)
         for i, base in enumerate(means[:num_latent]):
-            rows = decode(_traverse(base, [values] * num_latent))
+            rows = np.concatenate(images_by_code(decode, base, [values] * num_latent))
             pictures.save_image(
                 pictures.image_grid(rows, len(values)),
                 path("traversals", f"traversals{i}.jpg"),
@@ -81,7 +80,7 @@ def visualize(
         for name, cycle in _cycles(means, logvars, num_frames).items():
             for i, base in enumerate(means[:num_animations]):
                 cycles = [cycle(j, value) for j, value in enumerate(base)]
-                frames = _images_by_code(decode, base, cycles).swapaxes(0, 1)
+                frames = images_by_code(decode, base, cycles).swapaxes(0, 1)
                 pictures.save_animation(
                     [pictures.image_grid(frame, padding=8) for frame in frames],
                     path("animated_traversals", f"{name}_cycle{i}.gif"),
@@ -126,27 +125,23 @@ def _pairs(images, reconstructions):
     return pictures.image_grid(pairs, 8, padding=10)
 
 
-def _traverse(base, values):
-    """Codes that differ from `base` in one code, for all values of each code.
+def images_by_code(decode, base, values):
+    """Draws codes that differ from `base` in one code at a time.
 
     Args:
+        decode: function of codes (n, num_codes) that returns images (n, *image shape).
         base: (num_codes,).
-        values: a sequence of equal length for each code.
+        values: (num_codes, num_values), the values of each code.
 
     Returns:
-        float32 (num_codes * number of values, num_codes), all values of code 0 first.
+        Images (num_codes, num_values, *image shape).
     """
     values = np.asarray(values)
     codes = np.tile(base, (*values.shape, 1))
     for j, values_of_code in enumerate(values):
         codes[j, :, j] = values_of_code
-    return codes.reshape(-1, len(base)).astype(np.float32)
-
-
-def _images_by_code(decode, base, values):
-    """Images of `_traverse`, of shape (num_codes, number of values, *image shape)."""
-    images = decode(_traverse(base, values))
-    return images.reshape(len(base), -1, *images.shape[1:])
+    images = decode(codes.reshape(-1, len(base)).astype(np.float32))
+    return images.reshape(*values.shape, *images.shape[1:])
 
 
 def _cycles(means, logvars, num_frames):
@@ -154,22 +149,19 @@ def _cycles(means, logvars, num_frames):
 
     The function returns the values of the code, one per frame, from its value on.
     """
-    gaussian = pictures.cycle_gaussian
-    interval = pictures.cycle_interval
+    gaussian, interval = pictures.cycle_gaussian, pictures.cycle_interval
     loc, scale = aggregate_moments(means, logvars)
-    low, high = means.min(0), means.max(0)
+    zero, one = np.zeros_like(loc), np.ones_like(loc)
+
+    def cycle(shape, first, second):
+        return lambda j, value: shape(value, num_frames, first[j], second[j])
+
     return {
-        "std_gaussian": lambda j, value: gaussian(value, num_frames),
-        "fitted_gaussian": lambda j, value: gaussian(
-            value, num_frames, loc[j], scale[j]
-        ),
-        "fixed_interval": lambda j, value: interval(value, num_frames, -2.0, 2.0),
-        "conf_interval": lambda j, value: interval(
-            value, num_frames, loc[j] - 2 * scale[j], loc[j] + 2 * scale[j]
-        ),
-        "minmax_interval": lambda j, value: interval(
-            value, num_frames, low[j], high[j]
-        ),
+        "std_gaussian": cycle(gaussian, zero, one),
+        "fitted_gaussian": cycle(gaussian, loc, scale),
+        "fixed_interval": cycle(interval, zero - 2, zero + 2),
+        "conf_interval": cycle(interval, loc - 2 * scale, loc + 2 * scale),
+        "minmax_interval": cycle(interval, means.min(0), means.max(0)),
     }
 
 
@@ -182,7 +174,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
 
     def images_at(deviations):
         values = loc[:, None] + scale[:, None] * deviations
-        return _images_by_code(decode, base, values)[order]
+        return images_by_code(decode, base, values)[order]
 
     deviations = np.linspace(-2, 2, 9)
     labels = [f"code {j}\n{kl[j]:.2f} nats" for j in order]
@@ -199,25 +191,15 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     )
     pictures.save_image(picture, path("traversals.png"))
     wave = pictures.cycle_interval(0.0, num_frames, -2.0, 2.0)
-    pictures.save_animation(
-        [
-            pictures.labelled_tiles(frame, labels)
-            for frame in images_at(wave).swapaxes(0, 1)
-        ],
-        path("traversals.gif"),
-        fps,
-    )
+    frames = images_at(wave).swapaxes(0, 1)
+    tiles = [pictures.labelled_tiles(frame, labels) for frame in frames]
+    pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
 def _save_effects(factor_names, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
-    Args:
-        factor_names: names of the factors.
-        factors: int (n, num_factors).
-        codes: float (n, num_codes).
-        order: indices of the codes, in the order of the plots.
-        path: picture to write.
+    Factors (n, num_factors) are integers; codes (n, num_codes) are drawn in `order`.
     """
     from matplotlib.figure import Figure
 

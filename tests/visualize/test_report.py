@@ -104,6 +104,14 @@ def test_macros_are_resolved(bare_run):
     assert "with 3 codes" in page_of(bare_run)
 
 
+def test_origin_may_be_unknown(bare_run):
+    path = bare_run / "model" / "results" / "json" / "train_results.json"
+    found = json.loads(path.read_text())
+    assert found.pop("origin") == "rendered"
+    path.write_text(json.dumps(found))
+    assert "not comparable with published tables" not in page_of(bare_run)
+
+
 def test_no_model_is_one_line(tmp_path):
     with pytest.raises(FileNotFoundError, match="no finished model") as error:
         write_report(str(tmp_path), str(tmp_path / "report.html"))

@@ -14,9 +14,9 @@ from keras import ops
 from dmt.data import tasks as task_data
 from dmt.data.pipeline import LabelledData
 from dmt.methods import gaussian_encoder_model
+from dmt.methods.encoders import TrainableEncoder
 from dmt.methods.multitask.heads import make_heads, task_losses
 from dmt.methods.shared import architectures, losses
-from dmt.methods.shared.encoders import TrainableEncoder
 from dmt.methods.shared.layers import as_images
 from dmt.utils import checks
 from dmt.utils.compilation import compiled

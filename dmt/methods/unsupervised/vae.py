@@ -12,8 +12,8 @@ import gin
 import keras
 from keras import ops
 
+from dmt.methods.encoders import TrainableEncoder
 from dmt.methods.shared import architectures, losses, optimizers
-from dmt.methods.shared.encoders import TrainableEncoder
 from dmt.methods.shared.layers import as_images, sample_gaussian
 from dmt.methods.shared.training import seed_generator
 from dmt.utils import checks

@@ -11,6 +11,7 @@ from dmt.studies.multitask.scores import DECODER_LABELS, SCORES
 from dmt.utils import files, pictures
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages
+from dmt.visualize.visualize_model import images_by_code
 
 _NUM_POINTS = 1500
 _NUM_PICTURES = 12
@@ -44,9 +45,7 @@ def scores(found):
             below.plot(numbers.keys(), values, ".", color="#3b82f6")
             below.plot(numbers.keys(), values.mean(axis=1), color="#3b82f6")
             below.set_xlabel("number of tasks", fontsize=9)
-            for axis in (above, below):
-                axis.spines[["top", "right"]].set_visible(False)
-                axis.grid(alpha=0.2, color=pages.GREY)
+        pages.plain_axes(axes.flat)
         return pages.inlined_figure(figure)
 
 
@@ -89,7 +88,7 @@ def pictures_of_codes(seed, output_dir):
         )
     ]
     for label, decode in decoders.items():
-        drawn += _traversals(label, codes[label], decode, images.shape[1:], folder)
+        drawn += _traversals(label, codes[label], decode, folder)
     return drawn + _embeddings(codes, factors, data.factor_names, folder)
 
 
@@ -97,7 +96,7 @@ def _decoder(model):
     return compiled(lambda codes: losses.activate(model.decode(codes), "linear"))
 
 
-def _traversals(label, codes, decode, shape, folder):
+def _traversals(label, codes, decode, folder):
     """Moves each code of an image through [-1, 1] and through two deviations."""
     num_codes = codes.shape[1]
     shown = np.linspace(-1, 1, 21)
@@ -118,16 +117,12 @@ def _traversals(label, codes, decode, shape, folder):
             "−2 to 2 standard deviations around the mean",
         ),
     ):
-        base = np.tile(codes[0], (*values.shape, 1))
-        for code in range(num_codes):
-            base[code, :, code] = values[code]
-        rows = decode(base.reshape(-1, num_codes).astype(np.float32))
         drawn.append(
             _saved(
                 os.path.join(folder, name),
                 title,
                 f"Each row changes one code of one image from {limits}.",
-                list(rows.reshape(*values.shape, *shape)),
+                images_by_code(decode, codes[0], values),
                 [f"code {code}" for code in range(num_codes)],
             )
         )
@@ -170,7 +165,7 @@ def _embeddings(codes, factors, factor_names, folder):
         path = os.path.join(folder, f"{method.lower()}.png")
         with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
-        note = "" if "UMAP" in methods else " Install dmt[umap] for UMAP."
+        note = "" if "UMAP" in methods else " Install dmt-lib[umap] for UMAP."
         drawn.append(
             (
                 f"Codes by {method}",
