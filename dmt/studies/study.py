@@ -21,13 +21,10 @@ class Study(Protocol):
         """Does what must precede all runs, for example checks and shared files."""
 
     def stages(self, output_dir: str) -> list[list[runner.Run]]:
-        """The runs of the study.
+        """The runs of the study in stages, which may read what earlier stages wrote.
 
         Args:
             output_dir: absolute path of the directory of the study.
-
-        Returns:
-            List of stages. Runs of a stage may read what the stages before it wrote.
         """
 
     def write_page(self, output_dir: str) -> str:

@@ -17,14 +17,7 @@ _NUM_PICTURES = 12
 
 
 def scores(found):
-    """Draws scores of all encoders, and scores by number of tasks.
-
-    Args:
-        found: the `Scores` of a study.
-
-    Returns:
-        The figure as a data URL.
-    """
+    """Draws the `Scores` of all encoders and by number of tasks, as a data URL."""
     from matplotlib.figure import Figure
 
     labels = ["random", "single", "one head", "multi"]
@@ -60,6 +53,7 @@ def pictures_of_codes(seed, output_dir):
     Returns:
         List of (title, caption, picture as a data URL).
     """
+    folder = os.path.join(output_dir, "figures")
     dirs = {
         label: os.path.join(output_dir, f"{name}_decoder", f"seed_{seed}", "model")
         for name, label in DECODER_LABELS.items()
@@ -69,28 +63,23 @@ def pictures_of_codes(seed, output_dir):
     random_state = np.random.RandomState(0)
     factors = data.sample_factors(_NUM_POINTS, random_state)
     images = data.sample_observations_from_factors(factors, random_state)
-    folder = os.path.join(output_dir, "figures")
-    models = {
-        label: gaussian_encoder_model.load_model(path) for label, path in dirs.items()
-    }
-    codes = {
-        label: compiled(model.encode)(images)[0] for label, model in models.items()
-    }
-    decoders = {label: _decoder(model) for label, model in models.items()}
-    few = images[:_NUM_PICTURES]
-    decoded = [decode(codes[label][: len(few)]) for label, decode in decoders.items()]
-    drawn = [
-        _saved(
-            os.path.join(folder, "reconstructions.png"),
-            "Reconstructions",
-            "What decoders make of frozen codes, below the images themselves.",
-            [few, *decoded],
-            ["images", *models],
-        )
-    ]
-    for label, decode in decoders.items():
-        drawn += _traversals(label, codes[label], decode, images.shape[1:], folder)
-    return drawn + _embeddings(codes, factors, data.factor_names, folder)
+    codes, rows, traversals = {}, [images[:_NUM_PICTURES]], []
+    for label, path in dirs.items():
+        model = gaussian_encoder_model.load_model(path)
+        codes[label] = compiled(model.encode)(images)[0]
+        decode = _decoder(model)
+        rows.append(decode(codes[label][:_NUM_PICTURES]))
+        shape = images.shape[1:]
+        traversals += _traversals(label, codes[label], decode, shape, folder)
+    reconstructions = _saved(
+        os.path.join(folder, "reconstructions.png"),
+        "Reconstructions",
+        "What decoders make of frozen codes, below the images themselves.",
+        rows,
+        ["images", *codes],
+    )
+    embeddings = _embeddings(codes, factors, data.factor_names, folder)
+    return [reconstructions, *traversals, *embeddings]
 
 
 def _decoder(model):
@@ -154,16 +143,14 @@ def _embeddings(codes, factors, factor_names, folder):
         pass
     drawn = []
     for method, make in methods.items():
-        figure = Figure(
-            figsize=(2.1 * len(factor_names), 2.2 * len(codes)), layout="constrained"
-        )
+        size = (2.1 * len(factor_names), 2.2 * len(codes))
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(codes), len(factor_names), squeeze=False)
         for row, (label, values) in zip(axes, codes.items(), strict=True):
             places = make().fit_transform(values)
             for axis, factor in zip(row, factors.T, strict=True):
                 axis.scatter(*places.T, c=factor, s=2, cmap="turbo")
-                axis.set_xticks([])
-                axis.set_yticks([])
+                axis.set(xticks=[], yticks=[])
             row[0].set_ylabel(label, fontsize=10)
         for axis, name in zip(axes[0], factor_names, strict=True):
             axis.set_title(name, fontsize=10)
@@ -171,12 +158,9 @@ def _embeddings(codes, factors, factor_names, folder):
         with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
         note = "" if "UMAP" in methods else " Install dmt[umap] for UMAP."
-        drawn.append(
-            (
-                f"Codes by {method}",
-                f"Codes of {_NUM_POINTS:,} images in two dimensions, coloured by the "
-                f"value of each factor.{note}",
-                pages.inlined(path),
-            )
+        caption = (
+            f"Codes of {_NUM_POINTS:,} images in two dimensions, coloured by the value "
+            f"of each factor.{note}"
         )
+        drawn.append((f"Codes by {method}", caption, pages.inlined(path)))
     return drawn
