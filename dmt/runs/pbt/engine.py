@@ -77,9 +77,8 @@ def train_with_gin(
             for member in plan:
                 member |= members.score(number, member["member"])
             lineage.append(plan)
-            results.save_dict(
-                {"rounds": lineage}, os.path.join(output_dir, "lineage.json")
-            )
+            path = os.path.join(output_dir, "lineage.json")
+            results.save_dict({"rounds": lineage}, path)
             members.remove_checkpoints(lineage)
         task = Task(executor, rounds.write_best, (members, best_of(lineage)))
         processes.run_all([("best model", task)], processes.Progress(1).end)
@@ -90,9 +89,8 @@ def _make_round(members, executor, number, groups):
     tasks = {}
     for plan, together in groups:
         names = ", ".join(str(member["member"]) for member in plan)
-        tasks[f"round {number}, member {names}"] = Task(
-            executor, rounds.train_and_score, (members, number, plan, together)
-        )
+        task = Task(executor, rounds.train_and_score, (members, number, plan, together))
+        tasks[f"round {number}, member {names}"] = task
     processes.run_all(tasks.items(), processes.Progress(len(tasks)).end)
 
 
@@ -110,8 +108,7 @@ class Groups:
     def of(self, plan, number):
         """The groups of a round, list of (members, whether they are one program).
 
-        Groups are kept on disk. In other groups, the numbers of members would be
-        rounded differently.
+        They are kept on disk, because other groups would be rounded differently.
         """
         folder = os.path.join(self._members.output_dir, f"round_{number}")
         path = os.path.join(folder, "groups.json")
@@ -149,8 +146,9 @@ class Groups:
 
     def _limit(self, kind, member):
         if kind not in self._limits:
+            gin_files, lines = self._members.gin_files, self._members.bindings(member)
             future = processes.submit(
-                self._executor, rounds.most_at_once, self._members, member
+                self._executor, sizes.most_at_once, gin_files, lines
             )
             self._limits[kind] = sizes.limit_of(future)
         return self._limits[kind]

@@ -1,6 +1,5 @@
 """Training and scoring of members: what worker processes of a population do."""
 
-import contextlib
 import os
 import shutil
 
@@ -10,19 +9,14 @@ import numpy as np
 
 from dmt.evaluation.codes import MomentTable
 from dmt.methods import train
-from dmt.methods.population import sizes
 from dmt.methods.population.population import PopulationSettings
 from dmt.methods.population.train_population import train_prepared
 from dmt.methods.run_state import InfiniteLoss
 from dmt.methods.shared import optimizers
 from dmt.runs.pbt.members import Members
 from dmt.runs.pbt.settings import Member
+from dmt.runs.runner import logged_to
 from dmt.utils import files, results
-
-
-def most_at_once(members: Members, member: Member) -> int:
-    """Number of models like those of a member that are best trained as one program."""
-    return sizes.most_at_once(members.gin_files, members.bindings(member))
 
 
 def train_and_score(
@@ -52,11 +46,7 @@ def train_and_score(
         runs = _prepare_all(members, number, models, step)
     # All models of a member see the same batches.
     seeds = [int(runs[i - i % num_models].data_seed) for i in range(len(runs))]
-    log_path = os.path.join(members.directory(number, plan[0]["member"]), "train.log")
-    with (
-        open(log_path, "a", encoding="utf-8") as log,
-        contextlib.redirect_stdout(log),
-    ):
+    with logged_to(members.directory(number, plan[0]["member"])):
         failed = _fit(runs, seeds, population)
     trained = [run for run in runs if run.model_dir not in failed]
     tables = {}
@@ -130,11 +120,7 @@ def _prepare(model_dir, checkpoint=None):
 def _fit(runs, seeds, population):
     """Trains models; returns the directories of those whose loss became infinite.
 
-    Args:
-        runs: the prepared trainings.
-        seeds: seed of the batches of each.
-        population: `PopulationSettings` to train them as one program, None to train
-            one after another.
+    With `PopulationSettings`, they are trained as one program.
     """
     if population is not None:
         return set(train_prepared(runs, population, seeds))
@@ -152,14 +138,11 @@ def _score_models(seed, runs, tables):
 
     `tables` has the `MomentTable` of models whose codes are computed together.
     """
-    dataset = runs[0].data
-    own = [
-        tables.get(run.model_dir) or MomentTable(dataset, run.model.encoder)
-        for run in runs
-    ]
+    data = runs[0].data
+    own = [tables.get(r.model_dir) or MomentTable(data, r.model.encoder) for r in runs]
     score_fn = gin.get_bindings("pbt")["score_fn"]
     try:
-        score, model = score_fn(dataset, own, np.random.RandomState(seed))
+        score, model = score_fn(data, own, np.random.RandomState(seed))
     except ValueError as error:
         if "finite" not in str(error):
             raise

@@ -47,8 +47,7 @@ def udr_score(
 
     Args:
         dataset: an indexable `GroundTruthData`.
-        tables: list of at least two `MomentTable`, functions from indices of images to
-            moments.
+        tables: list of at least two `MomentTable`; see `mig_score`.
         random_state: numpy RandomState that draws the images.
         num_samples: number of images, drawn without replacement.
         correlation_matrix: "lasso" or "spearman"; see `udr`.

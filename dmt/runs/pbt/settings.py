@@ -27,17 +27,16 @@ class PBT:
         images_per_round: number of images that each model sees in a round.
         hyperparameters: {name of a gin binding: list of values}. The first values are
             drawn from the list. If the whole list is integers, so are later values.
-        score_fn: function (dataset, models, random_state) -> (score, number of the best
-            model), for example `pbt_mig`; larger is better.
+        score_fn: score of a member, for example `pbt_mig`; see `dmt.runs.pbt.scores`.
         seed: integer in [0, 2**32).
         limits: {name of a gin binding: (smallest, largest)} for some hyperparameters.
-        models_per_member: number of models with the same hyperparameters and different
-            seeds.
+        models_per_member: number of models that differ in their seeds only.
         cut: share of the members that is replaced after each round, in (0, 0.5].
-        factors: factors of which one, drawn uniformly, multiplies a hyperparameter that
-            is taken over.
-        halve_after_first_round: whether only the better half continues after the first
-            round.
+        factors: a hyperparameter that is taken over is multiplied by one of them.
+        halve_after_first_round: whether the worse half ends after the first round.
+
+    Raises:
+        ValueError: if a setting is out of range.
     """
 
     population_size: int
@@ -54,17 +53,8 @@ class PBT:
     halve_after_first_round: bool = False
 
     def __post_init__(self, score_fn):
-        """Checks the settings.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
-        for name in (
-            "population_size",
-            "num_rounds",
-            "images_per_round",
-            "models_per_member",
-        ):
+        sizes = ("population_size", "num_rounds", "images_per_round")
+        for name in (*sizes, "models_per_member"):
             checks.integer(f"pbt.{name}", getattr(self, name), low=1)
         if not callable(score_fn):
             raise ValueError(

@@ -62,7 +62,7 @@ class Study:
         hidden_units: sizes of the hidden layers of each head.
         decoder: gin name of the architecture of the decoders.
         activation: activation function of the auto-encoders.
-        num_images: number of images to train heads on codes with, None for all.
+        num_images: most images to train heads on codes with, None for all.
         num_test_images: number of images of the test losses of tasks, None for all.
         model_bindings: lines of gin for every training.
         metric_bindings: {name in `METRIC_FILES`: lines of gin}.
@@ -139,7 +139,7 @@ class Study:
         return [[*autoencoders, *encoders], decoders]
 
     def _run(self, output_dir, seed, name, gin_file, bindings, own, evaluations=None):
-        """A run: `bindings` are common to the gin file, `own` are those of the model."""
+        """A run: `bindings` are those of a kind of model, `own` those of this model."""
         directory = os.path.join(output_dir, f"{name}/seed_{seed}")
         lines = (
             *bindings,
