@@ -99,12 +99,9 @@ def _udr(models, num_labels, seed):
             if configurations.is_learned(name) and not configurations.is_seed(name)
         )
         groups[learned].append(model)
-    alone = [group[0].name for group in groups.values() if len(group) == 1]
-    if alone:
-        logger.warning(
-            "No UDR, because no other run differs in seeds only: %s",
-            configurations.some(alone),
-        )
+    if alone := [group[0].name for group in groups.values() if len(group) == 1]:
+        names = configurations.some(alone)
+        logger.warning("No UDR, because no other run differs in seeds only: %s", names)
     evaluate = functools.partial(compute_udr_sklearn, include_raw_correlations=False)
     for group in groups.values():
         scores = [None]

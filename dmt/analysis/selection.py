@@ -140,11 +140,9 @@ def _find(study_dir):
 def _candidate(name, model_dir):
     path = os.path.join(model_dir, "results", "aggregate", "train.json")
     row = results.load_json(path)
-    bindings = {
-        name: value
-        for key, value in configurations.bindings_of(row).items()
-        if not configurations.is_label(name := key.removeprefix("train_config."))
-    }
+    found = configurations.bindings_of(row).items()
+    bindings = {key.removeprefix("train_config."): value for key, value in found}
+    bindings = {k: v for k, v in bindings.items() if not configurations.is_label(k)}
     if "dataset.name" not in bindings:
         raise ValueError(
             f"{path} has no dataset.name, so the images of the training are unknown."

@@ -42,14 +42,6 @@ class Run:
         # The last step is missing most often.
         return all(step.is_complete() for step in reversed(self.steps))
 
-    def is_trained(self) -> bool:
-        """Whether the training is complete."""
-        return self.steps[0].is_complete()
-
-    def has_codes_to_score(self) -> bool:
-        """Whether a step evaluates the codes of the model."""
-        return any(step.kind == "evaluate" for step in self.steps)
-
 
 Stages = Sequence[Sequence[Run]]
 
@@ -197,7 +189,7 @@ class _Claims:
         """A key that is equal for runs that can be trained together."""
         from dmt.methods.population.train_population import shared_configuration
 
-        if self._population == 1 or run.is_trained():
+        if self._population == 1 or run.steps[0].is_complete():
             return run.name
         if run.name not in self._kinds:
             _, gin_files, gin_bindings = run.training
@@ -266,7 +258,7 @@ def train(group: list[Run], encode: bool) -> dict[str, str]:
             except train_population.MembersFailed as error:
                 failed = {names[path]: text for path, text in error.failures.items()}
     if encode:
-        _encode([r for r in group if r.has_codes_to_score() and r.name not in failed])
+        _encode([run for run in group if run.name not in failed])
     _forget_models()
     return failed
 
@@ -280,12 +272,13 @@ def logged_to(directory: str) -> Iterator[None]:
 
 
 def _encode(group):
-    """Writes the moments of all images for the models of a group."""
+    """Writes the moments of all images for those models whose codes are scored."""
     from dmt.data.ground_truth import named_data
     from dmt.evaluation.codes import write_moments
     from dmt.methods import gaussian_encoder_model
     from dmt.utils import configuration
 
+    group = [run for run in group if any(s.kind == "evaluate" for s in run.steps)]
     if not group:
         return
     _, gin_files, gin_bindings = group[0].training

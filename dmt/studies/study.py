@@ -45,8 +45,8 @@ def run(
         study: the study, for example from `registry.open_study`.
         output_dir: directory of the study.
         num_workers: number of processes, 0 for one per core (one if there is a GPU).
-        population: number of runs to train as one program, or "auto".
-        engine: where the processes run; see `runner.execute_all`.
+        population: see `runner.execute_all`.
+        engine: see `runner.execute_all`.
         only_print: whether to print how much is complete instead.
 
     Returns:

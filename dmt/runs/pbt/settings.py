@@ -81,17 +81,15 @@ class PBT:
     def first_plan(self) -> list[Member]:
         """The members of the first round, with hyperparameters drawn for each."""
         random_state = np.random.RandomState([self.seed, 0])
-        return [
-            {
-                "member": member,
-                "parent": None,
-                "hyperparameters": {
-                    name: values[random_state.randint(len(values))]
-                    for name, values in self.hyperparameters.items()
-                },
+        plan = []
+        for member in range(self.population_size):
+            hyperparameters = {
+                name: values[random_state.randint(len(values))]
+                for name, values in self.hyperparameters.items()
             }
-            for member in range(self.population_size)
-        ]
+            origin = {"parent": None, "hyperparameters": hyperparameters}
+            plan.append({"member": member, **origin})
+        return plan
 
     def next_plan(self, plan: list[Member], number: int) -> list[Member]:
         """The members of the next round: their parents and their hyperparameters.
@@ -126,13 +124,8 @@ class PBT:
                     name: self._perturbed(name, value, random_state)
                     for name, value in parent["hyperparameters"].items()
                 }
-            following.append(
-                {
-                    "member": member["member"],
-                    "parent": parent["member"],
-                    "hyperparameters": hyperparameters,
-                }
-            )
+            origin = {"parent": parent["member"], "hyperparameters": hyperparameters}
+            following.append({"member": member["member"], **origin})
         return sorted(following, key=lambda member: member["member"])
 
     def _perturbed(self, name, value, random_state):
@@ -145,7 +138,7 @@ class PBT:
 
 
 def best_of(lineage: list[list[Member]]) -> Member:
-    """The member with the best score of all rounds, and its round.
+    """The member with the best score, the first of several, with its round.
 
     Args:
         lineage: members of each round, with their scores.
@@ -153,13 +146,12 @@ def best_of(lineage: list[list[Member]]) -> Member:
     Raises:
         ValueError: if all members failed in all rounds.
     """
-    ranked = [
-        (member["score"], -number, -member["member"], member)
+    able = [
+        {**member, "round": number}
         for number, plan in enumerate(lineage)
         for member in plan
         if not member["failed"]
     ]
-    if not ranked:
+    if not able:
         raise ValueError("All members failed in all rounds; see lineage.json.")
-    _, number, _, member = max(ranked, key=lambda entry: entry[:3])
-    return {**member, "round": -number}
+    return max(able, key=lambda member: member["score"])

@@ -343,9 +343,8 @@ class _Plan:
     def aggregate(self):
         metrics = os.path.join(self._output, "metrics")
         output = os.path.join(metrics, "aggregated_results.json")
-        pattern = ("*", "*", "results", "aggregate", "evaluation.json")
-        source = os.path.join(glob.escape(metrics), *pattern)
-        self.steps.append(Step("aggregate", output, source))
+        pattern = f"{glob.escape(metrics)}/*/*/results/aggregate/evaluation.json"
+        self.steps.append(Step("aggregate", output, pattern))
 
     def _output_of(self, kind, source, folder):
         return os.path.join(self._output, kind, os.path.basename(source.output), folder)

@@ -67,10 +67,8 @@ class PublishedModels:
         from dmt.analysis.aggregate import aggregate_results_to_json
 
         path = os.path.join(output_dir, "results.json")
-        pattern = os.path.join(
-            glob.escape(output_dir),
-            *("*", "metrics", "*", "*", "results", "aggregate", "evaluation.json"),
-        )
+        pattern = "*/metrics/*/*/results/aggregate/evaluation.json"
+        pattern = os.path.join(glob.escape(output_dir), pattern)
         aggregate_results_to_json(pattern, path)
         return path
 
