@@ -25,9 +25,9 @@ def aggregate_results_to_json(
 ) -> None:
     """Writes all results that a pattern matches to one file, whole or not at all.
 
-    Several processes read the files and keep columns on disk until they are written, so
-    that little memory is needed. The processes import the main program, which must keep
-    its work behind `if __name__ == "__main__"`.
+    Several processes keep columns on disk until they are written, so that little memory
+    is needed. They import the main program, which must keep its work behind
+    `if __name__ == "__main__"`.
 
     Args:
         result_file_pattern: pattern of JSON files, "**" for any number of directories.

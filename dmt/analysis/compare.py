@@ -1,8 +1,7 @@
 """Compares two sets of results: a table, `compare.json` and a page.
 
 A set holds results of evaluations of this package or of disentanglement_lib, whose keys
-are the same. Runs with the same configuration and any seeds are averaged. Differences
-are taken between the averages of the same configuration in both sets.
+are the same.
 """
 
 import collections
@@ -46,7 +45,7 @@ def compare(
 
     The configuration of a run is all bindings of training that both sets have, except
     for seeds, names and paths, with the postprocessing function, the evaluation
-    function and the dataset. For each metric and representation, the scores of a
+    function and the dataset. For each metric and representation, the mean scores of a
     configuration in both sets are paired. Intervals of the mean difference are
     Student's, at 95 %, and assume that configurations are independent.
 

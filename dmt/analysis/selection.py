@@ -47,8 +47,8 @@ def select(
     correlations of the criteria with these scores, which the ranks never use.
 
     Args:
-        study_dir: directory with runs at any depth, each a directory with `model/` as
-            `dmt_train` writes it. Incomplete runs are left out.
+        study_dir: directory with runs at any depth, each a directory with `model/` of
+            `dmt_train`. Incomplete runs are left out.
         output_dir: directory to write to.
         criteria: names of criteria; the table is sorted by the first. "elbo" and
             "reconstruction" are means of the evaluation of the training, in nats per
@@ -250,7 +250,8 @@ def _table(label, section, criteria):
     """The ranking of the models of a dataset as lines of text."""
     rows = [["run", *criteria, "differs in"]]
     for row in section["runs"][:_MAX_SHOWN]:
-        values = [_cell(row["values"][name], row["ranks"][name]) for name in criteria]
+        ranked = [(row["values"][name], row["ranks"][name]) for name in criteria]
+        values = ["–" if value is None else f"{value:.4f} ({i})" for value, i in ranked]
         bindings = row["bindings"].items()
         differing = ", ".join(f"{k} = {v}" for k, v in bindings if v != "None")
         rows.append([row["name"], *values, differing])
@@ -262,7 +263,8 @@ def _table(label, section, criteria):
         lines += ["Rank correlation of the criteria with scores that use all labels:"]
         rows = [["", *criteria, ""]]
         for name, found in list(section["agreement"].items())[:_MAX_SHOWN]:
-            rows.append([name, *(_signed(found.get(c)) for c in criteria), ""])
+            signed = {c: f"{one['spearman']:+.2f}" for c, one in found.items()}
+            rows.append([name, *(signed.get(c, "–") for c in criteria), ""])
         lines += [*_aligned(rows), *_more(section["agreement"])]
     return "\n".join(lines)
 
@@ -270,14 +272,6 @@ def _table(label, section, criteria):
 def _more(rows):
     more = len(rows) - _MAX_SHOWN
     return [f"and {more} more in selection.json"] if more > 0 else []
-
-
-def _cell(value, rank):
-    return "–" if value is None else f"{value:.4f} ({rank})"
-
-
-def _signed(found):
-    return "–" if found is None else f"{found['spearman']:+.2f}"
 
 
 def _aligned(rows):

@@ -8,7 +8,6 @@ import gin
 from dmt.methods.population import sizes
 from dmt.methods.population.train_population import shared_configuration
 from dmt.runs.pbt import rounds
-from dmt.runs.pbt.members import Members
 from dmt.runs.pbt.settings import PBT, Member, best_of
 from dmt.utils import configuration, processes, results
 from dmt.utils.processes import Task
@@ -51,12 +50,12 @@ def train_with_gin(
     with configuration.gin_configuration(gin_files, gin_bindings):
         settings = PBT()  # type: ignore[call-arg]  # Gin gives the arguments.
         text = gin.config_str()
-    members = Members(settings, os.path.abspath(output_dir), gin_files, gin_bindings)
+    output_dir = os.path.abspath(output_dir)
+    members = rounds.Members(settings, output_dir, gin_files, gin_bindings)
     # A binding that gin refuses must not leave a directory.
     for member in settings.first_plan():
         with members.configuration(member):
             pass
-    output_dir = members.output_dir
     with (
         processes.only_in(output_dir),
         processes.executors(num_workers, engine) as (executor, _, num_trainers),

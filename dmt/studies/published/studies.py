@@ -148,13 +148,7 @@ def weakly_supervised_sweep():
     Traeuble et al. (2021), https://arxiv.org/abs/2006.07886, sweep for the Ada-GVAE.
     The datasets, the number of seeds and the order are this package's.
     """
-    num_factors = {
-        "dsprites_full": 5,
-        "cars3d": 3,
-        "smallnorb": 4,
-        "shapes3d": 6,
-        "mpi3d_real": 7,
-    }
+    num_factors = dict(dsprites_full=5, cars3d=3, smallnorb=4, shapes3d=6, mpi3d_real=7)
 
     def pairs(name, number):
         return product(
