@@ -25,14 +25,13 @@ from dmt.utils.statistics import rank_correlation
 logger = logging.getLogger(__name__)
 
 SETTINGS = "selection/selection.gin"
-UNSUPERVISED = ("elbo", "reconstruction", "udr")
 _MAX_SHOWN = 20
 
 
 def select(
     study_dir: str,
     output_dir: str,
-    criteria: Iterable[str] = UNSUPERVISED,
+    criteria: Iterable[str] = ("elbo", "reconstruction", "udr"),
     num_labels: int = 1000,
     seed: int = 0,
     gin_config_files: Iterable[str] = (),

@@ -157,9 +157,7 @@ class _Claims:
         """Claims as many runs as are to be trained together, or fewer."""
         group, kind, size = [], None, 1
         for run in list(self._waiting):
-            if group and self._kind(run) != kind:
-                continue
-            if not self._claim(run):
+            if (group and self._kind(run) != kind) or not self._claim(run):
                 continue
             if not group:
                 kind = self._kind(run)
@@ -208,9 +206,7 @@ class _Claims:
                 return 1
             limit = self._population
             if limit == "auto":
-                settings = run.training[1:]
-                future = processes.submit(self._trainers, sizes.most_at_once, *settings)
-                limit = sizes.limit_of(future)
+                limit = sizes.limit_of(self._trainers, *run.training[1:])
             # More runs than these would not make groups larger.
             enough = itertools.islice(others, limit * self._num_workers)
             number = 2 + sum(1 for _ in enough)

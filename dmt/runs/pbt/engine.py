@@ -145,9 +145,6 @@ class Groups:
 
     def _limit(self, kind, member):
         if kind not in self._limits:
-            gin_files, lines = self._members.gin_files, self._members.bindings(member)
-            future = processes.submit(
-                self._executor, sizes.most_at_once, gin_files, lines
-            )
-            self._limits[kind] = sizes.limit_of(future)
+            setting = self._members.gin_files, self._members.bindings(member)
+            self._limits[kind] = sizes.limit_of(self._executor, *setting)
         return self._limits[kind]

@@ -7,7 +7,6 @@ Numbers, order and values of `unsupervised_study_v1`, `fairness_study_v1` and
 
 import dataclasses
 import functools
-import itertools
 import os
 from collections.abc import Callable
 
@@ -39,6 +38,7 @@ ARCHITECTURE = zip_together(
 )
 
 
+_DISCRIMINATOR = fixed("discriminator.discriminator_fn", "@fc_discriminator")
 # Strengths of regularization of a beta-VAE, a FactorVAE, a DIP-VAE and a beta-TC-VAE.
 _BETAS = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
 _GAMMAS = [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]
@@ -108,7 +108,7 @@ def unsupervised_models():
             "factor_vae",
             sweep("factor_vae.gamma", _GAMMAS),
             fixed("model.model", "@factor_vae()"),
-            fixed("discriminator.discriminator_fn", "@fc_discriminator"),
+            _DISCRIMINATOR,
         ),
         dip_vae("i", 10.0),
         dip_vae("ii", 1.0),
@@ -163,7 +163,7 @@ def weakly_supervised_sweep():
         )
 
     return product(
-        chain(*itertools.starmap(pairs, num_factors.items())),
+        chain(*(pairs(*item) for item in num_factors.items())),
         ARCHITECTURE,
         chain(
             method("group_vae_labels", "group_vae"),
@@ -204,12 +204,7 @@ def few_labels_sweep():
         ),
         chain(
             method("s2_vae", "beta", _BETAS),
-            method(
-                "s2_factor_vae",
-                "gamma",
-                _GAMMAS,
-                fixed("discriminator.discriminator_fn", "@fc_discriminator"),
-            ),
+            method("s2_factor_vae", "gamma", _GAMMAS, _DISCRIMINATOR),
             method(
                 "s2_dip_vae",
                 "lambda_od",
