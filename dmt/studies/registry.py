@@ -46,8 +46,8 @@ class Registration:
 
     Attributes:
         name: the name of the study.
-        place: "module:name" of what opens it as a `dmt.studies.study.Study`, called with
-            the name, a tuple of lines of gin, and the options by name.
+        place: "module:name" of a function of the name, a tuple of lines of gin, and the
+            options by name, which returns a `dmt.studies.study.Study`.
         options: the settings that it takes.
         is_default: whether `dmt_study` makes this study if no name is given.
     """
