@@ -91,22 +91,17 @@ def _traversals(label, codes, decode, shape, folder):
     num_codes = codes.shape[1]
     shown = np.linspace(-1, 1, 21)
     spread = 2 * np.outer(codes.std(axis=0), shown)
-    slug = label.replace(" ", "_")
     drawn = []
-    for name, title, values, limits in (
+    for kind, suffix, values, limits in (
+        ("", "", np.tile(shown, (num_codes, 1)), "−1 to 1"),
         (
-            f"traversals_{slug}.png",
-            f"Traversals, {label}",
-            np.tile(shown, (num_codes, 1)),
-            "−1 to 1",
-        ),
-        (
-            f"traversals_sd_{slug}.png",
-            f"Traversals, {label}, in standard deviations",
+            "sd_",
+            ", in standard deviations",
             codes.mean(axis=0)[:, None] + spread,
             "−2 to 2 standard deviations around the mean",
         ),
     ):
+        name = f"traversals_{kind}{label.replace(' ', '_')}.png"
         base = np.tile(codes[0], (*values.shape, 1))
         for code in range(num_codes):
             base[code, :, code] = values[code]
@@ -114,7 +109,7 @@ def _traversals(label, codes, decode, shape, folder):
         drawn.append(
             _saved(
                 os.path.join(folder, name),
-                title,
+                f"Traversals, {label}{suffix}",
                 f"Each row changes one code of one image from {limits}.",
                 list(rows.reshape(*values.shape, *shape)),
                 [f"code {code}" for code in range(num_codes)],

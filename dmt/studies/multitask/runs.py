@@ -134,8 +134,7 @@ class Study:
                 own = (f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",)
                 name = f"{name}_decoder"
                 decoders.append(run(name, "decoder", self._decoder(), own))
-        # Auto-encoders take longest. They come first, so that no process waits for the
-        # last one.
+        # Auto-encoders take longest, so they come first.
         return [[*autoencoders, *encoders], decoders]
 
     def _run(self, output_dir, seed, name, gin_file, bindings, own, evaluations=None):
