@@ -7,7 +7,8 @@ import numpy as np
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.studies.multitask.scores import DECODER_LABELS, SCORES
+from dmt.studies.multitask.runs import DECODED_ENCODERS
+from dmt.studies.multitask.scores import SCORES
 from dmt.utils import files, pictures
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages
@@ -56,7 +57,7 @@ def pictures_of_codes(seed, output_dir):
     folder = os.path.join(output_dir, "figures")
     dirs = {
         label: os.path.join(output_dir, f"{name}_decoder", f"seed_{seed}", "model")
-        for name, label in DECODER_LABELS.items()
+        for name, label in DECODED_ENCODERS.items()
     }
     config_path = os.path.join(dirs["multi-head"], "results", "gin", "train.gin")
     data = named_data.dataset_of(config_path)

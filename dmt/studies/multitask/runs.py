@@ -27,8 +27,12 @@ AUTOENCODER_BINDINGS = {
     "vae": ("model.model = @vae()", "vae.beta = 1.0"),
     "factor_vae": ("model.model = @factor_vae()", "factor_vae.gamma = 10.0"),
 }
-# Encoders whose codes are decoded.
-DECODED_ENCODERS = ("random", "single_task_0", "multi_head")
+# Encoders whose codes are decoded, and their labels in tables.
+DECODED_ENCODERS = {
+    "random": "random encoder",
+    "single_task_0": "single-task",
+    "multi_head": "multi-head",
+}
 # Gin files of the metrics.
 METRIC_FILES = {
     "mig": "metrics/mig.gin",

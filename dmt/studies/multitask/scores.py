@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 from dmt.studies.multitask import paper
+from dmt.studies.multitask.runs import DECODED_ENCODERS
 from dmt.utils import results
 from dmt.utils.statistics import student_interval
 
@@ -22,11 +23,6 @@ SCORES = (
 )
 _TITLES = [title for title, _, _ in SCORES]
 AUTOENCODER_LABELS = {"autoencoder": "AE", "vae": "VAE", "factor_vae": "FactorVAE"}
-DECODER_LABELS = {
-    "random": "random encoder",
-    "single_task_0": "single-task",
-    "multi_head": "multi-head",
-}
 
 
 class Scores:
@@ -137,12 +133,17 @@ class Scores:
             rows,
         )
 
+    def _decoder_losses(self):
+        """Errors of decoders, {label: array of shape (num_seeds,)}."""
+        key = "reconstruction_loss"
+        return {
+            label: np.array(self._trained(f"{name}_decoder", key))
+            for name, label in DECODED_ENCODERS.items()
+        }
+
     def _decoders(self):
-        cells = [
-            _cell(self._trained(f"{name}_decoder", "reconstruction_loss"))
-            for name in DECODER_LABELS
-        ]
-        rows = [["squared error per image", *cells]]
+        found = self._decoder_losses()
+        rows = [["squared error per image", *map(_cell, found.values())]]
         if self._paper:
             rows.append(["paper", *self._paper["decoder"]])
         size, pooling = "", self.definition.pooling
@@ -152,7 +153,7 @@ class Scores:
             "Decoders on frozen encoders",
             f"Squared error, summed over the pixels of an image{size}. The paper does "
             "not say over what its error is summed.",
-            list(DECODER_LABELS.values()),
+            list(found),
             rows,
         )
 
@@ -219,17 +220,14 @@ class Scores:
             for better, worse in zip(order, order[1:], strict=False)
             for title, _, _ in SCORES
         ]
-        decoder_errors = {
-            label: np.array(self._trained(f"{name}_decoder", "reconstruction_loss"))
-            for name, label in DECODER_LABELS.items()
-        }
+        decoders, heads = self._decoder_losses(), self._head_losses()
         for kind, errors, better, worse in (
-            ("decoder's", decoder_errors, "multi-head", "random encoder"),
-            ("decoder's", decoder_errors, "multi-head", "single-task"),
-            ("decoder's", decoder_errors, "random encoder", "single-task"),
-            ("heads'", self._head_losses(), "AE", "true factors"),
-            ("heads'", self._head_losses(), "AE", "VAE"),
-            ("heads'", self._head_losses(), "VAE", "FactorVAE"),
+            ("decoder's", decoders, "multi-head", "random encoder"),
+            ("decoder's", decoders, "multi-head", "single-task"),
+            ("decoder's", decoders, "random encoder", "single-task"),
+            ("heads'", heads, "AE", "true factors"),
+            ("heads'", heads, "AE", "VAE"),
+            ("heads'", heads, "VAE", "FactorVAE"),
         ):
             text = f"{kind} error: {better} < {worse}"
             claims.append(_claim(text, errors[worse] - errors[better]))
