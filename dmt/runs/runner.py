@@ -206,7 +206,9 @@ class _Claims:
                 return 1
             limit = self._population
             if limit == "auto":
-                limit = sizes.limit_of(self._trainers, *run.training[1:])
+                settings = run.training[1:]
+                future = processes.submit(self._trainers, sizes.most_at_once, *settings)
+                limit = sizes.limit_of(future)
             # More runs than these would not make groups larger.
             enough = itertools.islice(others, limit * self._num_workers)
             number = 2 + sum(1 for _ in enough)

@@ -40,12 +40,11 @@ def size_of(number, population, num_workers, limit):
     return 1 if number == 1 else min(-(-number // num_workers), limit())
 
 
-def limit_of(executor, gin_files, gin_bindings):
-    """The result of `most_at_once` in a process of an executor.
+def limit_of(future):
+    """The result of `most_at_once` that `processes.submit` started.
 
     1 if it failed: the run itself will then fail with the same message, under its name.
     """
-    future = processes.submit(executor, most_at_once, gin_files, gin_bindings)
     most, error = processes.outcome(future)
     return 1 if error else most
 

@@ -145,6 +145,7 @@ class Groups:
 
     def _limit(self, kind, member):
         if kind not in self._limits:
-            setting = self._members.gin_files, self._members.bindings(member)
-            self._limits[kind] = sizes.limit_of(self._executor, *setting)
+            call = rounds.most_at_once, self._members, member
+            future = processes.submit(self._executor, *call)
+            self._limits[kind] = sizes.limit_of(future)
         return self._limits[kind]

@@ -12,6 +12,7 @@ import numpy as np
 
 from dmt.evaluation.codes import MomentTable
 from dmt.methods import train
+from dmt.methods.population import sizes
 from dmt.methods.population.population import PopulationSettings
 from dmt.methods.population.train_population import train_prepared
 from dmt.methods.run_state import InfiniteLoss
@@ -92,6 +93,11 @@ class Members:
                 for name in os.listdir(folder):
                     if name.startswith("model_"):
                         files.remove(os.path.join(folder, name))
+
+
+def most_at_once(members: Members, member: Member) -> int:
+    """See `sizes.most_at_once`; here, because gin must know `pbt` in the process."""
+    return sizes.most_at_once(members.gin_files, members.bindings(member))
 
 
 def train_and_score(
