@@ -25,9 +25,9 @@ def aggregate_results_to_json(
 ) -> None:
     """Writes all results that a pattern matches to one file, whole or not at all.
 
-    Several processes read the files and keep columns on disk until they are written, so
-    that little memory is needed. The processes import the main program, which must keep
-    its work behind `if __name__ == "__main__"`.
+    Several processes keep columns on disk until they are written, so that little memory
+    is needed. They import the main program, which must keep its work behind
+    `if __name__ == "__main__"`.
 
     Args:
         result_file_pattern: pattern of JSON files, "**" for any number of directories.
@@ -59,9 +59,6 @@ def aggregate_results_to_json(
 def load_aggregated_json_results(path: str) -> dict[str, list]:
     """Reads a JSON file that `aggregate_results_to_json` wrote.
 
-    Args:
-        path: path of the file.
-
     Returns:
         {column: list with a value for each row, None if the row has none}.
     """
@@ -74,8 +71,7 @@ def load_aggregated_json_results(path: str) -> dict[str, list]:
 def _transpose(paths, folder):
     """Writes columns of the result files to files in a folder, one for each chunk.
 
-    Returns:
-        List of (file, number of rows, {column: (offset, length, kinds of values)}).
+    Returns (file, number of rows, {column: (offset, length, kinds of values)}) of each.
     """
     tasks = [
         (start, paths[start : start + CHUNK], os.path.join(folder, str(start)))
@@ -106,7 +102,7 @@ def _transpose_chunk(task):
         for name, column in columns.items():
             # Without the braces, so that the text of several files can be joined.
             text = json.dumps(column, separators=(",", ":"))[1:-1].encode()
-            kinds = set(map(_kind, column.values()))
+            kinds = {_kind(value) for value in column.values() if value is not None}
             places[name] = (file.tell(), len(text), kinds)
             file.write(text)
     return output_path, len(paths), places
@@ -116,7 +112,7 @@ def _kind(value):
     if type(value) is int and not -(2**63) <= value < 2**63:
         return "other"
     kind = type(value).__name__
-    return kind if kind in ("NoneType", "bool", "int", "float", "str") else "other"
+    return kind if kind in ("bool", "int", "float", "str") else "other"
 
 
 def _columns_of(chunks):
@@ -155,22 +151,18 @@ def _write_parquet(chunks, path):
     import pyarrow.parquet
 
     types = {
-        frozenset(): pa.string(),
-        frozenset(["str"]): pa.string(),
-        frozenset(["bool"]): pa.bool_(),
-        frozenset(["int"]): pa.int64(),
-        frozenset(["float"]): pa.float64(),
-        frozenset(["int", "float"]): pa.float64(),
+        (): pa.string(),
+        ("str",): pa.string(),
+        ("bool",): pa.bool_(),
+        ("int",): pa.int64(),
+        ("float",): pa.float64(),
+        ("float", "int"): pa.float64(),
     }
-    names = _columns_of(chunks)
-    kinds = {
-        name: frozenset().union(
-            *(places[name][2] for *_, places in chunks if name in places)
-        )
-        - {"NoneType"}
-        for name in names
-    }
-    schema = pa.schema([(name, types.get(kinds[name], pa.string())) for name in names])
+    kinds = {}
+    for name in _columns_of(chunks):
+        found = (places[name][2] for *_, places in chunks if name in places)
+        kinds[name] = tuple(sorted(set().union(*found)))
+    schema = pa.schema([(k, types.get(kinds[k], pa.string())) for k in kinds])
     start = 0
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         for chunk, num_rows, places in chunks:

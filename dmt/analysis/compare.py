@@ -1,8 +1,7 @@
 """Compares two sets of results: a table, `compare.json` and a page.
 
 A set holds results of evaluations of this package or of disentanglement_lib, whose keys
-are the same. Runs with the same configuration and any seeds are averaged. Differences
-are taken between the averages of the same configuration in both sets.
+are the same.
 """
 
 import collections
@@ -18,7 +17,7 @@ from tabulate import tabulate
 from dmt import metrics
 from dmt.analysis import configurations
 from dmt.utils import checks, results
-from dmt.utils.statistics import student_interval
+from dmt.utils.statistics import rank_correlation, student_interval
 from dmt.visualize import pages
 
 _PATTERN = os.path.join("**", "results", "aggregate", "evaluation.json")
@@ -46,7 +45,7 @@ def compare(
 
     The configuration of a run is all bindings of training that both sets have, except
     for seeds, names and paths, with the postprocessing function, the evaluation
-    function and the dataset. For each metric and representation, the scores of a
+    function and the dataset. For each metric and representation, the mean scores of a
     configuration in both sets are paired. Intervals of the mean difference are
     Student's, at 95 %, and assume that configurations are independent.
 
@@ -113,7 +112,11 @@ def _read(path):
         rows = _rows(results.load_json(path), path)
     else:
         raise FileNotFoundError(f"There is no {path}.")
-    runs = [_evaluation(row) for row in rows if any(map(_is_result, row))]
+    runs = [
+        _evaluation(row)
+        for row in rows
+        if any(key.startswith("evaluation_results.") for key in row)
+    ]
     if not runs:
         raise FileNotFoundError(
             f"{path} holds no scores: a directory has them in "
@@ -139,19 +142,15 @@ def _evaluation(row):
     scores = {}
     for key, value in row.items():
         step, _, name = key.partition(".")
-        if step == "evaluation_results":
-            if name not in _NOT_SCORES and checks.is_number(value):
-                scores[name] = float(value)
+        is_score = step == "evaluation_results" and name not in _NOT_SCORES
+        if is_score and checks.is_number(value):
+            scores[name] = float(value)
     config = {
         key: value
         for key, value in configurations.bindings_of(row).items()
         if configurations.is_setting(key.partition(".")[2])
     }
     return _Evaluation(config, scores)
-
-
-def _is_result(key):
-    return key.startswith("evaluation_results.")
 
 
 def _keys(sides, ignore):
@@ -185,32 +184,21 @@ def _differing(sides, matched, unmatched):
     for key in [*matched, *unmatched]:
         values = [{run.config.get(key) for run in runs} - {None} for runs in sides]
         if values[0] != values[1] or (key in unmatched and len(values[0]) > 1):
-            first, second = map(_sorted, values)
-            differing.append(
-                {
-                    "key": key,
-                    "first": first,
-                    "second": second,
-                    "matched": key in matched,
-                }
-            )
+            first, second = (sorted(side, key=_order) for side in values)
+            found = {"first": first, "second": second, "matched": key in matched}
+            differing.append({"key": key, **found})
     return differing
 
 
-def _sorted(values):
-    """Values in order: numbers, then names."""
-    return sorted(values, key=_order)
-
-
 def _order(value):
+    """Sorts numbers before texts."""
     return (isinstance(value, str), value)
 
 
 def _nothing_in_common(sides, matched):
-    """Text that names the keys which no configuration of both sets shares."""
+    """Text that names the keys in which the sets differ."""
     values = {
-        key: [{run.config.get(key) for run in runs} for runs in sides]
-        for key in matched
+        k: [{run.config.get(k) for run in runs} for runs in sides] for k in matched
     }
 
     def agree_without(key):
@@ -236,8 +224,7 @@ def _nothing_in_common(sides, matched):
 def _series(groups, matched):
     """Mean scores of the configurations that both sides have, sorted by metric.
 
-    Returns:
-        List of ((method, metric, score), array of shape (num_configurations, 2)).
+    List of ((method, metric, score), array of shape (num_configurations, 2)).
     """
     series = collections.defaultdict(list)
     for configuration in groups[0].keys() & groups[1].keys():
@@ -265,26 +252,21 @@ def _means(runs):
 
 def _compared(labels, pairs):
     """The row of a score in the table, from pairs (num_configurations, 2)."""
-    from scipy import stats
-
     method, metric, score = labels
-    number, differences = len(pairs), pairs[:, 1] - pairs[:, 0]
+    differences = pairs[:, 1] - pairs[:, 0]
     low, high = student_interval(differences, _CONFIDENCE)
-    correlation = None
-    if number > 2 and np.ptp(pairs, axis=0).all():
-        correlation = stats.spearmanr(*pairs.T).statistic
     return {
         "representation": method,
         "metric": metric,
         "score": score,
         "headline": _is_headline(metric, score),
-        "configurations": number,
+        "configurations": len(pairs),
         "first": pairs[:, 0].mean(),
         "second": pairs[:, 1].mean(),
         "difference": differences.mean(),
         "low": low,
         "high": high,
-        "rank_correlation": correlation,
+        "rank_correlation": rank_correlation(pairs),
     }
 
 
@@ -297,17 +279,12 @@ def _configurations(sides, matched):
     """Configurations of both sides and of one side only, by the keys that vary."""
     keys = [key for key in matched if key not in (_METHOD, _METRIC)]
     first, second = (_grouped(runs, keys).keys() for runs in sides)
-    varying = [
-        place
-        for place in range(len(keys))
-        if len({configuration[place] for configuration in first | second}) > 1
-    ]
+    settings = [dict(zip(keys, one, strict=True)) for one in first | second]
+    varying = configurations.differing(settings)
 
-    def described(configurations):
-        found = [
-            {keys[i]: values[i] for i in varying if values[i] is not None}
-            for values in configurations
-        ]
+    def described(found):
+        found = [dict(zip(keys, one, strict=True)) for one in found]
+        found = [{k: one[k] for k in varying if one[k] is not None} for one in found]
         return sorted(found, key=lambda one: [(k, _order(v)) for k, v in one.items()])
 
     return {
@@ -326,7 +303,7 @@ def _table(found):
             f"{row['first']:.4f}",
             f"{row['second']:.4f}",
             _signed(row["difference"], 4),
-            _interval(row, 4),
+            "–" if row["low"] is None else f"[{row['low']:+.4f}, {row['high']:+.4f}]",
             _signed(row["rank_correlation"], 2),
         ]
         for row in found["metrics"]
@@ -345,20 +322,12 @@ def _table(found):
     return "\n".join(lines)
 
 
-def _interval(row, digits):
-    if row["low"] is None:
-        return "–"
-    return f"[{_signed(row['low'], digits)}, {_signed(row['high'], digits)}]"
-
-
 def _signed(value, digits=3):
     return "–" if value is None else f"{value:+.{digits}f}"
 
 
 def _values(values):
-    """Up to five values of a key as text."""
-    more = f" and {len(values) - 5} more" if len(values) > 5 else ""
-    return (", ".join(map(str, _sorted(values)[:5])) + more) or "not there"
+    return configurations.some(sorted(values, key=_order), 5) or "not there"
 
 
 def _plots(series):

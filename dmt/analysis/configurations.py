@@ -21,13 +21,9 @@ _NOT_LEARNED = (
 
 
 def bindings_of(row):
-    """The bindings in a row. Macros are replaced, unknown values left out.
+    """The bindings in a row, {key: number or text}; equal values mean the same.
 
-    Args:
-        row: dictionary of the configurations and results of a run.
-
-    Returns:
-        {key: number or text}. Values that mean the same are equal.
+    Macros are replaced, and unknown values are left out.
     """
     bindings = {}
     for key, value in row.items():
@@ -59,10 +55,7 @@ def is_seed(name):
 
 
 def is_learned(name):
-    """Whether a binding of the training can change what is learned.
-
-    Other bindings say how it is computed and reported, and where files are.
-    """
+    """Whether a binding of the training can change what is learned."""
     return name not in _NOT_LEARNED
 
 
@@ -74,6 +67,12 @@ def differing(dicts):
         for key in sorted(set().union(*dicts))
         if len({one.get(key, missing) for one in dicts}) > 1
     ]
+
+
+def some(values, most=10):
+    """The first values as text, and the number of the others."""
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(map(str, values[:most])) + more
 
 
 def _plain(value):

@@ -78,7 +78,6 @@ def few_label_score(
 
 
 def _elbo(models, num_labels, seed):
-    del num_labels, seed
     for model in models:
         # FactorVAE reports the two terms, but not their sum.
         terms = [model.losses.get(key) for key in ("reconstruction_loss", "kl_loss")]
@@ -86,13 +85,11 @@ def _elbo(models, num_labels, seed):
 
 
 def _reconstruction(models, num_labels, seed):
-    del num_labels, seed
     for model in models:
         model.values["reconstruction"] = model.losses.get("reconstruction_loss")
 
 
 def _udr(models, num_labels, seed):
-    del num_labels
     dataset, data = _data_of(models)
     groups = collections.defaultdict(list)
     for model in models:
@@ -102,14 +99,10 @@ def _udr(models, num_labels, seed):
             if configurations.is_learned(name) and not configurations.is_seed(name)
         )
         groups[learned].append(model)
-    alone = [group[0].name for group in groups.values() if len(group) == 1]
-    if alone:
-        logger.warning(
-            "No UDR, because no other run differs in seeds only: %s", some(alone)
-        )
-    evaluation_fn = functools.partial(
-        compute_udr_sklearn, include_raw_correlations=False
-    )
+    if alone := [group[0].name for group in groups.values() if len(group) == 1]:
+        names = configurations.some(alone)
+        logger.warning("No UDR, because no other run differs in seeds only: %s", names)
+    evaluate = functools.partial(compute_udr_sklearn, include_raw_correlations=False)
     for group in groups.values():
         scores = [None]
         if len(group) > 1:
@@ -118,8 +111,7 @@ def _udr(models, num_labels, seed):
                 _loaded_when_called(udr.mean_and_kl_of, model.model_dir, dataset)
                 for model in group
             ]
-            found = run_metric(evaluation_fn, data, functions, seed)
-            scores = found["model_scores"]
+            scores = run_metric(evaluate, data, functions, seed)["model_scores"]
         for model, value in zip(group, scores, strict=True):
             model.values["udr"] = value
 
@@ -152,9 +144,8 @@ def _loaded_when_called(load, model_dir, dataset):
 
 def _data_of(models):
     """The dataset that gin configures, and what to sample observations from."""
-    gin_files = [
-        os.path.join(model.model_dir, "results", "gin", "train.gin") for model in models
-    ]
+    folders = [os.path.join(model.model_dir, "results", "gin") for model in models]
+    gin_files = [os.path.join(folder, "train.gin") for folder in folders]
     configuration.resolve_auto_dataset(gin_files[0])
     for path in gin_files:
         # Models may need layers of the user's own.
@@ -208,9 +199,3 @@ def check_losses(models: list[Candidate]) -> None:
             "ELBO and reconstruction loss do not compare if runs of one dataset differ "
             f"in {', '.join(keys)}: leave these criteria out (--criteria=udr)."
         )
-
-
-def some(names: list[str]) -> str:
-    """The first ten names as text, and the number of the others."""
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more

@@ -11,27 +11,27 @@ import math
 import os
 from collections.abc import Iterable
 
-import numpy as np
 from tabulate import tabulate
 
 from dmt import metrics
 from dmt.analysis import configurations
-from dmt.analysis.criteria import CRITERIA, Candidate, check_losses, some
+from dmt.analysis.configurations import some
+from dmt.analysis.criteria import CRITERIA, Candidate, check_losses
 from dmt.evaluation import tables
 from dmt.evaluation.versions import versions
 from dmt.utils import checks, configuration, results, stages
+from dmt.utils.statistics import rank_correlation
 
 logger = logging.getLogger(__name__)
 
 SETTINGS = "selection/selection.gin"
-UNSUPERVISED = ("elbo", "reconstruction", "udr")
 _MAX_SHOWN = 20
 
 
 def select(
     study_dir: str,
     output_dir: str,
-    criteria: Iterable[str] = UNSUPERVISED,
+    criteria: Iterable[str] = ("elbo", "reconstruction", "udr"),
     num_labels: int = 1000,
     seed: int = 0,
     gin_config_files: Iterable[str] = (),
@@ -46,13 +46,13 @@ def select(
     correlations of the criteria with these scores, which the ranks never use.
 
     Args:
-        study_dir: directory with runs at any depth, each a directory with `model/` as
-            `dmt_train` writes it. Incomplete runs are left out.
+        study_dir: directory with runs at any depth, each a directory with `model/` of
+            `dmt_train`. Incomplete runs are left out.
         output_dir: directory to write to.
-        criteria: names of criteria; the table is sorted by the first. "elbo" (larger is
-            better) and "reconstruction" (smaller is better) are means of the evaluation
-            of the training, in nats per image for `bernoulli_loss`. Of "udr" and
-            "few_labels", larger is better.
+        criteria: names of criteria; the table is sorted by the first. "elbo" and
+            "reconstruction" are means of the evaluation of the training, in nats per
+            image for `bernoulli_loss`. Smaller is better for "reconstruction", larger
+            for "elbo", "udr" and "few_labels".
         num_labels: number of labelled images for "few_labels".
         seed: integer in [0, 2**32), seed of the images for "udr" and "few_labels".
         gin_config_files: paths of gin files that override `SETTINGS`.
@@ -92,8 +92,8 @@ def select(
                 if name in criteria:
                     criterion.compute(models, num_labels, seed)
             section = {"dataset": dict(sorted(dataset)), "settings": results.gin_dict()}
-        agreement = {"agreement": _agreement(models, criteria)}
-        sections.append({**section, **_ranked(models, criteria), **agreement})
+        section |= _ranked(models, criteria)
+        sections.append(section | {"agreement": _agreement(models, criteria)})
     results.save_dict(
         {
             "study_dir": study_dir,
@@ -139,10 +139,8 @@ def _find(study_dir):
 def _candidate(name, model_dir):
     path = os.path.join(model_dir, "results", "aggregate", "train.json")
     row = results.load_json(path)
-    bindings = {
-        key.removeprefix("train_config."): value
-        for key, value in configurations.bindings_of(row).items()
-    }
+    found = configurations.bindings_of(row).items()
+    bindings = {key.removeprefix("train_config."): value for key, value in found}
     bindings = {k: v for k, v in bindings.items() if not configurations.is_label(k)}
     if "dataset.name" not in bindings:
         raise ValueError(
@@ -152,7 +150,11 @@ def _candidate(name, model_dir):
         name=name,
         model_dir=model_dir,
         bindings=bindings,
-        dataset=frozenset((k, bindings[k]) for k in bindings if _is_of_images(k)),
+        dataset=frozenset(
+            (name, value)
+            for name, value in bindings.items()
+            if stages.stage_of(name) == "dataset" and configurations.is_learned(name)
+        ),
         losses={
             key.removeprefix("train_results."): value
             for key, value in row.items()
@@ -161,25 +163,15 @@ def _candidate(name, model_dir):
     )
 
 
-def _is_of_images(name):
-    """Whether a binding of a dataset can change its images."""
-    return stages.stage_of(name) == "dataset" and configurations.is_learned(name)
-
-
 def _ranked(models, criteria):
     """Models of a dataset, best by the first criterion first, and the best of each."""
     differing = configurations.differing([model.bindings for model in models])
-    ranks = {
-        name: _ranks(
-            [model.values[name] for model in models], CRITERIA[name].larger_is_better
-        )
-        for name in criteria
-    }
+    ranks = {name: _ranks(models, name) for name in criteria}
     rows = [
         {
             "name": model.name,
             "bindings": {
-                key: model.bindings[key] for key in differing if key in model.bindings
+                k: model.bindings[k] for k in differing if k in model.bindings
             },
             "values": {name: model.values[name] for name in criteria},
             "ranks": {name: ranks[name][i] for name in criteria},
@@ -195,20 +187,19 @@ def _ranked(models, criteria):
     return {"best": best, "runs": rows}
 
 
-def _ranks(values, larger_is_better):
-    known = sorted((v for v in values if v is not None), reverse=larger_is_better)
+def _ranks(models, name):
+    values = [model.values[name] for model in models]
+    known = [value for value in values if value is not None]
+    known.sort(reverse=CRITERIA[name].larger_is_better)
     return [None if value is None else 1 + known.index(value) for value in values]
 
 
 def _agreement(models, criteria):
     """Rank correlations of the criteria with scores that use all labels.
 
-    Returns:
-        {score: {criterion: {"spearman": number in [-1, 1], "runs": number of runs}}}. A
-        correlation of 1 means that the score ranks the runs in the same order.
+    {score: {criterion: {"spearman": number in [-1, 1], "runs": number of runs}}}. A
+    correlation of 1 means that the score ranks the runs in the same order.
     """
-    from scipy import stats
-
     scores = collections.defaultdict(dict)
     for model in models:
         for label, value in _scores(os.path.dirname(model.model_dir)).items():
@@ -221,13 +212,11 @@ def _agreement(models, criteria):
                 for model in models
                 if model.name in known and model.values[criterion] is not None
             ]
-            if len(pairs) > 2 and np.ptp(pairs, axis=0).all():
+            correlation = rank_correlation(pairs)
+            if correlation is not None:
                 sign = 1 if CRITERIA[criterion].larger_is_better else -1
-                correlation = stats.spearmanr(*zip(*pairs, strict=True)).statistic
-                agreement.setdefault(label, {})[criterion] = {
-                    "spearman": sign * correlation,
-                    "runs": len(pairs),
-                }
+                found = {"spearman": sign * correlation, "runs": len(pairs)}
+                agreement.setdefault(label, {})[criterion] = found
     return agreement
 
 
@@ -260,10 +249,10 @@ def _table(label, section, criteria):
     """The ranking of the models of a dataset as lines of text."""
     rows = [["run", *criteria, "differs in"]]
     for row in section["runs"][:_MAX_SHOWN]:
-        values = [_cell(row["values"][name], row["ranks"][name]) for name in criteria]
-        differing = ", ".join(
-            f"{k} = {v}" for k, v in row["bindings"].items() if v != "None"
-        )
+        ranked = [(row["values"][name], row["ranks"][name]) for name in criteria]
+        values = ["–" if value is None else f"{value:.4f} ({i})" for value, i in ranked]
+        bindings = row["bindings"].items()
+        differing = ", ".join(f"{k} = {v}" for k, v in bindings if v != "None")
         rows.append([row["name"], *values, differing])
     lines = [f"{label}, value and (rank) of each run:", *_aligned(rows)]
     lines += _more(section["runs"])
@@ -273,7 +262,8 @@ def _table(label, section, criteria):
         lines += ["Rank correlation of the criteria with scores that use all labels:"]
         rows = [["", *criteria, ""]]
         for name, found in list(section["agreement"].items())[:_MAX_SHOWN]:
-            rows.append([name, *(_signed(found.get(c)) for c in criteria), ""])
+            signed = {c: f"{one['spearman']:+.2f}" for c, one in found.items()}
+            rows.append([name, *(signed.get(c, "–") for c in criteria), ""])
         lines += [*_aligned(rows), *_more(section["agreement"])]
     return "\n".join(lines)
 
@@ -281,14 +271,6 @@ def _table(label, section, criteria):
 def _more(rows):
     more = len(rows) - _MAX_SHOWN
     return [f"and {more} more in selection.json"] if more > 0 else []
-
-
-def _cell(value, rank):
-    return "–" if value is None else f"{value:.4f} ({rank})"
-
-
-def _signed(found):
-    return "–" if found is None else f"{found['spearman']:+.2f}"
 
 
 def _aligned(rows):

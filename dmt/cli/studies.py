@@ -36,16 +36,15 @@ def _study(flags):
 
 def _option_flags():
     """A flag for each option of a study; its help names the studies that take it."""
-    takers = {}
+    options, helps = {}, {}
     for study in registry.registered().values():
         for option in study.options:
-            takers.setdefault(option.name, []).append((study.name, option))
+            options[option.name] = option
+            takers = helps.setdefault(option.name, {})
+            takers.setdefault(option.help, []).append(study.name)
     found = []
-    for name, users in takers.items():
-        helps = {}
-        for study_name, option in users:
-            helps.setdefault(option.help, []).append(study_name)
-        text = " ".join(f"{', '.join(helps[help])}: {help}" for help in helps)
+    for name, option in options.items():
+        text = " ".join(f"{', '.join(s)}: {help}" for help, s in helps[name].items())
         # None tells a flag that was not given from one with the default's value.
         found.append(Flag(name, option.kind, None, text, option.choices))
     return tuple(found)

@@ -39,16 +39,8 @@ class Run:
 
     def is_complete(self) -> bool:
         """Whether all steps are complete."""
-        # The last step first, which is missing most often.
+        # The last step is missing most often.
         return all(step.is_complete() for step in reversed(self.steps))
-
-    def is_trained(self) -> bool:
-        """Whether the training is complete."""
-        return self.steps[0].is_complete()
-
-    def has_codes_to_score(self) -> bool:
-        """Whether a step evaluates the codes of the model."""
-        return any(step.kind == "evaluate" for step in self.steps)
 
 
 Stages = Sequence[Sequence[Run]]
@@ -76,9 +68,8 @@ def execute_all(
     Raises:
         ValueError: if runs failed. All other runs of the stage are then complete.
     """
-    # The lock of each run in work is an open file.
+    # The lock of each run in work is an open file. macOS allows fewer than it says.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS refuses more files than its kernel allows.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     shared = engine == "files"
@@ -105,11 +96,11 @@ def summary(stages: Stages) -> str:
                 in_work.append(run.name)
             else:
                 lock.close()
-    lines = [
+    counts = (
         f"{len(runs)} runs: {len(runs) - len(waiting)} complete, {len(in_work)} in "
         f"work, {len(waiting) - len(in_work)} to do."
-    ]
-    return "\n".join([*lines, *(f"in work: {name}" for name in in_work)])
+    )
+    return "\n".join([counts, *(f"in work: {name}" for name in in_work)])
 
 
 def _execute_stage(stage, population, executors, locks, progress):
@@ -166,9 +157,7 @@ class _Claims:
         """Claims as many runs as are to be trained together, or fewer."""
         group, kind, size = [], None, 1
         for run in list(self._waiting):
-            if group and self._kind(run) != kind:
-                continue
-            if not self._claim(run):
+            if (group and self._kind(run) != kind) or not self._claim(run):
                 continue
             if not group:
                 kind = self._kind(run)
@@ -198,7 +187,7 @@ class _Claims:
         """A key that is equal for runs that can be trained together."""
         from dmt.methods.population.train_population import shared_configuration
 
-        if self._population == 1 or run.is_trained():
+        if self._population == 1 or run.steps[0].is_complete():
             return run.name
         if run.name not in self._kinds:
             _, gin_files, gin_bindings = run.training
@@ -217,10 +206,8 @@ class _Claims:
                 return 1
             limit = self._population
             if limit == "auto":
-                _, *configuration = run.training
-                future = processes.submit(
-                    self._trainers, sizes.most_at_once, *configuration
-                )
+                settings = run.training[1:]
+                future = processes.submit(self._trainers, sizes.most_at_once, *settings)
                 limit = sizes.limit_of(future)
             # More runs than these would not make groups larger.
             enough = itertools.islice(others, limit * self._num_workers)
@@ -254,41 +241,42 @@ def train(group: list[Run], encode: bool) -> dict[str, str]:
     from dmt.methods.population import train_population
     from dmt.methods.train import train_with_gin
 
-    failures = {}
+    failed = {}
     for run in group:
         _remove_moments(run)
-    log_path = os.path.join(group[0].directory, "train.log")
-    with (
-        open(log_path, "a", encoding="utf-8") as log,
-        contextlib.redirect_stdout(log),
-    ):
+    with logged_to(group[0].directory):
         if len(group) == 1:
             model_dir, gin_files, gin_bindings = group[0].training
             train_with_gin(model_dir, False, gin_files, gin_bindings, resume=True)
         else:
+            names = {run.training[0]: run.name for run in group}
             runs = [run.training for run in group]
             try:
                 train_population.train_population_with_gin(runs, resume=True)
             except train_population.MembersFailed as error:
-                failures = error.failures
-    failed = {
-        run.name: failures[run.training[0]]
-        for run in group
-        if run.training[0] in failures
-    }
+                failed = {names[path]: text for path, text in error.failures.items()}
     if encode:
-        _encode([r for r in group if r.has_codes_to_score() and r.name not in failed])
+        _encode([run for run in group if run.name not in failed])
     _forget_models()
     return failed
 
 
+@contextlib.contextmanager
+def logged_to(directory: str) -> Iterator[None]:
+    """Context whose output is appended to `train.log` in a directory."""
+    path = os.path.join(directory, "train.log")
+    with open(path, "a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+        yield
+
+
 def _encode(group):
-    """Writes the moments of all images for the models of a group."""
+    """Writes the moments of all images for those models whose codes are scored."""
     from dmt.data.ground_truth import named_data
     from dmt.evaluation.codes import write_moments
     from dmt.methods import gaussian_encoder_model
     from dmt.utils import configuration
 
+    group = [run for run in group if any(s.kind == "evaluate" for s in run.steps)]
     if not group:
         return
     _, gin_files, gin_bindings = group[0].training
@@ -302,11 +290,7 @@ def _encode(group):
 
 
 def score(run: Run) -> None:
-    """Makes the missing steps of a run after its training.
-
-    Raises:
-        ValueError: if a step was completed with another configuration.
-    """
+    """Makes the missing steps of a run after its training; see `steps.execute`."""
     steps.execute(run.steps[1:], moments_dir=run.directory)
     _remove_moments(run)
     _forget_models()

@@ -19,10 +19,9 @@ class Kind:
     Attributes:
         place: "module:function" of the function that makes the step. It is called with
             the paths that the step reads and writes, `overwrite`, gin files, lines of
-            gin, and by name `resume`; without a `result`, with the paths and
-            `overwrite`; for a repeated kind, with the paths.
-        result: name of the step in the names of result files, None for a kind that
-            writes no results.
+            gin, and by name `resume`. If `result` is None, it is called with the paths
+            and `overwrite`, or for a repeated kind with the paths.
+        result: name of the step in the names of result files, None if it writes none.
         shares_codes: whether the function also takes `shared_codes` and `moments_dir`
             of `dmt.evaluation.evaluate`.
         is_repeated: whether the step is made anew even if its output is there.
@@ -38,27 +37,17 @@ _kinds: dict[str, Kind] = {}
 
 
 def register(name: str, place: str, **settings: Any) -> None:
-    """Registers a kind of step by its name and the attributes of `Kind`.
-
-    Call it in the module that plans steps of this kind.
-    """
+    """Registers a `Kind` of step; call it in the module that plans such steps."""
     _kinds[name] = Kind(place, **settings)
 
 
 register("train", "dmt.methods.train:train_with_gin", result="train")
 register("visualize", "dmt.visualize.visualize_model:visualize")
-register(
-    "postprocess",
-    "dmt.postprocessing.postprocess:postprocess_with_gin",
-    result="postprocess",
-)
+_POSTPROCESS = "dmt.postprocessing.postprocess:postprocess_with_gin"
+register("postprocess", _POSTPROCESS, result="postprocess")
 register("validate", "dmt.validation.validate:validate_with_gin", result="validation")
-register(
-    "evaluate",
-    "dmt.evaluation.evaluate:evaluate_with_gin",
-    result="evaluation",
-    shares_codes=True,
-)
+_EVALUATE = "dmt.evaluation.evaluate:evaluate_with_gin"
+register("evaluate", _EVALUATE, result="evaluation", shares_codes=True)
 
 
 @dataclass(frozen=True)
@@ -68,10 +57,12 @@ class Step:
     Attributes:
         kind: name of a registered kind, for example "train".
         output: path of the directory or file that it writes.
-        input: path of the directory, or pattern of files, that it reads, None for a
-            step that reads nothing.
+        input: path of a directory, or pattern of files, that it reads, or None.
         gin_files: paths of gin files.
         gin_bindings: lines of gin that override the files.
+
+    Raises:
+        ValueError: if the kind is not registered.
     """
 
     kind: str
@@ -83,11 +74,6 @@ class Step:
     _how: Kind = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        """Looks the kind up.
-
-        Raises:
-            ValueError: if the kind is not registered.
-        """
         if self.kind not in _kinds:
             raise ValueError(
                 f"The kind of a step must be one of {', '.join(_kinds)}. "
@@ -119,14 +105,9 @@ class Step:
         if self._how.is_repeated:
             function(*paths)
         elif self._how.result is not None:
-            function(
-                *paths,
-                overwrite,
-                self.gin_files,
-                self.gin_bindings,
-                resume=not overwrite,
-                **(shared if self._how.shares_codes else {}),
-            )
+            settings = shared if self._how.shares_codes else {}
+            settings = {"resume": not overwrite, **settings}
+            function(*paths, overwrite, self.gin_files, self.gin_bindings, **settings)
         elif overwrite or not self.is_complete():
             function(*paths, overwrite)
 
@@ -134,12 +115,9 @@ class Step:
 def execute(
     steps: Iterable[Step], overwrite: bool = False, moments_dir: str | None = None
 ) -> None:
-    """Executes steps in order; complete steps are skipped.
+    """Executes steps in order; complete steps are skipped unless `overwrite` is given.
 
-    Args:
-        steps: the steps.
-        overwrite: whether to repeat complete steps.
-        moments_dir: see `dmt.evaluation.evaluate.evaluate`.
+    `moments_dir` is explained in `dmt.evaluation.evaluate.evaluate`.
 
     Raises:
         ValueError: if a step was completed with another configuration and `overwrite`
@@ -162,17 +140,10 @@ def scoring(
     """
     mean_dir = os.path.join(directory, "postprocessed", "mean")
     model_dir = os.path.join(directory, "model")
-    gin_files = (configuration.shipped("postprocess/mean.gin"),)
-    return [
-        Step("postprocess", mean_dir, model_dir, gin_files),
-        *(
-            Step(
-                "evaluate",
-                os.path.join(directory, "metrics", "mean", name),
-                mean_dir,
-                gin_files,
-                (*gin_bindings, f"evaluation.name = '{name}'"),
-            )
-            for name, (gin_files, gin_bindings) in evaluations.items()
-        ),
-    ]
+    gin_file = configuration.shipped("postprocess/mean.gin")
+    steps = [Step("postprocess", mean_dir, model_dir, (gin_file,))]
+    for name, (gin_files, gin_bindings) in evaluations.items():
+        output = os.path.join(directory, "metrics", "mean", name)
+        lines = (*gin_bindings, f"evaluation.name = '{name}'")
+        steps.append(Step("evaluate", output, mean_dir, gin_files, lines))
+    return steps

@@ -46,11 +46,10 @@ class Registration:
 
     Attributes:
         name: the name of the study.
-        place: "module:name" of the class or function that opens it, called with the
-            name, a tuple of lines of gin, and the options by name. It returns a
-            `dmt.studies.study.Study`.
+        place: "module:name" of a function of the name, a tuple of lines of gin, and the
+            options by name, which returns a `dmt.studies.study.Study`.
         options: the settings that it takes.
-        is_default: whether this is the study that `dmt_study` makes without a name.
+        is_default: whether `dmt_study` makes this study if no name is given.
     """
 
     name: str
@@ -67,7 +66,7 @@ def register(name: str, place: str, *options: Option, is_default: bool = False) 
 
     Raises:
         ValueError: if the name is taken, or another study has an option of the same
-            name with values of another kind, which one flag cannot have.
+            name and another kind, because both are one flag.
     """
     if name in _registrations:
         raise ValueError(f"There is already a study named {name}.")

@@ -21,13 +21,10 @@ class Study(Protocol):
         """Does what must precede all runs, for example checks and shared files."""
 
     def stages(self, output_dir: str) -> list[list[runner.Run]]:
-        """The runs of the study.
+        """The runs of the study in stages, which may read what earlier stages wrote.
 
         Args:
             output_dir: absolute path of the directory of the study.
-
-        Returns:
-            List of stages. Runs of a stage may read what the stages before it wrote.
         """
 
     def write_page(self, output_dir: str) -> str:
@@ -48,8 +45,8 @@ def run(
         study: the study, for example from `registry.open_study`.
         output_dir: directory of the study.
         num_workers: number of processes, 0 for one per core (one if there is a GPU).
-        population: number of runs to train as one program, or "auto".
-        engine: where the processes run; see `runner.execute_all`.
+        population: see `runner.execute_all`.
+        engine: see `runner.execute_all`.
         only_print: whether to print how much is complete instead.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Intervals of means."""
+"""Intervals of means and rank correlations."""
 
 import math
 
@@ -23,3 +23,12 @@ def student_interval(values, confidence=0.95):
     quantile = stats.t.ppf((1 + confidence) / 2, len(values) - 1)
     half = quantile * values.std(ddof=1) / math.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def rank_correlation(pairs):
+    """Spearman's correlation of pairs (n, 2); None if n < 3 or a column is constant."""
+    from scipy import stats
+
+    if len(pairs) < 3 or not np.ptp(pairs, axis=0).all():
+        return None
+    return stats.spearmanr(*zip(*pairs, strict=True)).statistic

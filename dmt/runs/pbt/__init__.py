@@ -6,6 +6,6 @@ https://arxiv.org/abs/2010.13527. In every round, all members see equally many i
 and are scored. The worst members take over the weights, the optimizer state and the
 hyperparameters of the best ones, and perturb the hyperparameters.
 
-Read `settings` for what gin configures and how members are selected, `members` for what
-is on disk, `rounds` for training and scoring, and `engine` for the loop over rounds.
+Read `settings` for what gin configures and for the selection, `rounds` for what is on
+disk and how members are trained and scored, and `engine` for the loop over rounds.
 """

@@ -8,7 +8,6 @@ import gin
 from dmt.methods.population import sizes
 from dmt.methods.population.train_population import shared_configuration
 from dmt.runs.pbt import rounds
-from dmt.runs.pbt.members import Members
 from dmt.runs.pbt.settings import PBT, Member, best_of
 from dmt.utils import configuration, processes, results
 from dmt.utils.processes import Task
@@ -51,12 +50,12 @@ def train_with_gin(
     with configuration.gin_configuration(gin_files, gin_bindings):
         settings = PBT()  # type: ignore[call-arg]  # Gin gives the arguments.
         text = gin.config_str()
-    members = Members(settings, os.path.abspath(output_dir), gin_files, gin_bindings)
+    output_dir = os.path.abspath(output_dir)
+    members = rounds.Members(settings, output_dir, gin_files, gin_bindings)
     # A binding that gin refuses must not leave a directory.
     for member in settings.first_plan():
         with members.configuration(member):
             pass
-    output_dir = members.output_dir
     with (
         processes.only_in(output_dir),
         processes.executors(num_workers, engine) as (executor, _, num_trainers),
@@ -77,9 +76,8 @@ def train_with_gin(
             for member in plan:
                 member |= members.score(number, member["member"])
             lineage.append(plan)
-            results.save_dict(
-                {"rounds": lineage}, os.path.join(output_dir, "lineage.json")
-            )
+            path = os.path.join(output_dir, "lineage.json")
+            results.save_dict({"rounds": lineage}, path)
             members.remove_checkpoints(lineage)
         task = Task(executor, rounds.write_best, (members, best_of(lineage)))
         processes.run_all([("best model", task)], processes.Progress(1).end)
@@ -90,9 +88,8 @@ def _make_round(members, executor, number, groups):
     tasks = {}
     for plan, together in groups:
         names = ", ".join(str(member["member"]) for member in plan)
-        tasks[f"round {number}, member {names}"] = Task(
-            executor, rounds.train_and_score, (members, number, plan, together)
-        )
+        task = Task(executor, rounds.train_and_score, (members, number, plan, together))
+        tasks[f"round {number}, member {names}"] = task
     processes.run_all(tasks.items(), processes.Progress(len(tasks)).end)
 
 
@@ -110,8 +107,7 @@ class Groups:
     def of(self, plan, number):
         """The groups of a round, list of (members, whether they are one program).
 
-        Groups are kept on disk. In other groups, the numbers of members would be
-        rounded differently.
+        They are kept on disk, because other groups would be rounded differently.
         """
         folder = os.path.join(self._members.output_dir, f"round_{number}")
         path = os.path.join(folder, "groups.json")
@@ -149,8 +145,7 @@ class Groups:
 
     def _limit(self, kind, member):
         if kind not in self._limits:
-            future = processes.submit(
-                self._executor, rounds.most_at_once, self._members, member
-            )
+            call = rounds.most_at_once, self._members, member
+            future = processes.submit(self._executor, *call)
             self._limits[kind] = sizes.limit_of(future)
         return self._limits[kind]

@@ -1,8 +1,10 @@
-"""Training and scoring of members: what worker processes of a population do."""
+"""Members on disk, and what worker processes do in a round: train and score them."""
 
-import contextlib
+import dataclasses
 import os
 import shutil
+from contextlib import AbstractContextManager
+from typing import Any
 
 import gin
 import keras
@@ -15,13 +17,86 @@ from dmt.methods.population.population import PopulationSettings
 from dmt.methods.population.train_population import train_prepared
 from dmt.methods.run_state import InfiniteLoss
 from dmt.methods.shared import optimizers
-from dmt.runs.pbt.members import Members
-from dmt.runs.pbt.settings import Member
-from dmt.utils import files, results
+from dmt.runs.pbt.settings import PBT, Member, best_of
+from dmt.runs.runner import logged_to
+from dmt.utils import configuration, files, results
+
+
+@dataclasses.dataclass(frozen=True)
+class Members:
+    """The members of a population on disk.
+
+    The round of a member follows from the checkpoint of its parent, its hyperparameters
+    and its seeds, and is written to a directory of its own. Rounds can therefore be
+    killed and repeated at any point, and end with the same scores and weights.
+
+    Attributes:
+        settings: the settings of the population.
+        output_dir: directory of the population.
+        gin_files: paths of the gin files of the training.
+        gin_bindings: lines of gin that override the files.
+    """
+
+    settings: PBT
+    output_dir: str
+    gin_files: tuple[str, ...]
+    gin_bindings: tuple[str, ...]
+
+    def configuration(
+        self, member: Member, model: int = 0, steps: int = 1
+    ) -> AbstractContextManager:
+        """The gin configuration of a model of a member; see `bindings`."""
+        bindings = self.bindings(member, model, steps)
+        return configuration.gin_configuration(self.gin_files, bindings)
+
+    def bindings(self, member: Member, model: int = 0, steps: int = 1) -> list[str]:
+        """Lines of gin of the model of this number, trained for so many updates."""
+        hyperparameters = member["hyperparameters"]
+        seeds = np.random.SeedSequence([self.settings.seed, member["member"], model])
+        return [
+            *self.gin_bindings,
+            *(f"{name} = {value!r}" for name, value in hyperparameters.items()),
+            f"model.random_seed = {int(seeds.generate_state(1)[0])}",
+            f"model.training_steps = {steps}",
+        ]
+
+    def directory(self, number: int, member: int) -> str:
+        """Directory of the round `number` of a member."""
+        return os.path.join(self.output_dir, f"round_{number}", f"member_{member}")
+
+    def model_dir(self, number: int, member: int, model: int) -> str:
+        """Directory of a model of a member in a round."""
+        return os.path.join(self.directory(number, member), f"model_{model}")
+
+    def score_path(self, number: int, member: int) -> str:
+        """File with the score of a member, written when its round is complete."""
+        return os.path.join(self.directory(number, member), "score.json")
+
+    def score(self, number: int, member: int) -> dict[str, Any]:
+        """The score of a member whose round is complete."""
+        return results.load_json(self.score_path(number, member))
+
+    def first_step(self, number: int, member: Member) -> int:
+        """Number of updates before a round."""
+        if member["parent"] is None:
+            return 0
+        return self.score(number - 1, member["parent"])["step"]
+
+    def remove_checkpoints(self, lineage: list[list[Member]]) -> None:
+        """Deletes the models that neither a later round nor the best model needs."""
+        best = best_of(lineage)
+        for number, plan in enumerate(lineage[:-1]):
+            for member in plan:
+                if (number, member["member"]) == (best["round"], best["member"]):
+                    continue
+                folder = self.directory(number, member["member"])
+                for name in os.listdir(folder):
+                    if name.startswith("model_"):
+                        files.remove(os.path.join(folder, name))
 
 
 def most_at_once(members: Members, member: Member) -> int:
-    """Number of models like those of a member that are best trained as one program."""
+    """See `sizes.most_at_once`; here, because gin must know `pbt` in the process."""
     return sizes.most_at_once(members.gin_files, members.bindings(member))
 
 
@@ -52,11 +127,7 @@ def train_and_score(
         runs = _prepare_all(members, number, models, step)
     # All models of a member see the same batches.
     seeds = [int(runs[i - i % num_models].data_seed) for i in range(len(runs))]
-    log_path = os.path.join(members.directory(number, plan[0]["member"]), "train.log")
-    with (
-        open(log_path, "a", encoding="utf-8") as log,
-        contextlib.redirect_stdout(log),
-    ):
+    with logged_to(members.directory(number, plan[0]["member"])):
         failed = _fit(runs, seeds, population)
     trained = [run for run in runs if run.model_dir not in failed]
     tables = {}
@@ -130,11 +201,7 @@ def _prepare(model_dir, checkpoint=None):
 def _fit(runs, seeds, population):
     """Trains models; returns the directories of those whose loss became infinite.
 
-    Args:
-        runs: the prepared trainings.
-        seeds: seed of the batches of each.
-        population: `PopulationSettings` to train them as one program, None to train
-            one after another.
+    With `PopulationSettings`, they are trained as one program.
     """
     if population is not None:
         return set(train_prepared(runs, population, seeds))
@@ -152,14 +219,11 @@ def _score_models(seed, runs, tables):
 
     `tables` has the `MomentTable` of models whose codes are computed together.
     """
-    dataset = runs[0].data
-    own = [
-        tables.get(run.model_dir) or MomentTable(dataset, run.model.encoder)
-        for run in runs
-    ]
+    data = runs[0].data
+    own = [tables.get(r.model_dir) or MomentTable(data, r.model.encoder) for r in runs]
     score_fn = gin.get_bindings("pbt")["score_fn"]
     try:
-        score, model = score_fn(dataset, own, np.random.RandomState(seed))
+        score, model = score_fn(data, own, np.random.RandomState(seed))
     except ValueError as error:
         if "finite" not in str(error):
             raise

@@ -1,8 +1,10 @@
 """Scores that select the members of a population.
 
-A score is a function of models with the same hyperparameters. It returns the score of
-the member, of which larger is better, and the number of its best model. Gin binds it to
-`pbt.score_fn`.
+A score is a function (dataset, tables, random_state) of models with the same
+hyperparameters. Images of the indexable dataset are drawn with the numpy RandomState.
+`tables` has a `MomentTable` for each model, which maps indices of images to moments.
+The score of the member, of which larger is better, is returned with the number of its
+best model. Gin binds a score to `pbt.score_fn`.
 """
 
 import gin
@@ -21,8 +23,8 @@ def mig_score(dataset, tables, random_state, num_samples=50_000, num_bins=20):
 
     Args:
         dataset: an indexable `GroundTruthData`.
-        tables: list of `MomentTable`, functions from indices of images to moments.
-        random_state: numpy RandomState that draws the images.
+        tables: list of `MomentTable`.
+        random_state: numpy RandomState.
         num_samples: number of images, drawn without replacement. 1000 is the few-label
             setting of Estermann et al. (2020).
         num_bins: number of bins of each code.
@@ -47,9 +49,8 @@ def udr_score(
 
     Args:
         dataset: an indexable `GroundTruthData`.
-        tables: list of at least two `MomentTable`, functions from indices of images to
-            moments.
-        random_state: numpy RandomState that draws the images.
+        tables: list of at least two `MomentTable`.
+        random_state: numpy RandomState.
         num_samples: number of images, drawn without replacement.
         correlation_matrix: "lasso" or "spearman"; see `udr`.
 

@@ -27,17 +27,16 @@ class PBT:
         images_per_round: number of images that each model sees in a round.
         hyperparameters: {name of a gin binding: list of values}. The first values are
             drawn from the list. If the whole list is integers, so are later values.
-        score_fn: function (dataset, models, random_state) -> (score, number of the best
-            model), for example `pbt_mig`; larger is better.
+        score_fn: score of a member, for example `pbt_mig`; see `dmt.runs.pbt.scores`.
         seed: integer in [0, 2**32).
         limits: {name of a gin binding: (smallest, largest)} for some hyperparameters.
-        models_per_member: number of models with the same hyperparameters and different
-            seeds.
+        models_per_member: number of models that differ in their seeds only.
         cut: share of the members that is replaced after each round, in (0, 0.5].
-        factors: factors of which one, drawn uniformly, multiplies a hyperparameter that
-            is taken over.
-        halve_after_first_round: whether only the better half continues after the first
-            round.
+        factors: a hyperparameter that is taken over is multiplied by one of them.
+        halve_after_first_round: whether the worse half ends after the first round.
+
+    Raises:
+        ValueError: if a setting is out of range.
     """
 
     population_size: int
@@ -54,17 +53,8 @@ class PBT:
     halve_after_first_round: bool = False
 
     def __post_init__(self, score_fn):
-        """Checks the settings.
-
-        Raises:
-            ValueError: if a setting is out of range.
-        """
-        for name in (
-            "population_size",
-            "num_rounds",
-            "images_per_round",
-            "models_per_member",
-        ):
+        sizes = ("population_size", "num_rounds", "images_per_round")
+        for name in (*sizes, "models_per_member"):
             checks.integer(f"pbt.{name}", getattr(self, name), low=1)
         if not callable(score_fn):
             raise ValueError(
@@ -91,17 +81,15 @@ class PBT:
     def first_plan(self) -> list[Member]:
         """The members of the first round, with hyperparameters drawn for each."""
         random_state = np.random.RandomState([self.seed, 0])
-        return [
-            {
-                "member": member,
-                "parent": None,
-                "hyperparameters": {
-                    name: values[random_state.randint(len(values))]
-                    for name, values in self.hyperparameters.items()
-                },
+        plan = []
+        for member in range(self.population_size):
+            hyperparameters = {
+                name: values[random_state.randint(len(values))]
+                for name, values in self.hyperparameters.items()
             }
-            for member in range(self.population_size)
-        ]
+            origin = {"parent": None, "hyperparameters": hyperparameters}
+            plan.append({"member": member, **origin})
+        return plan
 
     def next_plan(self, plan: list[Member], number: int) -> list[Member]:
         """The members of the next round: their parents and their hyperparameters.
@@ -136,13 +124,8 @@ class PBT:
                     name: self._perturbed(name, value, random_state)
                     for name, value in parent["hyperparameters"].items()
                 }
-            following.append(
-                {
-                    "member": member["member"],
-                    "parent": parent["member"],
-                    "hyperparameters": hyperparameters,
-                }
-            )
+            origin = {"parent": parent["member"], "hyperparameters": hyperparameters}
+            following.append({"member": member["member"], **origin})
         return sorted(following, key=lambda member: member["member"])
 
     def _perturbed(self, name, value, random_state):
@@ -155,7 +138,7 @@ class PBT:
 
 
 def best_of(lineage: list[list[Member]]) -> Member:
-    """The member with the best score of all rounds, and its round.
+    """The member with the best score, the first of several, with its round.
 
     Args:
         lineage: members of each round, with their scores.
@@ -163,13 +146,12 @@ def best_of(lineage: list[list[Member]]) -> Member:
     Raises:
         ValueError: if all members failed in all rounds.
     """
-    ranked = [
-        (member["score"], -number, -member["member"], member)
+    able = [
+        {**member, "round": number}
         for number, plan in enumerate(lineage)
         for member in plan
         if not member["failed"]
     ]
-    if not ranked:
+    if not able:
         raise ValueError("All members failed in all rounds; see lineage.json.")
-    _, number, _, member = max(ranked, key=lambda entry: entry[:3])
-    return {**member, "round": -number}
+    return max(able, key=lambda member: member["score"])

@@ -7,7 +7,8 @@ import numpy as np
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.studies.multitask.scores import DECODER_LABELS, SCORES
+from dmt.studies.multitask.runs import DECODED_ENCODERS
+from dmt.studies.multitask.scores import SCORES
 from dmt.utils import files, pictures
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages
@@ -18,14 +19,7 @@ _NUM_PICTURES = 12
 
 
 def scores(found):
-    """Draws scores of all encoders, and scores by number of tasks.
-
-    Args:
-        found: the `Scores` of a study.
-
-    Returns:
-        The figure as a data URL.
-    """
+    """Draws the `Scores` of all encoders and by number of tasks, as a data URL."""
     from matplotlib.figure import Figure
 
     labels = ["random", "single", "one head", "multi"]
@@ -59,37 +53,32 @@ def pictures_of_codes(seed, output_dir):
     Returns:
         List of (title, caption, picture as a data URL).
     """
+    folder = os.path.join(output_dir, "figures")
     dirs = {
         label: os.path.join(output_dir, f"{name}_decoder", f"seed_{seed}", "model")
-        for name, label in DECODER_LABELS.items()
+        for name, label in DECODED_ENCODERS.items()
     }
     config_path = os.path.join(dirs["multi-head"], "results", "gin", "train.gin")
     data = named_data.dataset_of(config_path)
     random_state = np.random.RandomState(0)
     factors = data.sample_factors(_NUM_POINTS, random_state)
     images = data.sample_observations_from_factors(factors, random_state)
-    folder = os.path.join(output_dir, "figures")
-    models = {
-        label: gaussian_encoder_model.load_model(path) for label, path in dirs.items()
-    }
-    codes = {
-        label: compiled(model.encode)(images)[0] for label, model in models.items()
-    }
-    decoders = {label: _decoder(model) for label, model in models.items()}
-    few = images[:_NUM_PICTURES]
-    decoded = [decode(codes[label][: len(few)]) for label, decode in decoders.items()]
-    drawn = [
-        _saved(
-            os.path.join(folder, "reconstructions.png"),
-            "Reconstructions",
-            "What decoders make of frozen codes, below the images themselves.",
-            [few, *decoded],
-            ["images", *models],
-        )
-    ]
-    for label, decode in decoders.items():
-        drawn += _traversals(label, codes[label], decode, folder)
-    return drawn + _embeddings(codes, factors, data.factor_names, folder)
+    codes, rows, traversals = {}, [images[:_NUM_PICTURES]], []
+    for label, path in dirs.items():
+        model = gaussian_encoder_model.load_model(path)
+        codes[label] = compiled(model.encode)(images)[0]
+        decode = _decoder(model)
+        rows.append(decode(codes[label][:_NUM_PICTURES]))
+        traversals += _traversals(label, codes[label], decode, folder)
+    reconstructions = _saved(
+        os.path.join(folder, "reconstructions.png"),
+        "Reconstructions",
+        "What decoders make of frozen codes, below the images themselves.",
+        rows,
+        ["images", *codes],
+    )
+    embeddings = _embeddings(codes, factors, data.factor_names, folder)
+    return [reconstructions, *traversals, *embeddings]
 
 
 def _decoder(model):
@@ -101,26 +90,21 @@ def _traversals(label, codes, decode, folder):
     num_codes = codes.shape[1]
     shown = np.linspace(-1, 1, 21)
     spread = 2 * np.outer(codes.std(axis=0), shown)
-    slug = label.replace(" ", "_")
     drawn = []
-    for name, title, values, limits in (
+    for kind, suffix, values, limits in (
+        ("", "", np.tile(shown, (num_codes, 1)), "−1 to 1"),
         (
-            f"traversals_{slug}.png",
-            f"Traversals, {label}",
-            np.tile(shown, (num_codes, 1)),
-            "−1 to 1",
-        ),
-        (
-            f"traversals_sd_{slug}.png",
-            f"Traversals, {label}, in standard deviations",
+            "sd_",
+            ", in standard deviations",
             codes.mean(axis=0)[:, None] + spread,
             "−2 to 2 standard deviations around the mean",
         ),
     ):
+        name = f"traversals_{kind}{label.replace(' ', '_')}.png"
         drawn.append(
             _saved(
                 os.path.join(folder, name),
-                title,
+                f"Traversals, {label}{suffix}",
                 f"Each row changes one code of one image from {limits}.",
                 images_by_code(decode, codes[0], values),
                 [f"code {code}" for code in range(num_codes)],
@@ -149,16 +133,14 @@ def _embeddings(codes, factors, factor_names, folder):
         pass
     drawn = []
     for method, make in methods.items():
-        figure = Figure(
-            figsize=(2.1 * len(factor_names), 2.2 * len(codes)), layout="constrained"
-        )
+        size = (2.1 * len(factor_names), 2.2 * len(codes))
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(codes), len(factor_names), squeeze=False)
         for row, (label, values) in zip(axes, codes.items(), strict=True):
             places = make().fit_transform(values)
             for axis, factor in zip(row, factors.T, strict=True):
                 axis.scatter(*places.T, c=factor, s=2, cmap="turbo")
-                axis.set_xticks([])
-                axis.set_yticks([])
+                axis.set(xticks=[], yticks=[])
             row[0].set_ylabel(label, fontsize=10)
         for axis, name in zip(axes[0], factor_names, strict=True):
             axis.set_title(name, fontsize=10)
@@ -166,12 +148,9 @@ def _embeddings(codes, factors, factor_names, folder):
         with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
         note = "" if "UMAP" in methods else " Install dmt-lib[umap] for UMAP."
-        drawn.append(
-            (
-                f"Codes by {method}",
-                f"Codes of {_NUM_POINTS:,} images in two dimensions, coloured by the "
-                f"value of each factor.{note}",
-                pages.inlined(path),
-            )
+        caption = (
+            f"Codes of {_NUM_POINTS:,} images in two dimensions, coloured by the value "
+            f"of each factor.{note}"
         )
+        drawn.append((f"Codes by {method}", caption, pages.inlined(path)))
     return drawn

@@ -20,17 +20,7 @@ def write(definition, output_dir):
         Path of the page.
     """
     scores = Scores(definition, output_dir)
-    tables = [
-        scores.encoders(),
-        scores.numbers_of_tasks(),
-        scores.factor_subsets(),
-        scores.retrieval(),
-        scores.decoders(),
-        scores.heads(),
-        scores.autoencoders(),
-        scores.cross_task_losses(),
-    ]
-    claims = scores.claims()
+    tables, claims = scores.tables(), scores.claims()
     facts = {**scores.facts(), "definition": dataclasses.asdict(definition)}
     results.save_dict(
         {**facts, "claims": claims, "tables": tables},

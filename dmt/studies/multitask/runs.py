@@ -27,8 +27,12 @@ AUTOENCODER_BINDINGS = {
     "vae": ("model.model = @vae()", "vae.beta = 1.0"),
     "factor_vae": ("model.model = @factor_vae()", "factor_vae.gamma = 10.0"),
 }
-# Encoders whose codes are decoded.
-DECODED_ENCODERS = ("random", "single_task_0", "multi_head")
+# Encoders whose codes are decoded, and their labels in tables.
+DECODED_ENCODERS = {
+    "random": "random encoder",
+    "single_task_0": "single-task",
+    "multi_head": "multi-head",
+}
 # Gin files of the metrics.
 METRIC_FILES = {
     "mig": "metrics/mig.gin",
@@ -53,17 +57,16 @@ class Study:
     Attributes:
         dataset: name of an indexable dataset with all combinations of factors.
         seeds: seeds of the models, at least two. Tasks are the same for all seeds.
-        num_tasks: number of tasks of an encoder, unless in `nums_of_tasks`.
+        num_tasks: number of tasks of all encoders but those of `nums_of_tasks`.
         nums_of_tasks: other numbers of tasks, which a table compares.
         pooling: side of the square of pixels that is averaged to one pixel.
-        max_steps: largest number of updates of each kind of training in `EPOCHS`.
-        batch_sizes: batch sizes of kinds of training that differ from the paper's.
-        learning_rates: learning rates that differ from the paper's.
+        max_steps: {key of `EPOCHS`: largest number of updates}.
+        batch_sizes: {key of `EPOCHS`: batch size, if it is not the paper's}.
+        learning_rates: {key of `EPOCHS`: learning rate, if it is not the paper's}.
         hidden_units: sizes of the hidden layers of each head.
         decoder: gin name of the architecture of the decoders.
         activation: activation function of the auto-encoders.
-        num_images: largest number of images that heads on codes are trained with, None
-            for all.
+        num_images: most images to train heads on codes with, None for all.
         num_test_images: number of images of the test losses of tasks, None for all.
         model_bindings: lines of gin for every training.
         metric_bindings: {name in `METRIC_FILES`: lines of gin}.
@@ -109,7 +112,6 @@ class Study:
                 "The study needs a dataset with all combinations of factors whose "
                 f"images have indices. Received: dataset={self.dataset!r}"
             )
-        self._size = self._data.size
 
     def prepare(self) -> None:
         """Computes the targets of all tasks, so that runs only need to read them."""
@@ -120,11 +122,7 @@ class Study:
             tasks.targets(self._data)
 
     def stages(self, output_dir: str) -> list[list[Run]]:
-        """The encoders, then the decoders of their codes.
-
-        Args:
-            output_dir: absolute path of the directory of the study.
-        """
+        """The encoders, then the decoders of their codes."""
         autoencoders, encoders, decoders = [], [], []
         for seed in self.seeds:
             run = functools.partial(self._run, output_dir, seed)
@@ -140,17 +138,11 @@ class Study:
                 own = (f"decoder_on_frozen_encoder.encoder_dir = {encoder_dir!r}",)
                 name = f"{name}_decoder"
                 decoders.append(run(name, "decoder", self._decoder(), own))
-        # Auto-encoders take longest. They come first, so that no process waits for the
-        # last one.
+        # Auto-encoders take longest, so they come first.
         return [[*autoencoders, *encoders], decoders]
 
     def _run(self, output_dir, seed, name, gin_file, bindings, own, evaluations=None):
-        """A run of the study.
-
-        Lines of gin are `bindings`, which all models of the gin file have, those that
-        all models of the study have, and the model's `own`. `scoring` describes the
-        evaluations.
-        """
+        """A run: `bindings` are those of a kind of model, `own` those of this model."""
         directory = os.path.join(output_dir, f"{name}/seed_{seed}")
         lines = (
             *bindings,
@@ -208,7 +200,7 @@ class Study:
 
     def _training(self, kind):
         """Number of updates, batch size and learning rate of a kind of training."""
-        size = self._size
+        size = self._data.size
         if kind in ("tasks", "heads"):
             size = len(train_and_test_rows(size, TEST_SHARE, 0)[0])
         batch_size = self.batch_sizes.get(kind, BATCH_SIZES[kind])
@@ -220,12 +212,7 @@ class Study:
         )
 
     def _schedule(self, kind, rate):
-        """Lines of gin of the length and the learning rate of a training.
-
-        Args:
-            kind: kind of training, a key of `EPOCHS`.
-            rate: binding of the learning rate.
-        """
+        """Lines of gin of the length of a training; `rate` binds its learning rate."""
         steps, batch_size, learning_rate = self._training(kind)
         return (
             f"model.training_steps = {steps}",
@@ -291,14 +278,7 @@ class Study:
 def open_study(
     name: str, gin_bindings: tuple[str, ...], dataset: str, scale: str
 ) -> Study:
-    """Opens the study.
-
-    Args:
-        name: name of the study.
-        gin_bindings: lines of gin that override the gin file.
-        dataset: name of the dataset.
-        scale: name of a gin file in gin_configs/multitask.
-    """
+    """Opens the study with the options that `dmt.studies.multitask` registers."""
     gin_file = shipped(f"multitask/{scale}.gin")
     with configuration.gin_configuration([gin_file], gin_bindings):
         study = Study(dataset)

@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 from dmt.studies.multitask import paper
+from dmt.studies.multitask.runs import DECODED_ENCODERS
 from dmt.utils import results
 from dmt.utils.statistics import student_interval
 
@@ -20,12 +21,8 @@ SCORES = (
     ("DCI completeness", "dci", "completeness"),
     ("DCI informativeness", "dci", "informativeness_test"),
 )
+_TITLES = [title for title, _, _ in SCORES]
 AUTOENCODER_LABELS = {"autoencoder": "AE", "vae": "VAE", "factor_vae": "FactorVAE"}
-DECODER_LABELS = {
-    "random": "random encoder",
-    "single_task_0": "single-task",
-    "multi_head": "multi-head",
-}
 
 
 class Scores:
@@ -44,27 +41,54 @@ class Scores:
             "multi-head": ["multi_head"],
         }
 
-    def _results(self, name, seed, *step):
-        path = os.path.join(self._dir, name, f"seed_{seed}", *step)
-        return results.load_json(path)
+    def _results(self, name, step, key):
+        """A result of a run, list with an entry for each seed."""
+        folders = (os.path.join(self._dir, name, f"seed_{s}") for s in self._seeds)
+        return [results.load_json(os.path.join(f, step))[key] for f in folders]
 
     def score(self, name, metric, key):
         """Scores of an encoder, array of shape (num_seeds,)."""
-        step = ("metrics", "mean", metric, "results", "json", "evaluation_results.json")
-        values = [self._results(name, seed, *step)[key] for seed in self._seeds]
-        return np.array(values, dtype=float)
+        step = f"metrics/mean/{metric}/results/json/evaluation_results.json"
+        return np.array(self._results(name, step, key), dtype=float)
 
     def scores(self, names, metric, key):
         """Scores of several encoders, array of shape (num_seeds, num_encoders)."""
         return np.stack([self.score(name, metric, key) for name in names], axis=1)
 
     def _trained(self, name, key):
-        """A result of the training of an encoder, list with an entry for each seed."""
-        step = ("model", "results", "json", "train_results.json")
-        return [self._results(name, seed, *step)[key] for seed in self._seeds]
+        return self._results(name, "model/results/json/train_results.json", key)
 
-    def encoders(self):
-        """Scores of the encoders, and those of the paper."""
+    def tables(self):
+        """All tables, each a dictionary of its title, caption, columns and rows."""
+        numbers = self.definition.numbers_of_tasks()
+        return [
+            self._encoders(),
+            self._score_table(
+                "Number of tasks",
+                "Multi-head encoders.",
+                {f"{number} tasks": name for number, name in numbers.items()},
+            ),
+            self._score_table(
+                "Factors that a task depends on",
+                "Multi-head encoders.",
+                {
+                    "all factors": "multi_head",
+                    "random subsets": "multi_head_random_factors",
+                    "disjoint halves": "multi_head_halves_factors",
+                },
+            ),
+            self._retrieval(),
+            self._decoders(),
+            self._heads(),
+            self._score_table(
+                "Codes learned without tasks",
+                "Auto-encoders, beta = 1 and gamma = 10.",
+                {label: name for name, label in AUTOENCODER_LABELS.items()},
+            ),
+            self._cross_task_losses(),
+        ]
+
+    def _encoders(self):
         rows = []
         for label, names in self.encoder_groups.items():
             scores = {t: self.scores(names, *score) for t, *score in SCORES}
@@ -80,41 +104,18 @@ class Scores:
         return _table(
             "Scores of the encoders",
             "Single-task: over the encoders that learned one task each.",
-            [title for title, _, _ in SCORES],
+            _TITLES,
             rows,
         )
-
-    def numbers_of_tasks(self):
-        """Scores by number of tasks."""
-        numbers = self.definition.numbers_of_tasks()
-        names = {f"{number} tasks": name for number, name in numbers.items()}
-        return self._score_table("Number of tasks", "Multi-head encoders.", names)
-
-    def factor_subsets(self):
-        """Scores by the factors that a task depends on."""
-        names = {
-            "all factors": "multi_head",
-            "random subsets": "multi_head_random_factors",
-            "disjoint halves": "multi_head_halves_factors",
-        }
-        title = "Factors that a task depends on"
-        return self._score_table(title, "Multi-head encoders.", names)
-
-    def autoencoders(self):
-        """Scores of the codes of auto-encoders."""
-        names = {label: name for name, label in AUTOENCODER_LABELS.items()}
-        caption = "Auto-encoders, beta = 1 and gamma = 10."
-        return self._score_table("Codes learned without tasks", caption, names)
 
     def _score_table(self, title, caption, names):
         rows = [
             [label, *(_cell(self.score(name, *score)) for _, *score in SCORES)]
             for label, name in names.items()
         ]
-        return _table(title, caption, [title for title, _, _ in SCORES], rows)
+        return _table(title, caption, _TITLES, rows)
 
-    def retrieval(self):
-        """Numbers of retrieved factors and correlations with them."""
+    def _retrieval(self):
         correlations = [f"{key}_correlation" for key in ("mean", "std", "min", "max")]
         keys, rows = ["num_retrieved", *correlations], []
         for label, names in self.encoder_groups.items():
@@ -132,13 +133,17 @@ class Scores:
             rows,
         )
 
-    def decoders(self):
-        """Reconstruction errors of decoders on frozen codes."""
-        cells = [
-            _cell(self._trained(f"{name}_decoder", "reconstruction_loss"))
-            for name in DECODER_LABELS
-        ]
-        rows = [["squared error per image", *cells]]
+    def _decoder_losses(self):
+        """Errors of decoders, {label: array of shape (num_seeds,)}."""
+        key = "reconstruction_loss"
+        return {
+            label: np.array(self._trained(f"{name}_decoder", key))
+            for name, label in DECODED_ENCODERS.items()
+        }
+
+    def _decoders(self):
+        found = self._decoder_losses()
+        rows = [["squared error per image", *map(_cell, found.values())]]
         if self._paper:
             rows.append(["paper", *self._paper["decoder"]])
         size, pooling = "", self.definition.pooling
@@ -148,23 +153,21 @@ class Scores:
             "Decoders on frozen encoders",
             f"Squared error, summed over the pixels of an image{size}. The paper does "
             "not say over what its error is summed.",
-            list(DECODER_LABELS.values()),
+            list(found),
             rows,
         )
 
     def _head_losses(self):
         """Test errors of heads, {label: array of shape (num_seeds,)}."""
-        columns = {"true factors": ("autoencoder", "task_heads_on_factors")}
-        columns |= {
-            label: (name, "task_heads") for name, label in AUTOENCODER_LABELS.items()
+        key = "mean_test_loss"
+        on_factors = self.score("autoencoder", "task_heads_on_factors", key)
+        on_codes = {
+            label: self.score(name, "task_heads", key)
+            for name, label in AUTOENCODER_LABELS.items()
         }
-        return {
-            label: self.score(name, evaluation, "mean_test_loss")
-            for label, (name, evaluation) in columns.items()
-        }
+        return {"true factors": on_factors, **on_codes}
 
-    def heads(self):
-        """Test errors of heads on frozen codes."""
+    def _heads(self):
         found = self._head_losses()
         rows = [["test error", *map(_cell, found.values())]]
         if self._paper:
@@ -176,8 +179,7 @@ class Scores:
             rows,
         )
 
-    def cross_task_losses(self):
-        """Test errors of each head against the targets of each task."""
+    def _cross_task_losses(self):
         rows = []
         for task, name in enumerate(self.definition.single_tasks()):
             errors = np.mean(self._trained(name, "cross_task_mse"), axis=0)[0]
@@ -191,10 +193,8 @@ class Scores:
         )
         note = ""
         if self._paper:
-            single, multi = self._paper["task losses"]
-            note = (
-                f" Paper: {single} for the head of the task itself, {multi} multi-head."
-            )
+            note = " Paper: {} for the head of the task itself, {} multi-head."
+            note = note.format(*self._paper["task losses"])
         return _table(
             "Test errors of every task under every model",
             "Mean squared errors on test images, mean over seeds; a single-task head "
@@ -220,17 +220,14 @@ class Scores:
             for better, worse in zip(order, order[1:], strict=False)
             for title, _, _ in SCORES
         ]
-        decoder_errors = {
-            label: np.array(self._trained(f"{name}_decoder", "reconstruction_loss"))
-            for name, label in DECODER_LABELS.items()
-        }
+        decoders, heads = self._decoder_losses(), self._head_losses()
         for kind, errors, better, worse in (
-            ("decoder's", decoder_errors, "multi-head", "random encoder"),
-            ("decoder's", decoder_errors, "multi-head", "single-task"),
-            ("decoder's", decoder_errors, "random encoder", "single-task"),
-            ("heads'", self._head_losses(), "AE", "true factors"),
-            ("heads'", self._head_losses(), "AE", "VAE"),
-            ("heads'", self._head_losses(), "VAE", "FactorVAE"),
+            ("decoder's", decoders, "multi-head", "random encoder"),
+            ("decoder's", decoders, "multi-head", "single-task"),
+            ("decoder's", decoders, "random encoder", "single-task"),
+            ("heads'", heads, "AE", "true factors"),
+            ("heads'", heads, "AE", "VAE"),
+            ("heads'", heads, "VAE", "FactorVAE"),
         ):
             text = f"{kind} error: {better} < {worse}"
             claims.append(_claim(text, errors[worse] - errors[better]))
@@ -238,17 +235,13 @@ class Scores:
 
     def facts(self):
         """Origin of the images, length of the training, number and time of the runs."""
-        elapsed = 0.0
         runs = sum(self.definition.stages(self._dir), [])
-        for run in runs:
-            elapsed += sum(step.results()["elapsed_time"] for step in run.steps)
-        step = ("model", "results", "json", "train_results.json")
-        trained = self._results("multi_head", self._seeds[0], *step)
+        steps = [step for run in runs for step in run.steps]
         return {
-            "origin": trained["origin"],
-            "steps": trained["global_step"],
+            "origin": self._trained("multi_head", "origin")[0],
+            "steps": self._trained("multi_head", "global_step")[0],
             "num_runs": len(runs),
-            "process_seconds": elapsed,
+            "process_seconds": sum(step.results()["elapsed_time"] for step in steps),
         }
 
 
@@ -262,19 +255,12 @@ def _cell(values):
 
 
 def _claim(text, differences, made=True):
-    """Compares a claim with differences over seeds.
+    """A claim that the differences, one for each seed, are positive.
 
-    Args:
-        text: the claim.
-        differences: one number for each seed, which the claim says to be positive.
-        made: whether the paper makes this claim.
+    `made` says whether the paper makes this claim.
     """
     low, high = student_interval(differences)
-    verdict = "not decided"
-    if low > 0:
-        verdict = "agrees"
-    elif high < 0:
-        verdict = "disagrees"
+    verdict = "agrees" if low > 0 else "disagrees" if high < 0 else "not decided"
     return {
         "claim": text,
         "made_by_paper": made,

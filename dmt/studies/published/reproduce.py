@@ -44,7 +44,7 @@ def reproduce(
         output_directory: directory to write. "{study}" and "{model_num}" in it are
             replaced. By default "output/{study}/{model_num}", or "output" with
             `model_dir`.
-        model_dir: directory of a trained model, to score that one instead.
+        model_dir: directory of a trained model, which is scored instead.
         overwrite: whether to repeat complete steps.
         only_print: whether to print the steps instead.
 
@@ -63,8 +63,7 @@ def execute(plan, output_directory, overwrite=False, only_print=False):
     """Makes the steps of a plan in a directory, or prints them.
 
     Raises:
-        ValueError: if a step was completed with another configuration and `overwrite`
-            is not given, or if another process works in the directory.
+        ValueError: if another process works in the directory; see also `steps.execute`.
     """
     if only_print:
         print("\n".join(map(str, plan)))
@@ -75,14 +74,9 @@ def execute(plan, output_directory, overwrite=False, only_print=False):
 
 
 def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
-    """Steps of one model of a study.
+    """Steps of one model of a study; see `reproduce`.
 
-    Args:
-        study: a `studies.PublishedStudy`.
-        model_num: number of the model in the study.
-        output: directory to write.
-        model_dir: directory of a trained model, to score that one instead.
-        gin_bindings: lines of gin that override those of the training.
+    Lines of `gin_bindings` override those of the training.
     """
     plan = _Plan(output, model_dir)
     if model_dir is None:
@@ -95,9 +89,7 @@ def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
         plan.train(study.model_file, lines)
     random_state = np.random.RandomState(0)
     plan.represent(_by_name(study.postprocess_files), random_state)
-    for source in plan.representations:
-        for name, path in _by_name(study.evaluation_files).items():
-            plan.evaluate(source, name, path, name, [_seed(random_state)])
+    plan.evaluate_all(_by_name(study.evaluation_files), random_state)
     return plan.steps
 
 
@@ -112,8 +104,7 @@ class Pipeline:
         gin_model_config_dir: directory of the gin file of the training.
         gin_model_config_name: name of the gin file of the training.
         gin_bindings: lines of gin for the training.
-        model_dir: directory with a trained model in `<model_dir>/model`, to score that
-            one instead.
+        model_dir: directory with a trained model in `model/`, which is scored instead.
     """
 
     output_directory: str
@@ -128,25 +119,20 @@ class Pipeline:
         """Plans the training, unless there is a model, and the representations.
 
         Lines of gin of the training are `lines`, the name of the model, and `labels`.
-
-        Returns:
-            The `_Plan`, and the gin files of the metrics by name.
+        Returns the `_Plan`, and the gin files of the metrics by name.
         """
-        model_dir = self.model_dir
-        if model_dir is not None:
-            plan = _Plan(self.output_directory, os.path.join(model_dir, "model"))
+        if self.model_dir is not None:
+            plan = _Plan(self.output_directory, os.path.join(self.model_dir, "model"))
         else:
             plan = _Plan(self.output_directory)
             name = _needed("gin_model_config_name", self.gin_model_config_name)
             path = os.path.join(self.gin_model_config_dir, name)
             named = f"model.name = {_name(path)!r}"
             plan.train(path, [*lines, named, *labels, *self.gin_bindings])
-        plan.represent(self._files("postprocess"), random_state)
-        return plan, self._files("evaluation")
-
-    def _files(self, kind):
-        name = f"gin_{kind}_config_glob"
-        return gin_files_of(name, getattr(self, name))
+        plan.represent(
+            gin_files_of("postprocess", self.gin_postprocess_config_glob), random_state
+        )
+        return plan, gin_files_of("evaluation", self.gin_evaluation_config_glob)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +150,15 @@ class Labels:
     num_labelled_samples: int | None = None
     train_percentage: float | None = None
     labeller_fn: str | None = None
+
+
+# Bindings of the training that have the values of `Labels`.
+_BOUND = {
+    "supervised_seed": "model.supervised_data_seed",
+    "num_labelled_samples": "model.num_labelled_samples",
+    "train_percentage": "model.train_percentage",
+    "labeller_fn": "labeller.labeller_fn",
+}
 
 
 def plan_jmlr(
@@ -230,12 +225,12 @@ def plan_semi_supervised(
 
     Args:
         pipeline: directories and gin files.
-        pipeline_seed: integer, the seed that the seeds of training and representations
-            are drawn with.
-        eval_seed: integer, the seed that the seeds of metrics are drawn with.
+        pipeline_seed: integer that the seeds of training and representations are drawn
+            with.
+        eval_seed: integer that the seeds of metrics are drawn with.
         labels: the labelled images. Those of a trained model are read from its results.
-        gin_validation_config_glob: pattern of gin files, one for each metric that is
-            computed on the labelled images, None for no such metric.
+        gin_validation_config_glob: pattern of gin files, one for each metric on the
+            labelled images, or None.
     """
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     seeds = [
@@ -244,27 +239,18 @@ def plan_semi_supervised(
     ]
     if pipeline.model_dir is not None:
         labels = _labels_of(pipeline.model_dir, labels)
-    for name, value in dataclasses.asdict(labels).items():
-        _needed(name, value)
-    lines = [
-        f"model.supervised_data_seed = {labels.supervised_seed}",
-        f"model.num_labelled_samples = {labels.num_labelled_samples}",
-        f"model.train_percentage = {labels.train_percentage}",
-        f"labeller.labeller_fn = {labels.labeller_fn}",
-    ]
+    for name in _BOUND:
+        _needed(name, getattr(labels, name))
+    lines = [f"{key} = {getattr(labels, name)}" for name, key in _BOUND.items()]
     plan, metrics = pipeline.begin(random_state, seeds, lines)
     validation = {}
     if gin_validation_config_glob is not None:
-        name = "gin_validation_config_glob"
-        validation = gin_files_of(name, gin_validation_config_glob)
+        validation = gin_files_of("validation", gin_validation_config_glob)
     for source in plan.representations:
         for name, path in validation.items():
             plan.validate(source, name, path, labels)
     random_state = np.random.RandomState(_needed("eval_seed", eval_seed))
-    for source in plan.representations:
-        for name, path in metrics.items():
-            folder = f"{name}_{labels.supervised_seed}"
-            plan.evaluate(source, name, path, folder, [_seed(random_state)])
+    plan.evaluate_all(metrics, random_state, f"_{labels.supervised_seed}")
     plan.aggregate()
     return plan.steps
 
@@ -278,50 +264,34 @@ def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> lis
 
     Args:
         pipeline: directories and gin files.
-        pipeline_seed: integer, the seed that all other seeds are drawn with. The first
-            of these is that of the training, so the seeds of metrics are others if
-            there is a trained model.
+        pipeline_seed: integer, the seed that all other seeds are drawn with. The seed
+            of the training is drawn first, so with a trained model the others change.
     """
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     lines = []
     if pipeline.model_dir is None:
         lines = [f"model.random_seed = {_draw(random_state)}"]
     plan, metrics = pipeline.begin(random_state, lines)
-    for source in plan.representations:
-        for name, path in metrics.items():
-            if "unsupervised" not in name:
-                plan.evaluate(source, name, path, f"{name}_0", [_seed(random_state)])
+    metrics = {name: metrics[name] for name in metrics if "unsupervised" not in name}
+    plan.evaluate_all(metrics, random_state, "_0")
     return plan.steps
 
 
 def _labels_of(model_dir, given):
     """The labels that a trained model was trained with."""
-    both = [
-        f"--{name}"
-        for name, value in dataclasses.asdict(given).items()
-        if value is not None
-    ]
+    both = [f"--{name}" for name in _BOUND if getattr(given, name) is not None]
     if both:
         raise ValueError(
             "Labels of a trained model are read from its results: with --model_dir, "
             f"leave out {', '.join(both)}."
         )
     path = os.path.join(model_dir, "model", "results", "gin", "train.gin")
-    return Labels(
-        supervised_seed=results.bound_string(path, "model.supervised_data_seed"),
-        num_labelled_samples=results.bound_string(path, "model.num_labelled_samples"),
-        train_percentage=results.bound_string(path, "model.train_percentage"),
-        labeller_fn=results.bound_string(path, "labeller.labeller_fn"),
-    )
+    bound = {name: results.bound_string(path, key) for name, key in _BOUND.items()}
+    return Labels(**bound)  # type: ignore[arg-type]  # They only go to lines of gin.
 
 
 class _Plan:
-    """The steps of a pipeline in the order in which they are planned.
-
-    Attributes:
-        steps: list of `Step`.
-        representations: those of `steps` that extract representations.
-    """
+    """The steps of a pipeline; `representations` are those that extract codes."""
 
     def __init__(self, output, model_dir=None):
         self._output = output
@@ -359,6 +329,12 @@ class _Plan:
         output = self._output_of("validation", source, folder)
         self._add("validate", output, source.output, gin_file, lines)
 
+    def evaluate_all(self, metrics, random_state, suffix=""):
+        for source in self.representations:
+            for name, path in metrics.items():
+                lines = [_seed(random_state)]
+                self.evaluate(source, name, path, f"{name}{suffix}", lines)
+
     def evaluate(self, source, name, gin_file, folder, lines=()):
         output = self._output_of("metrics", source, folder)
         lines = [*lines, f"evaluation.name = {name!r}"]
@@ -367,9 +343,8 @@ class _Plan:
     def aggregate(self):
         metrics = os.path.join(self._output, "metrics")
         output = os.path.join(metrics, "aggregated_results.json")
-        pattern = ("*", "*", "results", "aggregate", "evaluation.json")
-        source = os.path.join(glob.escape(metrics), *pattern)
-        self.steps.append(Step("aggregate", output, source))
+        pattern = f"{glob.escape(metrics)}/*/*/results/aggregate/evaluation.json"
+        self.steps.append(Step("aggregate", output, pattern))
 
     def _output_of(self, kind, source, folder):
         return os.path.join(self._output, kind, os.path.basename(source.output), folder)
@@ -387,19 +362,20 @@ def _by_name(paths):
     return {_name(path): path for path in sorted(paths, key=os.path.basename)}
 
 
-def gin_files_of(argument, pattern):
-    """The gin files, {name: path}, that the pattern of a flag matches.
+def gin_files_of(kind, pattern):
+    """The gin files, {name: path}, that the pattern --gin_<kind>_config_glob matches.
 
     Raises:
         ValueError: if there is no pattern, no file, or several of the same name.
     """
-    paths = glob.glob(_needed(argument, pattern))
+    flag = f"gin_{kind}_config_glob"
+    paths = glob.glob(_needed(flag, pattern))
     if not paths:
-        raise ValueError(f"--{argument}={pattern} matches no file.")
+        raise ValueError(f"--{flag}={pattern} matches no file.")
     files = _by_name(paths)
     if len(files) < len(paths):
         raise ValueError(
-            f"--{argument}={pattern} matches files of the same name, and results go to "
+            f"--{flag}={pattern} matches files of the same name, and results go to "
             "directories of these names."
         )
     return files

@@ -21,29 +21,20 @@ class PublishedModels:
         gin_evaluation_config_glob: str | None,
         visualize: bool,
     ):
-        """Opens a published study.
-
-        Args:
-            name: name of the study.
-            gin_bindings: lines of gin that override those of every training.
-            model_nums: numbers of the models as in "0-39,100", None for all.
-            gin_postprocess_config_glob: pattern of gin files, one for each
-                representation, None for those of the study.
-            gin_evaluation_config_glob: pattern of gin files, one for each metric, None
-                for those of the study.
-            visualize: whether to draw what each model learned.
+        """Opens a study with the options that `dmt.studies.published` registers.
 
         Raises:
             ValueError: if a number is wrong or a pattern matches no file.
         """
-        changes = {}
-        for kind, pattern in (
-            ("postprocess", gin_postprocess_config_glob),
-            ("evaluation", gin_evaluation_config_glob),
-        ):
-            if pattern is not None:
-                matches = reproduce.gin_files_of(f"gin_{kind}_config_glob", pattern)
-                changes[f"{kind}_files"] = tuple(matches.values())
+        patterns = {
+            "postprocess": gin_postprocess_config_glob,
+            "evaluation": gin_evaluation_config_glob,
+        }
+        changes = {
+            f"{kind}_files": tuple(reproduce.gin_files_of(kind, pattern).values())
+            for kind, pattern in patterns.items()
+            if pattern is not None
+        }
         self._study = dataclasses.replace(studies.find(name), **changes)
         self._gin_bindings = gin_bindings
         self._visualize = visualize
@@ -76,10 +67,8 @@ class PublishedModels:
         from dmt.analysis.aggregate import aggregate_results_to_json
 
         path = os.path.join(output_dir, "results.json")
-        pattern = os.path.join(
-            glob.escape(output_dir),
-            *("*", "metrics", "*", "*", "results", "aggregate", "evaluation.json"),
-        )
+        pattern = "*/metrics/*/*/results/aggregate/evaluation.json"
+        pattern = os.path.join(glob.escape(output_dir), pattern)
         aggregate_results_to_json(pattern, path)
         return path
 

@@ -7,7 +7,6 @@ Numbers, order and values of `unsupervised_study_v1`, `fairness_study_v1` and
 
 import dataclasses
 import functools
-import itertools
 import os
 from collections.abc import Callable
 
@@ -39,6 +38,14 @@ ARCHITECTURE = zip_together(
 )
 
 
+_DISCRIMINATOR = fixed("discriminator.discriminator_fn", "@fc_discriminator")
+# Strengths of regularization of a beta-VAE, a FactorVAE, a DIP-VAE and a beta-TC-VAE.
+_BETAS = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
+_GAMMAS = [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]
+_LAMBDAS = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
+_TC_BETAS = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+
+
 @dataclasses.dataclass(frozen=True)
 class PublishedStudy:
     """A sweep, and the gin files that all its models share.
@@ -65,9 +72,6 @@ class PublishedStudy:
     def model_bindings(self, model_num):
         """Lines of gin of a model, which override the file of the training.
 
-        Args:
-            model_num: number of the model, from 0.
-
         Raises:
             ValueError: if there is no such model.
         """
@@ -86,36 +90,32 @@ def unsupervised_models():
     learning of disentangled representations", https://arxiv.org/abs/1811.12359.
     """
 
-    def method(name, strengths, *others):
-        return zip_together(fixed("model.name", name), strengths, *others)
+    def method(name, *settings):
+        return zip_together(fixed("model.name", name), *settings)
 
     def dip_vae(dip_type, lambda_d_factor):
         return method(
             f"dip_vae_{dip_type}",
             fixed("model.model", "@dip_vae()"),
-            sweep("dip_vae.lambda_od", [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]),
+            sweep("dip_vae.lambda_od", _LAMBDAS),
             fixed("dip_vae.lambda_d_factor", lambda_d_factor),
             fixed("dip_vae.dip_type", dip_type),
         )
 
     return chain(
-        method(
-            "beta_vae",
-            sweep("vae.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]),
-            fixed("model.model", "@vae()"),
-        ),
+        method("beta_vae", sweep("vae.beta", _BETAS), fixed("model.model", "@vae()")),
         method(
             "factor_vae",
-            sweep("factor_vae.gamma", [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]),
+            sweep("factor_vae.gamma", _GAMMAS),
             fixed("model.model", "@factor_vae()"),
-            fixed("discriminator.discriminator_fn", "@fc_discriminator"),
+            _DISCRIMINATOR,
         ),
         dip_vae("i", 10.0),
         dip_vae("ii", 1.0),
         method(
             "beta_tc_vae",
             fixed("model.model", "@beta_tc_vae()"),
-            sweep("beta_tc_vae.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]),
+            sweep("beta_tc_vae.beta", _TC_BETAS),
         ),
         method(
             "annealed_vae",
@@ -127,37 +127,14 @@ def unsupervised_models():
     )
 
 
-def _unsupervised_sweep(datasets, num_seeds):
+def unsupervised_sweep(datasets, num_seeds):
+    """Datasets, the 36 `unsupervised_models` and seeds, the last fastest."""
     return product(
         sweep("dataset.name", datasets),
         ARCHITECTURE,
         unsupervised_models(),
         sweep("model.random_seed", range(num_seeds)),
     )
-
-
-def unsupervised_sweep():
-    """12,600 models: seven datasets, 36 models, 50 seeds, the last fastest."""
-    datasets = (
-        "dsprites_full",
-        "color_dsprites",
-        "noisy_dsprites",
-        "scream_dsprites",
-        "smallnorb",
-        "cars3d",
-        "shapes3d",
-    )
-    return _unsupervised_sweep(datasets, 50)
-
-
-def abstract_reasoning_sweep():
-    """360 models: two datasets, 36 models, five seeds, the last fastest.
-
-    The representations of van Steenkiste et al. (2019), "Are disentangled
-    representations helpful for abstract visual reasoning?",
-    https://arxiv.org/abs/1905.12506.
-    """
-    return _unsupervised_sweep(("shapes3d", "abstract_dsprites"), 5)
 
 
 def weakly_supervised_sweep():
@@ -171,14 +148,7 @@ def weakly_supervised_sweep():
     Traeuble et al. (2021), https://arxiv.org/abs/2006.07886, sweep for the Ada-GVAE.
     The datasets, the number of seeds and the order are this package's.
     """
-    num_factors = {
-        "dsprites_full": 5,
-        "cars3d": 3,
-        "smallnorb": 4,
-        "shapes3d": 6,
-        "mpi3d_real": 7,
-    }
-    betas = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
+    num_factors = dict(dsprites_full=5, cars3d=3, smallnorb=4, shapes3d=6, mpi3d_real=7)
 
     def pairs(name, number):
         return product(
@@ -188,12 +158,12 @@ def weakly_supervised_sweep():
     def method(name, base):
         return zip_together(
             fixed("model.name", name),
-            sweep(f"{base}.beta", betas),
+            sweep(f"{base}.beta", _BETAS),
             fixed("model.model", f"@{name}()"),
         )
 
     return product(
-        chain(*itertools.starmap(pairs, num_factors.items())),
+        chain(*(pairs(*item) for item in num_factors.items())),
         ARCHITECTURE,
         chain(
             method("group_vae_labels", "group_vae"),
@@ -230,29 +200,19 @@ def few_labels_sweep():
         sweep("model.num_labelled_samples", [100, 1000]),
         sweep(
             "labeller.labeller_fn",
-            [
-                "@perfect_labeller",
-                "@bin_labeller",
-                "@noisy_labeller",
-                "@partial_labeller",
-            ],
+            [f"@{kind}_labeller" for kind in ("perfect", "bin", "noisy", "partial")],
         ),
         chain(
-            method("s2_vae", "beta", [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]),
-            method(
-                "s2_factor_vae",
-                "gamma",
-                [10.0, 20.0, 30.0, 40.0, 50.0, 100.0],
-                fixed("discriminator.discriminator_fn", "@fc_discriminator"),
-            ),
+            method("s2_vae", "beta", _BETAS),
+            method("s2_factor_vae", "gamma", _GAMMAS, _DISCRIMINATOR),
             method(
                 "s2_dip_vae",
                 "lambda_od",
-                [1.0, 2.0, 5.0, 10.0, 20.0, 50.0],
+                _LAMBDAS,
                 fixed("s2_dip_vae.lambda_d_factor", 10.0),
                 fixed("s2_dip_vae.dip_type", "i"),
             ),
-            method("s2_beta_tc_vae", "beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]),
+            method("s2_beta_tc_vae", "beta", _TC_BETAS),
         ),
         zip_together(*(sweep(f"model.{seed}", range(5)) for seed in seeds)),
     )
@@ -261,16 +221,35 @@ def few_labels_sweep():
 _FAIRNESS_METRICS = sorted(
     (*METRICS, "more_metrics/fairness.gin"), key=os.path.basename
 )
+# 12,600 models, the 50 seeds of a model one after the other.
+_unsupervised = functools.partial(
+    unsupervised_sweep,
+    (
+        "dsprites_full",
+        "color_dsprites",
+        "noisy_dsprites",
+        "scream_dsprites",
+        "smallnorb",
+        "cars3d",
+        "shapes3d",
+    ),
+    50,
+)
+# 360 models. Van Steenkiste et al. (2019), "Are disentangled representations helpful
+# for abstract visual reasoning?", https://arxiv.org/abs/1905.12506.
+_abstract_reasoning = functools.partial(
+    unsupervised_sweep, ("shapes3d", "abstract_dsprites"), 5
+)
 
 STUDIES = {
     study.name: study
     for study in (
-        PublishedStudy("unsupervised_study_v1", unsupervised_sweep),
-        PublishedStudy("abstract_reasoning_study_v1", abstract_reasoning_sweep),
+        PublishedStudy("unsupervised_study_v1", _unsupervised),
+        PublishedStudy("abstract_reasoning_study_v1", _abstract_reasoning),
         # Locatello et al. (2019), "On the fairness of disentangled representations".
         PublishedStudy(
             "fairness_study_v1",
-            unsupervised_sweep,
+            _unsupervised,
             evaluation_files=tuple(map(shipped, _FAIRNESS_METRICS)),
         ),
         PublishedStudy("weakly_supervised_study", weakly_supervised_sweep),

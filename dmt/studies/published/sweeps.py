@@ -10,12 +10,7 @@ import itertools
 
 
 def sweep(name, values):
-    """One setting for each value of a binding.
-
-    Args:
-        name: the binding, for example "vae.beta".
-        values: the values.
-    """
+    """One setting for each of the values of a binding."""
     return [{name: value} for value in values]
 
 
@@ -51,11 +46,7 @@ def product(*sweeps):
 
 
 def to_bindings(setting):
-    """Lines of gin of a setting. Strings are quoted unless they are references ("@").
-
-    Args:
-        setting: dictionary {gin binding: value}.
-    """
+    """Lines of gin of a setting; texts are quoted unless they are references ("@")."""
     return [
         f"{name} = {value}"
         if isinstance(value, str) and value.startswith("@")

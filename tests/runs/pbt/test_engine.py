@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dmt.runs.pbt import engine
-from dmt.runs.pbt.members import Members
+from dmt.runs.pbt.rounds import Members
 from dmt.runs.pbt.settings import PBT, best_of
 from dmt.utils import configuration
 from tests.helpers import processes
