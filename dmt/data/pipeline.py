@@ -1,6 +1,6 @@
-"""Batches by step number: same seed and step, same batch.
+"""Batches by step number: batch t of a run is a function of its seed and t alone.
 
-Batch t of a run is a function of (seed, t) alone, so a run can start at any step.
+So a run can start at any step.
 """
 
 import collections
@@ -64,9 +64,7 @@ class _NumPy:
 class _Tensors:
     uint32 = staticmethod(lambda x: ops.convert_to_tensor(x, "uint32"))
     xor = staticmethod(ops.bitwise_xor)
-    shift = staticmethod(
-        lambda x, n: ops.right_shift(x, ops.convert_to_tensor(n, "uint32"))
-    )
+    shift = staticmethod(lambda x, n: ops.right_shift(x, _Tensors.uint32(n)))
     arange = staticmethod(lambda n: ops.cast(ops.arange(n), "uint32"))
     int32 = staticmethod(lambda x: ops.cast(x, "int32"))
 
@@ -95,9 +93,9 @@ class Examples:
 
 
 class IndexedExamples(Examples):
-    """A list of examples; batches are drawn from it with replacement.
+    """`size` examples, from which batches are drawn with replacement.
 
-    A subclass defines `size`, the number of examples, and `at`.
+    A subclass defines `size` and `at`.
     """
 
     size: int
@@ -190,20 +188,10 @@ class IndexedData:
 
 
 def examples_of(data) -> Examples:
-    """Examples of what a model is trained on.
-
-    Args:
-        data: `Examples`, returned as they are; or a `GroundTruthData`, whose images are
-            the examples.
-    """
+    """The images of a `GroundTruthData` as examples; `Examples` as they are."""
     if hasattr(data, "load_batch"):
         return data
     return _DrawnImages(data) if data.size is None else _Images(data)
-
-
-def can_be_resident(data) -> bool:
-    """Whether all examples can be looked up, and so be kept on the device."""
-    return hasattr(examples_of(data), "at")
 
 
 def all_examples(data) -> tuple:
@@ -214,9 +202,9 @@ def all_examples(data) -> tuple:
             with equally many examples.
 
     Returns:
-        (arrays, are_own): the arrays of all examples in the structure of a batch, and
-        in the same structure whether an array has a first axis for the data of the
-        list. It has none if all data of the list have the same values there.
+        The arrays of all examples in the structure of a batch; and in the same
+        structure whether an array has a first axis for the data of the list. It has
+        none if all data of the list have the same values there.
     """
     listed = data if isinstance(data, list) else [data]
     several: list[Any] = [examples_of(one) for one in listed]
@@ -237,10 +225,7 @@ def all_examples(data) -> tuple:
 
 
 def load_batch(data, seed: int, step: int, batch_size: int) -> tuple:
-    """Batch `step` of examples or of the images of a `GroundTruthData`.
-
-    See `Examples.load_batch`.
-    """
+    """`Examples.load_batch` of `examples_of` the data."""
     return examples_of(data).load_batch(seed, step, batch_size)
 
 
@@ -263,10 +248,8 @@ def host_batches(data, seed, batch_size: int, start: int, stop: int):
     def load(step):
         if not isinstance(data, list):
             return load_batch(data, seed, int(step), batch_size)
-        batches = [
-            load_batch(one, own_seed, int(step), batch_size)
-            for one, own_seed in zip(data, seed, strict=True)
-        ]
+        pairs = zip(data, seed, strict=True)
+        batches = [load_batch(*pair, int(step), batch_size) for pair in pairs]
         return keras.tree.map_structure(lambda *arrays: np.stack(arrays), *batches)
 
     if keras.backend.backend() != "tensorflow":
@@ -278,13 +261,12 @@ def host_batches(data, seed, batch_size: int, start: int, stop: int):
     first = load(start)
 
     def load_tensors(step):
+        leaves = _leaves(first)
+        types = [array.dtype for array in leaves]
         tensors = tf.numpy_function(
-            lambda step: _leaves(load(step)),
-            [step],
-            [array.dtype for array in _leaves(first)],
-            stateful=False,
+            lambda step: _leaves(load(step)), [step], types, stateful=False
         )
-        for tensor, array in zip(tensors, _leaves(first), strict=True):
+        for tensor, array in zip(tensors, leaves, strict=True):
             tensor.set_shape(array.shape)
         return keras.tree.pack_sequence_as(first, tensors)
 

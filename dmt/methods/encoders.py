@@ -1,6 +1,5 @@
 """Trained models that have an encoder."""
 
-import os
 from typing import Any
 
 from dmt.methods import gaussian_encoder_model
@@ -17,7 +16,4 @@ class TrainableEncoder(TrainableModel, gaussian_encoder_model.GaussianEncoderMod
     def export(self, model_dir: str, training_data: Any) -> None:
         """Writes `model.keras` and `tfhub/`; see `TrainableModel.export`."""
         del training_data
-        gaussian_encoder_model.save_model(self, model_dir)
-        gaussian_encoder_model.export_saved_model(
-            self, os.path.join(model_dir, "tfhub")
-        )
+        gaussian_encoder_model.export(self, model_dir)

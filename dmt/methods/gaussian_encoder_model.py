@@ -1,13 +1,13 @@
 """What a trained model is to others: an encoder, and networks that read codes."""
 
+import os
+
 import keras
 from keras import ops
 
 from dmt.methods import model_file
 from dmt.methods.shared.layers import Sampling, as_images
 from dmt.utils import files
-
-_NETWORKS = ("encoder", "decoder", "heads")
 
 
 @keras.saving.register_keras_serializable("dmt")
@@ -61,31 +61,26 @@ class GaussianEncoderModel(keras.Model):
 
     def get_config(self):
         """The serialised networks."""
-        networks = {name: getattr(self, name) for name in _NETWORKS}
-        return {
-            "name": self.name,
-            **{
-                name: keras.saving.serialize_keras_object(network)
-                for name, network in networks.items()
-                if network is not None
-            },
-        }
+        names = ("name", "encoder", "decoder", "heads")
+        config = {name: getattr(self, name) for name in names}
+        return keras.saving.serialize_keras_object(config)
 
     @classmethod
     def from_config(cls, config):
         """The model with freshly initialised networks."""
-        networks = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in _NETWORKS
-            if name in config
-        }
-        return cls(**networks, name=config["name"])
+        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 def save_model(model, model_dir: str) -> None:
     """Writes the networks of `model` as `<model_dir>/model.keras`."""
     networks = GaussianEncoderModel(model.encoder, model.decoder, model.heads)
     model_file.save(networks, model_dir)
+
+
+def export(model, model_dir: str) -> None:
+    """Writes `<model_dir>/model.keras` and `<model_dir>/tfhub/`."""
+    save_model(model, model_dir)
+    export_saved_model(model, os.path.join(model_dir, "tfhub"))
 
 
 def load_model(model_dir: str) -> GaussianEncoderModel:

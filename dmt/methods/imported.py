@@ -1,8 +1,7 @@
 """Imports models that disentanglement_lib trained.
 
-Its model directory holds `tfhub/`, a module of TensorFlow Hub's first format, and
-`results/`. The networks have the same layers and names here, so the weights are copied
-by name and the module's own graph is not needed.
+Their `tfhub/` is a module of TensorFlow Hub's first format. The networks have the same
+layers and names here, so the weights are copied by name.
 """
 
 import contextlib
@@ -66,10 +65,7 @@ def import_model(source_dir, output_dir, overwrite=False):
     _assign(model, reader, prefix)
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)
-        gaussian_encoder_model.save_model(model, directory)
-        gaussian_encoder_model.export_saved_model(
-            model, os.path.join(directory, "tfhub")
-        )
+        gaussian_encoder_model.export(model, directory)
         for name in _RESULTS:
             path = os.path.join(directory, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -134,9 +130,8 @@ def _networks(gin_path, observation_shape):
     except Exception as error:  # Of whatever functions the file names.
         # Gin appends the call chain on lines of their own.
         text = " ".join(str(error).split("\n  In ")[0].split())
-        raise ValueError(
-            f"The networks of {gin_path} cannot be built: {text}"
-        ) from error
+        message = f"The networks of {gin_path} cannot be built: {text}"
+        raise ValueError(message) from error
     return gaussian_encoder_model.GaussianEncoderModel(encoder, decoder)
 
 

@@ -11,6 +11,7 @@ from dmt.methods.shared.training import TrainableModel
 from dmt.utils import checks
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16")  # float16 would need its loss scaled.
+LABELLED_SEEDS = ("unsupervised_data_seed", "supervised_data_seed", "model_seed")
 
 
 @gin.configurable("model")
@@ -125,18 +126,9 @@ class TrainingSettings:
 
     def _check_supervision(self):
         """Checks that all settings agree on whether training is semi-supervised."""
-        settings = {
-            name: getattr(self, name)
-            for name in (
-                "unsupervised_data_seed",
-                "supervised_data_seed",
-                "model_seed",
-                "num_labelled_samples",
-                "train_percentage",
-            )
-        }
-        missing = [f"model.{name}" for name, v in settings.items() if v is None]
-        if len(missing) < len(settings) or getattr(self.model, "takes_labels", False):
+        names = (*LABELLED_SEEDS, "num_labelled_samples", "train_percentage")
+        missing = [f"model.{name}" for name in names if getattr(self, name) is None]
+        if len(missing) < len(names) or getattr(self.model, "takes_labels", False):
             self._check_semi_supervised(missing)
         elif self.random_seed is None:
             raise ValueError(
@@ -169,7 +161,7 @@ class TrainingSettings:
                 "Required gin bindings are missing, all for semi-supervised training: "
                 f"{', '.join(missing)}."
             )
-        for name in ("unsupervised_data_seed", "supervised_data_seed", "model_seed"):
+        for name in LABELLED_SEEDS:
             checks.seed(f"model.{name}", getattr(self, name))
         checks.integer("model.num_labelled_samples", self.num_labelled_samples, 1)
         checks.number("model.train_percentage", self.train_percentage, 0)

@@ -1,8 +1,7 @@
 """Trains a model: the one training function of the package.
 
-Read it top to bottom: settings, data, model, resume, `fit`, export, evaluation,
-results. It knows no kind of model. What a model is trained on, what it exports and what
-it reports are hooks of `TrainableModel`, and `model.model` binds the model.
+It knows no kind of model: what a model is trained on, what it exports and what it
+reports are hooks of `TrainableModel`. `model.model` binds the model.
 """
 
 import contextlib
@@ -49,16 +48,6 @@ class Training:
     state: RunState
     operative_config: str
 
-    @property
-    def training_steps(self) -> int:
-        """Number of steps to train for."""
-        return self.settings.training_steps
-
-    @property
-    def batch_size(self) -> int:
-        """Number of examples per update."""
-        return self.settings.batch_size
-
 
 def train(
     model_dir: str, overwrite: bool = False, resume: bool = False, **settings: Any
@@ -81,16 +70,10 @@ def train(
         ValueError: if `model_dir` exists and neither `overwrite` nor `resume` is given,
             if its run had another configuration, or if a setting is out of range.
     """
-    training = prepare(model_dir, overwrite, resume, **settings)
-    if training is not None:
-        fit(
-            training,
-            training.model,
-            training.state,
-            training.training_data,
-            training.data_seed,
-        )
-        finish(training)
+    run = prepare(model_dir, overwrite, resume, **settings)
+    if run is not None:
+        fit(run, run.model, run.state, run.training_data, run.data_seed)
+        finish(run)
 
 
 train_with_gin = configuration.with_gin(train)
@@ -101,17 +84,7 @@ def prepare(
 ) -> Training | None:
     """Makes a model ready for `fit` and `finish`, which do not read gin any more.
 
-    Args:
-        model_dir: see `train`.
-        overwrite: see `train`.
-        resume: see `train`.
-        **settings: see `train`.
-
-    Returns:
-        None if the run is complete.
-
-    Raises:
-        ValueError: see `train`.
+    Arguments and errors are those of `train`. Returns None if the run is complete.
     """
     if configuration.is_done(model_dir, "train", overwrite, resume):
         return None
@@ -128,7 +101,7 @@ def prepare(
     )
     model.optimizer.build(model.trainable_variables)
     training_data, evaluation_data = model.examples(data)
-    if chosen.resident and not pipeline.can_be_resident(training_data):
+    if chosen.resident and not hasattr(pipeline.examples_of(training_data), "at"):
         raise ValueError(
             "model.resident = True needs examples that can be indexed; these are drawn "
             "at random. Bind model.resident = False."
@@ -176,9 +149,8 @@ def fit(
         if settings.resident:
             batches = pipeline.step_numbers(start, stop)
         else:
-            batches = pipeline.host_batches(
-                training_data, data_seed, settings.batch_size, start, stop
-            )
+            size = settings.batch_size
+            batches = pipeline.host_batches(training_data, data_seed, size, start, stop)
         divides = updates_per_epoch % settings.steps_per_execution == 0
         at_once = settings.steps_per_execution if divides else 1
         if model.steps_per_execution != at_once:
@@ -218,18 +190,10 @@ def finish(training: Training) -> None:
     """Exports a trained model, evaluates it and, last, writes the results."""
     settings, model = training.settings, training.model
     model.export(training.model_dir, training.training_data)
-    evaluation = model.evaluate(
-        pipeline.host_batches(
-            training.evaluation_data,
-            training.evaluation_seed,
-            settings.batch_size,
-            0,
-            settings.eval_steps,
-        ),
-        steps=settings.eval_steps,
-        return_dict=True,
-        verbose=0,
-    )
+    data, seed = training.evaluation_data, training.evaluation_seed
+    steps = settings.eval_steps
+    batches = pipeline.host_batches(data, seed, settings.batch_size, 0, steps)
+    evaluation = model.evaluate(batches, steps=steps, return_dict=True, verbose=0)
     results.update_result_directory(
         os.path.join(training.model_dir, "results"),
         "train",

@@ -56,13 +56,10 @@ class BatchedDense(keras.layers.Layer):
         """
         if len(inputs.shape) == 2:
             # One product for all heads is faster than a broadcast of the inputs.
-            kernel = ops.reshape(
-                ops.transpose(self.kernel, (1, 0, 2)),
-                (inputs.shape[-1], self.num_heads * self.units),
-            )
-            outputs = ops.reshape(
-                ops.matmul(inputs, kernel), (-1, self.num_heads, self.units)
-            )
+            kernel = ops.transpose(self.kernel, (1, 0, 2))
+            kernel = ops.reshape(kernel, (-1, self.num_heads * self.units))
+            outputs = ops.matmul(inputs, kernel)
+            outputs = ops.reshape(outputs, (-1, self.num_heads, self.units))
             outputs = ops.transpose(outputs, (1, 0, 2))
         else:
             outputs = ops.matmul(inputs, self.kernel)

@@ -29,7 +29,21 @@ _BLOCK = 4096
 
 @gin.register("multi_task")
 class MultiTask(TrainableEncoder):
-    """One encoder, heads on its codes; the loss is the sum over tasks."""
+    """One encoder, heads on its codes; the loss is the sum over tasks.
+
+    Args:
+        tasks: the tasks, for example `random_tasks()`.
+        heads: "multi", a head for each task, or "one", one head with an output for
+            each.
+        only_task: number of the only task to learn, from 0 on; None for all. A
+            regression is tested on all the others too.
+        test_share: share of the images that is kept for testing.
+        split_seed: integer, chooses these images.
+        max_test_images: number of test images in the results; None for all.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
 
     result_keys = ("task_loss",)
     choices = ("only_task",)
@@ -43,21 +57,6 @@ class MultiTask(TrainableEncoder):
         split_seed=0,
         max_test_images=None,
     ):
-        """Creates the model.
-
-        Args:
-            tasks: the tasks, for example `random_tasks()`.
-            heads: "multi", a head for each task, or "one", one head with an output for
-                each.
-            only_task: number of the only task to learn, from 0 on; None for all. A
-                regression is tested on all the others too.
-            test_share: share of the images that is kept for testing.
-            split_seed: integer, chooses these images.
-            max_test_images: number of test images in the results; None for all.
-
-        Raises:
-            ValueError: if an argument is out of range.
-        """
         if not isinstance(tasks, task_data.Tasks):
             raise ValueError(
                 "multi_task.tasks must be tasks, written with parentheses as in "
@@ -91,11 +90,8 @@ class MultiTask(TrainableEncoder):
         self.num_classes = [classes[task] for task in self.learned]
         encoder = architectures.make_gaussian_encoder(tuple(data.observation_shape))
         means = encoder.outputs[0]
-        self.encoder = keras.Model(
-            encoder.inputs[0],
-            [means, ops.full_like(means, LOG_VARIANCE)],
-            name="encoder",
-        )
+        codes = [means, ops.full_like(means, LOG_VARIANCE)]
+        self.encoder = keras.Model(encoder.inputs[0], codes, name="encoder")
         num_outputs = max([1, *self.num_classes])
         num_tasks = len(self.learned)
         if self.kind_of_heads == "multi":
@@ -118,12 +114,7 @@ class MultiTask(TrainableEncoder):
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """Sum of the mean losses of the tasks; see `TrainableModel.batch_loss`.
 
-        Args:
-            x: images (batch, height, width, channels).
-            y: targets (batch, num_tasks).
-            y_pred: what `call` returned for the images.
-            sample_weight: not used.
-            training: not used.
+        `x` are images (batch, height, width, channels), `y` targets (batch, num_tasks).
         """
         del sample_weight, training
         loss = ops.sum(task_losses(y, y_pred, self.num_classes))
@@ -147,24 +138,17 @@ class MultiTask(TrainableEncoder):
         rows = task_data.train_and_test_rows(data.size, *self.split)[1]
         rows = np.sort(rows[: self.max_test_images])
         predict = compiled(lambda images: self(as_images(images)))
-        predictions = np.concatenate(
-            [
-                predict(data.images_at(rows[start : start + _BLOCK]))
-                for start in range(0, len(rows), _BLOCK)
-            ]
-        )
+        starts = range(0, len(rows), _BLOCK)
+        blocks = (rows[start : start + _BLOCK] for start in starts)
+        predictions = np.concatenate([predict(data.images_at(b)) for b in blocks])
         targets = np.asarray(targets[rows])
         own = ops.convert_to_numpy(
             task_losses(targets[:, self.learned], predictions, self.num_classes)
         )
-        accuracies = [
-            float((predictions[:, i, :n].argmax(1) == targets[:, task]).mean())
-            if n
-            else None
-            for i, (task, n) in enumerate(
-                zip(self.learned, self.num_classes, strict=True)
-            )
-        ]
+        accuracies = [None] * len(self.learned)
+        for i in np.flatnonzero(self.num_classes):
+            guesses = predictions[:, i, : self.num_classes[i]].argmax(1)
+            accuracies[i] = float((guesses == targets[:, self.learned[i]]).mean())
         regressions = np.flatnonzero(classes == 0)
         outputs = predictions[:, np.isin(self.learned, regressions), 0]
         # One head at a time: all errors of fifty tasks take gigabytes.
@@ -185,17 +169,16 @@ class MultiTask(TrainableEncoder):
 
 @gin.register("decoder_on_frozen_encoder")
 class DecoderOnFrozenEncoder(TrainableEncoder):
-    """A decoder that learns to reconstruct images from codes of a frozen encoder."""
+    """A decoder that learns to reconstruct images from codes of a frozen encoder.
+
+    Args:
+        encoder_dir: directory of the trained model whose encoder is used.
+    """
 
     result_keys = ("reconstruction_loss",)
     choices = ("encoder_dir",)
 
     def __init__(self, encoder_dir):
-        """Creates the model.
-
-        Args:
-            encoder_dir: directory of the trained model whose encoder is used.
-        """
         if not isinstance(encoder_dir, str):
             raise ValueError(
                 "decoder_on_frozen_encoder.encoder_dir must be the directory of a "

@@ -98,7 +98,7 @@ class Population(StepAddressedTraining, keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Sum of the losses of the members; also records them and their parts."""
+        """Sum of the losses of the members; records them and their parts."""
         del y_pred
         template = self._template
         stacked = {
@@ -107,20 +107,12 @@ class Population(StepAddressedTraining, keras.Model):
         }
         parts = {"x": x, "y": y, "sample_weight": sample_weight}
         batch = {name: part for name, part in parts.items() if part is not None}
-        if self.share_batches:
 
-            def of_member(member):
-                return template.loss(member, batch, training)
+        def of_member(member):
+            return template.loss(member["values"], member.get("batch", batch), training)
 
-            mapped = stacked
-        else:
-
-            def of_member(member):
-                values, batch = member
-                return template.loss(values, batch, training)
-
-            mapped = (stacked, batch)
-        losses, state, parts = self._map(of_member, mapped)
+        own = {} if self.share_batches else {"batch": batch}
+        losses, state, parts = self._map(of_member, {"values": stacked, **own})
         for variable, value in zip(self._stacked["state"], state, strict=True):
             variable.assign(value)
         self.means.update_state({"loss": losses, **parts})
@@ -152,18 +144,15 @@ class Population(StepAddressedTraining, keras.Model):
         The model is the one that the population was made of.
         """
         member = self._members[k]
-        pairs = [
-            pair
-            for kind in ("weights", "state")
-            for pair in zip(
-                self._template.of(member, kind), self._stacked[kind], strict=True
-            )
-        ]
+        pairs: list[tuple[Any, Any]] = []
+        for kind in ("weights", "state"):
+            own = self._template.of(member, kind)
+            pairs += zip(own, self._stacked[kind], strict=True)
         # A member that was not compiled has no optimiser.
-        own = getattr(member, "optimizer", None)
-        if own is not None:
-            pairs += zip(_slots(own), _slots(self.optimizer), strict=True)
-            parts = map(optimizers.parts_of, (own, self.optimizer))
+        if getattr(member, "optimizer", None) is not None:
+            both = member.optimizer, self.optimizer
+            pairs += zip(*map(_slots, both), strict=True)
+            parts = map(optimizers.parts_of, both)
             for optimizer, stacked in zip(*parts, strict=True):
                 if stacked.learning_rates is not None:
                     optimizer.learning_rate = stacked.learning_rates.value[k]
@@ -235,29 +224,18 @@ class _Template:
             training: whether this is an update.
         """
         model, parts = self.model, {}
-        variables = [
-            (variable, value)
-            for kind in ("weights", "state")
-            for variable, value in zip(self.of(model, kind), values[kind], strict=True)
-        ]
+        kinds = ("weights", "state")
+        variables = [v for kind in kinds for v in self.of(model, kind)]
+        tensors = [value for kind in kinds for value in values[kind]]
         numbers = dict(zip(self.hyperparameters, values["numbers"], strict=True))
         with (
             _instead(model, {**numbers, "record": _recorder(model, parts)}),
             self._naming_numbers(),
-            keras.StatelessScope(variables) as scope,
+            keras.StatelessScope(zip(variables, tensors, strict=True)) as scope,
         ):
             outputs = model(batch["x"], training=training)
-            loss = model.compute_loss(
-                batch["x"],
-                batch.get("y"),
-                outputs,
-                batch.get("sample_weight"),
-                training=training,
-            )
-            state = [
-                scope.get_current_value(variable)
-                for variable in self.of(model, "state")
-            ]
+            loss = model.compute_loss(**batch, y_pred=outputs, training=training)
+            state = [scope.get_current_value(v) for v in self.of(model, "state")]
         return loss, state, parts
 
     @contextlib.contextmanager
@@ -280,8 +258,8 @@ class _Template:
 def _recorder(model, parts):
     def record(batch_size, **values):
         del batch_size
-        kept = {k: v for k, v in values.items() if k in model.result_keys}
-        parts.update({k: ops.cast(v, "float32") for k, v in kept.items()})
+        for name in values.keys() & set(model.result_keys):
+            parts[name] = ops.cast(values[name], "float32")
 
     return record
 
@@ -289,20 +267,16 @@ def _recorder(model, parts):
 @contextlib.contextmanager
 def _instead(model, attributes):
     """Replaces attributes of a model meanwhile."""
-    before = {name: model.__dict__.get(name, _MISSING) for name in attributes}
+    own = vars(model)
+    before = {name: own[name] for name in attributes if name in own}
     # Without setattr, by which Keras would track the values.
-    model.__dict__.update(attributes)
+    own.update(attributes)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is _MISSING:
-                del model.__dict__[name]
-            else:
-                model.__dict__[name] = value
-
-
-_MISSING = object()
+        for name in attributes:
+            del own[name]
+        own.update(before)
 
 
 class _MemberMeans(keras.metrics.Metric):
@@ -318,7 +292,6 @@ class _MemberMeans(keras.metrics.Metric):
         self.count = self.add_variable((), "zeros", name="count")
 
     def update_state(self, values):
-        """Adds a batch's values, {name: (K,)}."""
         for name, value in values.items():
             self.sums[name].assign_add(ops.cast(value, "float32"))
         self.count.assign_add(1)
@@ -450,6 +423,12 @@ def _comparable(value):
     return None
 
 
+def unequal(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Sorted keys whose values differ, or that only one dictionary has."""
+    keys = first.keys() | second.keys()
+    return sorted(key for key in keys if first.get(key) != second.get(key))
+
+
 def _check_alike(members):
     first, *others = map(architecture, members)
     if any(other[:2] != first[:2] for other in others):
@@ -458,8 +437,7 @@ def _check_alike(members):
             f"Received: {[type(member).__name__ for member in members]}"
         )
     for _, _, fixed in others:
-        names = sorted(first[2].keys() | fixed.keys())
-        different = [name for name in names if first[2].get(name) != fixed.get(name)]
+        different = unequal(first[2], fixed)
         if different:
             raise ValueError(
                 "The members of a population may differ in "

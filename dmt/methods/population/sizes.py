@@ -65,33 +65,24 @@ def most_at_once(gin_files, gin_bindings):
         configuration.gin_configuration(gin_files, gin_bindings),
     ):
         training = train.prepare(os.path.join(folder, "model"))
-    size = training.model, training.batch_size
-    if on_cpu() and not is_small(*size):
+    size = training.model, training.settings.batch_size
+    if on_cpu() and not _is_small(*size):
         return 1
-    fitting = int(memory() // bytes_of_member(*size))
-    return max(1, min(fitting, MOST))
+    # Of the device's memory, or of the host's.
+    available = _SHARE_OF_MEMORY * (_device_memory() or machine.available_memory())
+    return max(1, min(int(available // _bytes_of_member(*size)), MOST))
 
 
-def is_small(model, batch_size):
-    """Whether a CPU spends most of a step on other things than the arithmetic.
-
-    Args:
-        model: an initialised `TrainableModel`.
-        batch_size: number of examples per update.
-    """
+def _is_small(model, batch_size):
+    """Whether a CPU spends most of a step on other things than the arithmetic."""
     if has_convolutions(model):
         return False
     weights = sum(math.prod(v.shape) for v in model.trainable_variables)
     return batch_size * weights <= SMALL
 
 
-def bytes_of_member(model, batch_size):
-    """Upper bound on the bytes that a member takes in training.
-
-    Args:
-        model: an initialised `TrainableModel`.
-        batch_size: number of examples per update.
-    """
+def _bytes_of_member(model, batch_size):
+    """Upper bound on the bytes that a member takes in training."""
     outputs = [
         getattr(layer, "output", ())
         for layer in model._flatten_layers(include_self=False)
@@ -106,11 +97,6 @@ def bytes_of_member(model, batch_size):
     return 4 * (_ACTIVATION_COPIES * activations + _WEIGHT_COPIES * weights)
 
 
-def memory():
-    """Bytes of device memory that are available to members."""
-    return _SHARE_OF_MEMORY * (_device_memory() or machine.available_memory())
-
-
 def _device_memory():
     """Bytes of an accelerator's memory; 0 if there is none."""
     if on_cpu():
@@ -120,15 +106,7 @@ def _device_memory():
 
         return jax.devices()[0].memory_stats()["bytes_limit"]
     device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    total = subprocess.run(
-        [
-            "nvidia-smi",
-            f"--id={device}",
-            "--query-gpu=memory.total",
-            "--format=csv,noheader,nounits",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    query = ["--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", f"--id={device}", *query]
+    total = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return 2**20 * int(total) // int(os.environ.get(machine.NUM_WORKERS, 1))

@@ -19,20 +19,15 @@ from dmt.methods.population.population import (
     PopulationSettings,
     architecture,
     make_optimizer,
+    unequal,
 )
 from dmt.methods.run_state import InfiniteLoss
+from dmt.methods.settings import LABELLED_SEEDS
 from dmt.methods.shared.training import TrainableModel, constructor_arguments
 from dmt.utils import configuration, results
 
 # Settings of training that do not change the compiled program.
-_MAY_DIFFER = (
-    "random_seed",
-    "model_seed",
-    "unsupervised_data_seed",
-    "supervised_data_seed",
-    "name",
-    "model_num",
-)
+_MAY_DIFFER = ("random_seed", *LABELLED_SEEDS, "name", "model_num")
 
 
 def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> None:
@@ -51,13 +46,9 @@ def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> No
             configuration.
         MembersFailed: if the loss of members became infinite; all others are complete.
     """
-    bindings = [_shared_bindings(*run[1:]) for run in runs]
-    for other in bindings[1:]:
-        different = sorted(
-            name
-            for name in bindings[0].keys() | other.keys()
-            if bindings[0].get(name) != other.get(name)
-        )
+    first, *others = (_shared_bindings(*run[1:]) for run in runs)
+    for other in others:
+        different = unequal(first, other)
         if different:
             raise ValueError(
                 "The runs of a population may differ in seeds, names, learning rates "
@@ -117,8 +108,7 @@ def train_prepared(
     Does not read gin.
 
     Args:
-        trainings: what `train.prepare` returned for runs of one
-            `shared_configuration`.
+        trainings: results of `train.prepare` for runs of one `shared_configuration`.
         settings: of the population.
         seeds: of the batches of each run; its own if None.
 
@@ -185,15 +175,13 @@ class _States(keras.callbacks.Callback):
         self.failures = {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        """See `RunState`."""
         for state in self._states:
             state.on_epoch_begin(epoch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        """See `RunState`; members' logs are those that they would have alone."""
-        del epoch
         for k, state in enumerate(self._states):
             self._population.member(k)
+            # What the member would log alone.
             own = {
                 name.removesuffix(".members"): float(values[k])
                 for name, values in logs.items()
@@ -212,7 +200,6 @@ class _States(keras.callbacks.Callback):
             raise _EndOfEpoch
 
     def on_train_end(self, logs=None):
-        """See `RunState`."""
         for k, state in enumerate(self._states):
             self._population.member(k)
             state.on_train_end(logs)
@@ -231,9 +218,8 @@ def _shared_bindings(gin_files, gin_bindings):
 
 def _may_differ(binding, value, share_batches):
     selector, _, parameter = binding.rpartition(".")
-    if selector == "model" and parameter in _MAY_DIFFER:
-        return True
-    if parameter == "learning_rate":
+    is_setting = selector == "model" and parameter in _MAY_DIFFER
+    if is_setting or parameter == "learning_rate":
         return True
     try:
         kind = inspect.unwrap(gin.get_configurable(selector.rpartition("/")[2]))

@@ -20,11 +20,9 @@ class SemiSupervisedData(pipeline.Examples):
         self._labels = labels
 
     def load_batch(self, seed, step, batch_size):
-        """See `Examples.load_batch`.
+        """Images (2 * batch_size, height, width, channels), the labelled ones last.
 
-        Returns:
-            Images (2 * batch_size, height, width, channels), the labelled ones last,
-            and their labels (batch_size, num_labels).
+        And their labels (batch_size, num_labels); see `Examples.load_batch`.
         """
         (unlabelled,) = pipeline.load_batch(self.dataset, seed, step, batch_size)
         rows = (step * batch_size + np.arange(batch_size)) % len(self._labels)
@@ -53,8 +51,5 @@ def semi_supervised_data(dataset, seed, num_labelled_samples, train_percentage):
         seed, source, num_labelled_samples
     )
     parts = labellers.train_test_split(observations, labels, train_percentage)
-    return (
-        SemiSupervisedData(dataset, *parts[:2]),
-        SemiSupervisedData(dataset, *parts[2:]),
-        factor_sizes,
-    )
+    both = [SemiSupervisedData(dataset, *part) for part in (parts[:2], parts[2:])]
+    return *both, factor_sizes

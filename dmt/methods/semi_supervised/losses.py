@@ -19,9 +19,9 @@ from dmt.utils import checks, resolution
 
 
 class SupervisedLoss(keras.layers.Layer):
-    """A loss of codes and labels, which may have variables.
+    """Base class of losses of codes and labels, which may have variables.
 
-    Subclasses define `terms` and are registered by `@gin.register`.
+    A subclass defines `terms` and is registered by `@gin.register`.
 
     Args:
         factor_sizes: number of values of each label.
@@ -49,9 +49,8 @@ class SupervisedLoss(keras.layers.Layer):
     def terms(self, codes, labels):
         """The terms whose sum or mean is the loss of the batch; see `call`.
 
-        Returns:
-            Losses (number of examples,), or of pairs of examples (number of pairs,); or
-            a scalar if the loss is not a sum over examples.
+        They are losses of examples (batch,) or of pairs of examples (number of pairs,),
+        or a scalar if the loss is not a sum over examples.
         """
         raise NotImplementedError(f"{type(self).__name__} must define terms.")
 
@@ -114,18 +113,17 @@ class CrossEntropy(SupervisedLoss):
 
 @gin.register("l2")
 class L2(SupervisedLoss):
-    """Squared distance of codes and labels, summed over labels."""
+    """Squared distance of codes and labels, summed over labels.
+
+    Args:
+        factor_sizes: number of values of each label.
+        learn_scale: whether codes are multiplied by a learned number, 1 at first, and
+            compared with the labels. Otherwise sigmoid(code) is compared with the
+            normalised labels; as in disentanglement_lib, the codes of every image are
+            then compared with the labels of every image.
+    """
 
     def __init__(self, factor_sizes, learn_scale=True):
-        """Creates the loss.
-
-        Args:
-            factor_sizes: number of values of each label.
-            learn_scale: whether codes are multiplied by a learned number, 1 at first,
-                and compared with the labels. Otherwise sigmoid(code) is compared with
-                the normalised labels. As in disentanglement_lib, the codes of every
-                image are then compared with the labels of every image.
-        """
         super().__init__(factor_sizes)
         self.learn_scale = learn_scale
         if learn_scale:
@@ -136,7 +134,7 @@ class L2(SupervisedLoss):
         codes = self.matched(codes)
         if self.learn_scale:
             return ops.sum(ops.square(codes * self.b - labels), axis=1)
-        pairs = ops.expand_dims(ops.sigmoid(codes), 1) - self.normalized(labels)
+        pairs = ops.sigmoid(codes)[:, None] - self.normalized(labels)
         return ops.reshape(ops.sum(ops.square(pairs), axis=2), (-1,))
 
 
@@ -150,9 +148,7 @@ class Covariance(SupervisedLoss):
         """See `SupervisedLoss.terms`."""
         codes = codes - ops.mean(codes, axis=0)
         labels = labels - ops.mean(labels, axis=0)
-        covariances = ops.mean(
-            ops.expand_dims(codes, 2) * ops.expand_dims(labels, 1), axis=0
-        )
+        covariances = ops.mean(codes[:, :, None] * labels[:, None], axis=0)
         others = 1 - np.eye(*covariances.shape, dtype="float32")
         return ops.sum(ops.square(covariances * others))
 
@@ -163,21 +159,19 @@ class Embedding(SupervisedLoss):
 
     Each value of a label has a learned place; the closer the code of the label, the
     more probable the value. Mean over the batch, summed over labels.
+
+    Args:
+        factor_sizes: number of values of each label.
+        sigma: factor of the distances; a number, or "learn" for a learned number of
+            each label.
+        use_order: whether the places of the values of a label are in order, at equal
+            distances; otherwise each is learned by itself.
+
+    Raises:
+        ValueError: if sigma is neither.
     """
 
     def __init__(self, factor_sizes, sigma, use_order=False):
-        """Creates the loss.
-
-        Args:
-            factor_sizes: number of values of each label.
-            sigma: factor of the distances; a number, or "learn" for a learned number
-                of each label.
-            use_order: whether the places of the values of a label are in order, at
-                equal distances; otherwise each is learned by itself.
-
-        Raises:
-            ValueError: if sigma is neither.
-        """
         if sigma != "learn" and not checks.is_number(sigma):
             raise ValueError(
                 f'embed.sigma must be a number or "learn". Received: sigma={sigma!r}'
@@ -219,26 +213,19 @@ class Embedding(SupervisedLoss):
 def make_annealer(
     gamma, step, iteration_threshold=gin.REQUIRED, anneal_fn=gin.REQUIRED
 ):
-    """The weight of the supervised loss.
+    """The weight of the supervised loss after a number of steps.
 
     Args:
         gamma: its final value.
         step: number of steps made.
         iteration_threshold: number of steps, which the annealer interprets.
         anneal_fn: the annealer, for example `fixed`.
-
-    Returns:
-        The weight after `step` steps.
     """
     return anneal_fn(gamma, step, iteration_threshold)
 
 
 def annealer() -> Callable:
-    """`make_annealer` with the parameters that gin binds now.
-
-    Returns:
-        Function of gamma and step, which does not read gin.
-    """
+    """`make_annealer` as a function of gamma and step that does not read gin."""
     return resolution.resolved(make_annealer, 2, anneal_fn=3)
 
 

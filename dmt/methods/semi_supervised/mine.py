@@ -27,22 +27,17 @@ class EstimatorNetworks(keras.layers.Layer):
         # Glorot's limit of each single network.
         limit = math.sqrt(6 / (1 + HIDDEN_UNITS))
 
-        def parameters(name, shape, initializer):
-            return self.add_weight(
-                shape=(num_labels, num_latent, *shape),
-                initializer=initializer,
-                name=name,
-            )
-
+        pairs = (num_labels, num_latent)
+        hidden = (*pairs, HIDDEN_UNITS)
         for name, bias_shape in (
-            ("codes", (HIDDEN_UNITS,)),
-            ("labels", (HIDDEN_UNITS,)),
-            ("output", ()),
+            ("codes", hidden),
+            ("labels", hidden),
+            ("output", pairs),
         ):
             # An initialiser that is used twice gives the same numbers.
             kernels = keras.initializers.RandomUniform(-limit, limit)
-            parameters(f"{name}_kernel", (HIDDEN_UNITS,), kernels)
-            parameters(f"{name}_bias", bias_shape, "zeros")
+            self.add_weight(hidden, kernels, name=f"{name}_kernel")
+            self.add_weight(bias_shape, "zeros", name=f"{name}_bias")
         self.built = True
 
     def call(self, codes, labels, seed):
@@ -61,12 +56,11 @@ class EstimatorNetworks(keras.layers.Layer):
         labels = ops.repeat(labels, num_latent, axis=1)
         shape = (-1, num_labels, num_latent)
         pairs = [ops.reshape(x, shape) for x in (labels, shuffle_codes(labels, seed))]
-        frozen = [ops.stop_gradient(v) for v in self.trainable_variables]
+        variables, fixed_codes = self.trainable_variables, ops.stop_gradient(codes)
+        fixed_variables = [ops.stop_gradient(v) for v in variables]
         return (
-            mutual_information(frozen, codes, *pairs),
-            mutual_information(
-                self.trainable_variables, ops.stop_gradient(codes), *pairs
-            ),
+            mutual_information(fixed_variables, codes, *pairs),
+            mutual_information(variables, fixed_codes, *pairs),
         )
 
 
@@ -76,16 +70,13 @@ def make_optimizer():
 
 
 def mutual_information(variables, codes, labels, labels_shuffled):
-    """Lower bound of the mutual information of every label and code.
+    """Lower bounds (num_labels, num_latent) of the mutual information, in nats.
 
     Args:
         variables: of `EstimatorNetworks`, in its order.
         codes: (batch, num_latent).
         labels: (batch, num_labels, num_latent), the same for each code.
         labels_shuffled: the same shape, those of other images.
-
-    Returns:
-        (num_labels, num_latent) in nats.
     """
     codes_kernel, codes_bias, labels_kernel, labels_bias, kernel, bias = variables
     codes = ops.reshape(codes, (-1, 1, codes.shape[1], 1)) * codes_kernel + codes_bias

@@ -2,9 +2,8 @@
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
 https://arxiv.org/abs/1905.01258. Each is the unsupervised model of the same name plus
-a supervised loss of the mean codes of labelled images. A gin file binds the class,
-`model.model = @s2_vae` without parentheses, since the number of labels is known only
-when they are drawn.
+a supervised loss of the mean codes of labelled images. A gin file binds the class
+(`model.model = @s2_vae`, without parentheses): labels are drawn before it is made.
 
 Variables of a supervised loss (`l2.learn_scale`, `embed`) are trained in every model;
 in disentanglement_lib the ones of `s2_factor_vae` keep their first values.
@@ -61,7 +60,7 @@ class SemiSupervised:
         return self.labelled_examples
 
     def initialize(self, data, seed):
-        """Makes networks, losses and noise; see `BaseVAE.initialize`."""
+        """See `BaseVAE.initialize`."""
         super().initialize(data, seed)
         self.annealer = self.make_annealer()
 
@@ -79,14 +78,10 @@ class SemiSupervised:
         return losses.make_supervised_loss(self.num_latent, self.factor_sizes)
 
     def call(self, images):
-        """See `BaseVAE.call`.
+        """Outputs of `BaseVAE.call` for the images without labels, and another.
 
-        Args:
-            images: (2 * batch, height, width, channels), the labelled ones last.
-
-        Returns:
-            Outputs for the images without labels; and under "z_mean_labelled" the mean
-            codes of the others.
+        The last half of `images`, (2 * batch, height, width, channels), has labels.
+        Under "z_mean_labelled" are their mean codes (batch, num_latent).
         """
         batch_size = ops.shape(images)[0] // 2
         return {
@@ -97,12 +92,7 @@ class SemiSupervised:
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """See `BaseVAE.batch_loss`.
 
-        Args:
-            x: images (2 * batch, height, width, channels), the labelled ones last.
-            y: labels (batch, num_labels) of these.
-            y_pred: what `call` returned for the images.
-            sample_weight: not used.
-            training: whether this is an update.
+        `x` are the images that `call` takes, and `y` are labels (batch, num_labels).
         """
         unlabelled = x[: ops.shape(y)[0]]
         return super().batch_loss(unlabelled, y, y_pred, sample_weight, training)
@@ -111,11 +101,7 @@ class SemiSupervised:
         """See `BaseVAE.label_loss`."""
         supervised_loss = self.supervised_loss(y_pred["z_mean_labelled"], y)
         self.record(ops.shape(y)[0], supervised_loss=supervised_loss)
-        return self.label_weight() * supervised_loss
-
-    def label_weight(self):
-        """Weight of the supervised loss in the next update."""
-        return self.annealer(self.gamma_sup, self.step.value)
+        return self.annealer(self.gamma_sup, self.step.value) * supervised_loss
 
 
 @gin.register("s2_vae")
@@ -125,7 +111,6 @@ class S2BetaVAE(SemiSupervised, vae.BetaVAE):
     result_keys = (*vae.BetaVAE.result_keys, "supervised_loss")
 
     def __init__(self, factor_sizes, beta, gamma_sup):
-        """Creates the model; see `SemiSupervised` and `BetaVAE`."""
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
 
@@ -138,14 +123,8 @@ class S2DIPVAE(SemiSupervised, vae.DIPVAE):
     def __init__(
         self, factor_sizes, lambda_od, lambda_d_factor, gamma_sup, dip_type="i"
     ):
-        """Creates the model; see `SemiSupervised` and `DIPVAE`."""
-        super().__init__(
-            factor_sizes,
-            gamma_sup,
-            lambda_od=lambda_od,
-            lambda_d_factor=lambda_d_factor,
-            dip_type=dip_type,
-        )
+        lambdas = {"lambda_od": lambda_od, "lambda_d_factor": lambda_d_factor}
+        super().__init__(factor_sizes, gamma_sup, **lambdas, dip_type=dip_type)
 
 
 @gin.register("s2_beta_tc_vae")
@@ -155,7 +134,6 @@ class S2BetaTCVAE(SemiSupervised, vae.BetaTCVAE):
     result_keys = (*vae.BetaTCVAE.result_keys, "supervised_loss")
 
     def __init__(self, factor_sizes, beta, gamma_sup):
-        """Creates the model; see `SemiSupervised` and `BetaTCVAE`."""
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
 
@@ -166,10 +144,8 @@ class S2FactorVAE(SemiSupervised, vae.FactorVAE):
     result_keys = (*vae.FactorVAE.result_keys, "supervised_loss")
 
     def __init__(self, factor_sizes, gamma, gamma_sup, steps_per_update=1):
-        """Creates the model; see `SemiSupervised` and `FactorVAE`."""
-        super().__init__(
-            factor_sizes, gamma_sup, gamma=gamma, steps_per_update=steps_per_update
-        )
+        parameters = {"gamma": gamma, "steps_per_update": steps_per_update}
+        super().__init__(factor_sizes, gamma_sup, **parameters)
 
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """See `SemiSupervised.batch_loss`."""
@@ -195,7 +171,6 @@ class MineVAE(SemiSupervised, vae.BetaVAE):
     result_keys = ("reconstruction_loss", "supervised_loss", "kl_loss")
 
     def __init__(self, factor_sizes, beta, gamma_sup):
-        """Creates the model; see `SemiSupervised` and `BetaVAE`."""
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
     def initialize(self, data, seed):
@@ -224,7 +199,7 @@ class MineVAE(SemiSupervised, vae.BetaVAE):
         others = 1 - ops.eye(*information.shape)
         supervised_loss = ops.sum(ops.square(information) * others)
         self.record(ops.shape(y)[0], supervised_loss=supervised_loss)
-        loss = self.label_weight() * supervised_loss
+        loss = self.annealer(self.gamma_sup, self.step.value) * supervised_loss
         return loss - ops.sum(information_to_raise) if training else loss
 
 
@@ -239,7 +214,6 @@ class SupervisedVAE(SemiSupervised, vae.BaseVAE):
     result_keys = ("reconstruction_loss", "regularizer", "supervised_loss")
 
     def __init__(self, factor_sizes):
-        """Creates the model; see `SemiSupervised`."""
         super().__init__(factor_sizes, gamma_sup=1.0)
 
     def sample_from_latent_distribution(self, z_mean, z_logvar):

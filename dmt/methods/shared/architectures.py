@@ -84,25 +84,23 @@ def class_probabilities(logits):
     return ops.clip(ops.softmax(logits, axis=-1), 1e-6, 1 - 1e-6)
 
 
+def _gaussian(x, num_latent, names, initializer=lambda: "glorot_uniform"):
+    """Means and log-variances: outputs of linear layers of these names."""
+    return tuple(
+        layers.Dense(num_latent, kernel_initializer=initializer(), name=name)(x)
+        for name in names
+    )
+
+
 @gin.configurable("conv_encoder", allowlist=[])
 def conv_encoder(input_tensor, num_latent):
     """Convolutional encoder: four convolutions of stride 2, one dense layer."""
     x = input_tensor
-    for name, filters, size in (
-        ("e1", 32, 4),
-        ("e2", 32, 4),
-        ("e3", 64, 2),
-        ("e4", 64, 2),
-    ):
-        x = Conv2D(
-            filters, size, strides=2, padding="same", activation="relu", name=name
-        )(x)
+    for i, (filters, size) in enumerate(((32, 4), (32, 4), (64, 2), (64, 2)), start=1):
+        x = Conv2D(filters, size, 2, "same", activation="relu", name=f"e{i}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(256, activation="relu", name="e5")(x)
-    return (
-        layers.Dense(num_latent, name="means")(x),
-        layers.Dense(num_latent, name="log_var")(x),
-    )
+    return _gaussian(x, num_latent, ("means", "log_var"))
 
 
 @gin.configurable("fc_encoder", allowlist=[])
@@ -111,20 +109,14 @@ def fc_encoder(input_tensor, num_latent):
     x = layers.Flatten(name="flatten")(input_tensor)
     x = layers.Dense(1200, activation="relu", name="e1")(x)
     x = layers.Dense(1200, activation="relu", name="e2")(x)
-    return (
-        layers.Dense(num_latent, name="dense")(x),
-        layers.Dense(num_latent, name="dense_1")(x),
-    )
+    return _gaussian(x, num_latent, ("dense", "dense_1"))
 
 
 @gin.configurable("test_encoder", denylist=["input_tensor"])
 def test_encoder(input_tensor, num_latent):
     """Two linear heads on the flattened image: the smallest encoder."""
     x = layers.Flatten(name="flatten")(input_tensor)
-    return (
-        layers.Dense(num_latent, name="e1")(x),
-        layers.Dense(num_latent, name="e2")(x),
-    )
+    return _gaussian(x, num_latent, ("e1", "e2"))
 
 
 @gin.configurable("deconv_decoder", allowlist=[])
@@ -151,9 +143,7 @@ def deconv_decoder(latent_tensor, output_shape):
         ("conv2d_transpose_2", 32, "relu"),
         ("conv2d_transpose_3", channels, None),
     ):
-        x = Conv2DTranspose(
-            filters, 4, strides=2, padding="same", activation=activation, name=name
-        )(x)
+        x = Conv2DTranspose(filters, 4, 2, "same", activation=activation, name=name)(x)
     return x
 
 
@@ -199,20 +189,10 @@ def simple_conv64_encoder(
     x = input_tensor
     filters = (32, 32, 64, 128, 256, 256)[: _num_halvings(input_tensor.shape[1:])]
     for i, number in enumerate(filters, start=1):
-        x = Conv2D(
-            number,
-            4,
-            strides=2,
-            padding="same",
-            activation=activation,
-            kernel_initializer=initializer(),
-            name=f"e{i}",
-        )(x)
+        options = {"kernel_initializer": initializer(), "name": f"e{i}"}
+        x = Conv2D(number, 4, 2, "same", activation=activation, **options)(x)
     x = layers.Flatten(name="flatten")(x)
-    return tuple(
-        layers.Dense(num_latent, kernel_initializer=initializer(), name=name)(x)
-        for name in ("means", "log_var")
-    )
+    return _gaussian(x, num_latent, ("means", "log_var"), initializer)
 
 
 @gin.configurable(
@@ -225,22 +205,14 @@ def simple_conv64_decoder(
     initializer = make_initializer(kernel_initializer)
     num_upsamplings = _num_halvings(output_shape) - 1
     x = layers.Reshape((1, 1, latent_tensor.shape[-1]), name="pixel")(latent_tensor)
-    x = Conv2D(
-        256, 1, activation=activation, kernel_initializer=initializer(), name="d0"
-    )(x)
+    options = {"kernel_initializer": initializer(), "name": "d0"}
+    x = Conv2D(256, 1, activation=activation, **options)(x)
     for i, number in enumerate((256, 128, 128, 64, 64)[:num_upsamplings], start=1):
-        x = Conv2DTranspose(
-            number,
-            4,
-            strides=2,
-            padding="same" if i == 1 else "valid",
-            activation=activation,
-            kernel_initializer=initializer(),
-            name=f"d{i}",
-        )(x)
-    return Conv2DTranspose(
-        output_shape[-1], 3, kernel_initializer=initializer(), name="images"
-    )(x)
+        padding = "same" if i == 1 else "valid"
+        options = {"kernel_initializer": initializer(), "name": f"d{i}"}
+        x = Conv2DTranspose(number, 4, 2, padding, activation=activation, **options)(x)
+    options = {"kernel_initializer": initializer(), "name": "images"}
+    return Conv2DTranspose(output_shape[-1], 3, **options)(x)
 
 
 def _num_halvings(shape):
@@ -257,11 +229,8 @@ def _num_halvings(shape):
 def make_initializer(name):
     """Returns a function that makes initialisers; each has its own seed.
 
-    Args:
-        name: a name that Keras knows, or "fan_in_uniform".
-
-    Raises:
-        ValueError: if there is no such initialiser.
+    `name` is one that Keras knows, or "fan_in_uniform". The function raises a
+    ValueError if there is no such initialiser.
     """
     if name == "fan_in_uniform":
         return lambda: keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

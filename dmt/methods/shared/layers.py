@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import itertools
 
 import keras
 from keras import ops
@@ -106,18 +107,16 @@ class Conv2D(keras.layers.Conv2D):
     def call(self, inputs):
         """Convolves (batch, h, w, channels)."""
         _, height, width, channels = inputs.shape
-        even = height % 2 == width % 2 == 0
         kind = (self.kernel_size, self.strides)
+        halves = kind == ((2, 2), (2, 2)) or (
+            kind == ((4, 4), (2, 2)) and self.padding == "same"
+        )
         if not (
             _convolutions.get() == "products"
             and self.data_format == "channels_last"
             and self.groups == 1
             and self.dilation_rate == (1, 1)
-            and (
-                kind == ((1, 1), (1, 1))
-                or (kind == ((2, 2), (2, 2)) and even)
-                or (kind == ((4, 4), (2, 2)) and even and self.padding == "same")
-            )
+            and (kind == ((1, 1), (1, 1)) or (halves and height % 2 == width % 2 == 0))
         ):
             return super().call(inputs)
         size, stride = self.kernel_size[0], self.strides[0]
@@ -131,10 +130,8 @@ class Conv2D(keras.layers.Conv2D):
         num = size // stride
         x = _neighbourhoods(x, num, num)
         # Rows of the kernel are blocks of the image, then rows of a block.
-        kernel = ops.reshape(
-            self.kernel, (num, stride, num, stride, channels, self.filters)
-        )
-        kernel = ops.transpose(kernel, (0, 2, 1, 3, 4, 5))
+        split = (num, stride, num, stride, channels, self.filters)
+        kernel = ops.transpose(ops.reshape(self.kernel, split), (0, 2, 1, 3, 4, 5))
         kernel = ops.reshape(kernel, (size * size * channels, self.filters))
         y = ops.matmul(x, kernel)
         if self.use_bias:
@@ -148,8 +145,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     That is so for 4x4 kernels with stride 2, where each 2x2 neighbourhood of the input
     makes a 2x2 patch of the output, and for stride 1 without padding. `convolutions_as`
-    chooses it; XLA's CPU code for the gradient of the native kernel is ten times
-    slower, so there it is always chosen.
+    chooses the form; on JAX's CPU backend, where the gradient of the native kernel is
+    ten times slower, it is always the product.
     """
 
     def call(self, inputs):
@@ -157,8 +154,9 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         kind = (self.kernel_size, self.strides)
         doubles = kind == ((4, 4), (2, 2)) and self.output_padding is None
         full = self.strides == (1, 1) and self.padding == "valid"
+        on_jax_cpu = keras.backend.backend() == "jax" and on_cpu()
         if not (
-            (_convolutions.get() == "products" or _on_jax_cpu())
+            (_convolutions.get() == "products" or on_jax_cpu)
             and self.data_format == "channels_last"
             and self.dilation_rate == (1, 1)
             and (doubles or full)
@@ -196,23 +194,9 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 def _neighbourhoods(x, rows, columns):
     """Channels of the pixels of each window: (batch, h, w, rows * columns * channels).
 
-    Args:
-        x: (batch, h + rows - 1, w + columns - 1, channels).
-        rows: of the windows.
-        columns: of the windows.
+    `x` is (batch, h + rows - 1, w + columns - 1, channels).
     """
-    if rows == columns == 1:
-        return x
     height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
-    return ops.concatenate(
-        [
-            x[:, i : i + height, j : j + width]
-            for i in range(rows)
-            for j in range(columns)
-        ],
-        axis=-1,
-    )
-
-
-def _on_jax_cpu():
-    return keras.backend.backend() == "jax" and on_cpu()
+    corners = itertools.product(range(rows), range(columns))
+    windows = [x[:, i : i + height, j : j + width] for i, j in corners]
+    return ops.concatenate(windows, axis=-1)

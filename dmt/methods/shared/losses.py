@@ -43,10 +43,7 @@ def activate(images, activation):
 
 @gin.configurable("bernoulli_loss", allowlist=["subtract_true_image_entropy"])
 def bernoulli_loss(
-    true_images,
-    reconstructed_images,
-    activation,
-    subtract_true_image_entropy=False,
+    true_images, reconstructed_images, activation, subtract_true_image_entropy=False
 ):
     """Negative log-likelihood of pixels under independent Bernoulli variables.
 
@@ -73,9 +70,8 @@ def bernoulli_loss(
 @gin.configurable("l2_loss", allowlist=[])
 def l2_loss(true_images, reconstructed_images, activation):
     """Squared error of the activated images, (batch,), summed over pixels."""
-    return _pixel_sum(
-        ops.square(true_images - activate(reconstructed_images, activation))
-    )
+    errors = true_images - activate(reconstructed_images, activation)
+    return _pixel_sum(ops.square(errors))
 
 
 @gin.configurable(
@@ -84,25 +80,19 @@ def l2_loss(true_images, reconstructed_images, activation):
 def make_reconstruction_loss(
     true_images, reconstructed_images, loss_fn=gin.REQUIRED, activation="logits"
 ):
-    """Per-image reconstruction loss with the bound loss function.
+    """Reconstruction losses of images, (batch,), by the bound loss function.
 
     Args:
         true_images: (batch, height, width, channels) in [0, 1].
         reconstructed_images: same shape, pre-activation.
         loss_fn: `bernoulli_loss`, `l2_loss` or a function of the same arguments.
         activation: "logits", "tanh" or "linear", see `activate`.
-
-    Returns:
-        (batch,) losses.
     """
     return loss_fn(true_images, reconstructed_images, activation)
 
 
 def reconstruction_loss() -> Callable:
-    """`make_reconstruction_loss` with the loss and the activation that gin binds now.
-
-    Returns:
-        Function of true images and reconstructed images, which does not read gin.
+    """`make_reconstruction_loss` as a function of images that does not read gin.
 
     Raises:
         ValueError: if the loss is not a function, or the activation is unknown.

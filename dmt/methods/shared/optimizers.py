@@ -1,8 +1,7 @@
-"""Optimisers and learning rates under the names and defaults of TensorFlow 1.
+"""Keras optimisers and learning rates under TensorFlow 1's names and defaults.
 
-disentanglement_lib's gin files bind `AdamOptimizer.beta1` and friends, so these names
-are the interface; what they build is the Keras optimiser. Both use the same "epsilon
-hat" form of Adam.
+disentanglement_lib's gin files bind them, as in `AdamOptimizer.beta1`. Both libraries
+use the "epsilon hat" form of Adam.
 """
 
 import gin
@@ -20,13 +19,7 @@ def AdamOptimizer(  # noqa: N802
 ):
     """Adam (Kingma and Ba, 2015). `use_locking` has no meaning any more."""
     del use_locking
-    return keras.optimizers.Adam(
-        learning_rate=learning_rate,
-        beta_1=beta1,
-        beta_2=beta2,
-        epsilon=epsilon,
-        name=name,
-    )
+    return keras.optimizers.Adam(learning_rate, beta1, beta2, epsilon, name=name)
 
 
 @gin.configurable("GradientDescentOptimizer", module="tf.train")

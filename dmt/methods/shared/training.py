@@ -1,9 +1,4 @@
-"""What every trained model has in common: hooks, counters, seeds, numbered batches.
-
-Batch t of a run is a function of (seed, t) alone, so a run can start at any step. The
-batches come from the host (`dmt.data.pipeline.host_batches`) or are gathered on the
-device (`Resident`); both give the same batches for the same seed.
-"""
+"""What every trained model has in common: hooks, counters, seeds, numbered batches."""
 
 import functools
 import inspect
@@ -26,6 +21,8 @@ from dmt.utils import checks
 class Resident:
     """Examples that stay on the device; batches are drawn and gathered there.
 
+    The batches are those of `dmt.data.pipeline.host_batches`.
+
     Args:
         data: what `pipeline.all_examples` takes.
         seed: integer in [0, 2**32); or a list of them, one for each data of a list:
@@ -42,14 +39,11 @@ class Resident:
         self.batch_size = batch_size
 
     def batch(self, step, examples):
-        """Batch `step`.
+        """Batch `step`, in the structure of the examples.
 
         Args:
             step: integer scalar tensor.
             examples: `self.examples`, as an argument of a compiled function.
-
-        Returns:
-            The structure of `examples` with tensors of batches.
         """
         indices = pipeline.batch_indices(self.seed, step, self.batch_size, self.size)
 
@@ -130,19 +124,14 @@ class StepAddressedTraining:
 class TrainableModel(StepAddressedTraining, keras.Model):
     """A model that `dmt.methods.train` trains.
 
-    A subclass defines
+    A subclass defines `make_networks`, which makes everything that has weights; `call`,
+    from the inputs of a batch to outputs; and `batch_loss`, from these outputs to the
+    loss. It is registered by `@gin.register`, and overrides other hooks as it needs.
 
-      * `make_networks`, which makes everything that has weights,
-      * `call`, from the inputs of a batch to outputs,
-      * `batch_loss`, from these outputs to the loss,
-
-    is registered by `@gin.register`, and overrides the other hooks where it differs:
-    `open_data`, `examples`, `make_optimizer`, `export`, `results`, and
-    `of_labelled_data`. Training calls them in the order `open_data`, `initialize`
-    (which calls `make_networks`), `make_optimizer`, `examples`; after the last update
-    `export` and `results`. What `call` and `batch_loss` need from gin is looked up in
-    `initialize` or `make_networks`, see `dmt.utils.resolution`: they are compiled, and
-    gin is not read any more when they are called.
+    Training calls `open_data`, `initialize` (which calls `make_networks`),
+    `make_optimizer` and `examples`; after the last update `export` and `results`.
+    `call` and `batch_loss` are compiled and cannot read gin: what they need from it is
+    looked up in `initialize` or `make_networks`, see `dmt.utils.resolution`.
 
     Everything that changes in training is a Keras variable: the weights, the counter
     `step`, and the states of random generators.
@@ -181,9 +170,8 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         """Names of the numbers that the members of a population may differ in.
 
         These are the arguments of the constructor that are kept as numbers in
-        attributes of the same names, except `choices` and `structure`. In a population
-        whose members differ in them, `call` and `batch_loss` find tensors in these
-        attributes.
+        attributes of the same names, except `choices` and `structure`. Where members
+        differ in them, `call` and `batch_loss` find tensors in these attributes.
         """
         names = (*self.choices, *self.structure)
         return tuple(
@@ -250,7 +238,16 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """The loss of a batch; an update raises `step`.
+        """`batch_loss`; an update raises `step`. Keras calls it."""
+        loss = self.batch_loss(x, y, y_pred, sample_weight, training)
+        if training:
+            self.step.assign_add(self.steps_per_update)
+        return loss
+
+    def batch_loss(self, x, y, y_pred, sample_weight, training: bool) -> Any:
+        """The mean loss of a batch, a scalar.
+
+        It `record`s the parts of the loss under their `result_keys`.
 
         Args:
             x: inputs of the batch.
@@ -258,19 +255,6 @@ class TrainableModel(StepAddressedTraining, keras.Model):
             y_pred: what `call` returned for the inputs.
             sample_weight: its masks, the third part of a batch; None without any.
             training: whether this is an update.
-
-        Returns:
-            What `batch_loss` returns.
-        """
-        loss = self.batch_loss(x, y, y_pred, sample_weight, training)
-        if training:
-            self.step.assign_add(self.steps_per_update)
-        return loss
-
-    def batch_loss(self, x, y, y_pred, sample_weight, training: bool) -> Any:
-        """The mean loss of a batch, a scalar; see `compute_loss` for the arguments.
-
-        It `record`s the parts of the loss under their `result_keys`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define batch_loss.")
 
@@ -310,14 +294,10 @@ def constructor_arguments(model_class: type) -> list[str]:
     names: dict[str, None] = {}
     for base in inspect.getmro(model_class):
         if "__init__" in vars(base):
-            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-            named = [
-                p.name
-                for p in parameters
-                if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-            ]
-            names.update(dict.fromkeys(named[1:]))
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            _, *own = inspect.signature(vars(base)["__init__"]).parameters.values()
+            variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+            names.update({p.name: None for p in own if p.kind not in variable})
+            if all(p.kind is not p.VAR_KEYWORD for p in own):
                 break
     return list(names)
 

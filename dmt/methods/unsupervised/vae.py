@@ -1,9 +1,8 @@
 """Variational auto-encoders: one training step, seven regularisers.
 
 A new VAE is a subclass of `BaseVAE` that overrides `regularizer` and is registered with
-`@gin.register`; nothing else needs to change. (Not `@gin.configurable`, which rewrites
-`__init__` in a way that Keras cannot inspect.) Numbers that a sweep is to vary are kept
-in attributes with the names of the arguments.
+`@gin.register` (`@gin.configurable` rewrites `__init__` in a way that Keras cannot
+inspect). Numbers that a sweep varies are attributes with the names of the arguments.
 """
 
 import math
@@ -18,16 +17,14 @@ from dmt.methods.shared.layers import as_images, sample_gaussian
 from dmt.methods.shared.training import seed_generator
 from dmt.utils import checks
 
+# Parts of the loss that every VAE records.
+VAE_KEYS: tuple[str, ...] = ("reconstruction_loss", "kl_loss", "regularizer")
+
 
 class BaseVAE(TrainableEncoder):
     """A VAE whose loss is reconstruction + `regularizer`."""
 
-    result_keys: tuple[str, ...] = (
-        "reconstruction_loss",
-        "kl_loss",
-        "regularizer",
-        "elbo",
-    )
+    result_keys = (*VAE_KEYS, "elbo")
 
     def initialize(self, data, seed):
         """Makes networks, loss and noise; see `TrainableModel.initialize`."""
@@ -47,7 +44,10 @@ class BaseVAE(TrainableEncoder):
 
     def call(self, images):
         """Encodes, samples and decodes; the input of `batch_loss`."""
-        z_mean, z_logvar = self.encode(images)
+        return self.sample_and_decode(*self.encode(images))
+
+    def sample_and_decode(self, z_mean, z_logvar):
+        """Outputs of `call` for parameters of codes, each (batch, num_latent)."""
         z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar)
         return {
             "z_mean": z_mean,
@@ -59,12 +59,8 @@ class BaseVAE(TrainableEncoder):
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """The mean loss of a batch; see `TrainableModel.batch_loss`.
 
-        Args:
-            x: images (batch, height, width, channels), float in [0, 1] or uint8.
-            y: labels of images, for models that have a `label_loss`.
-            y_pred: what `call` returned for the images.
-            sample_weight: not used.
-            training: whether this is an update.
+        `x` are images (batch, height, width, channels), float in [0, 1] or uint8, and
+        `y` their labels, for models that have a `label_loss`.
         """
         del sample_weight
         reconstruction_loss = ops.mean(
@@ -96,32 +92,28 @@ class BaseVAE(TrainableEncoder):
         raise NotImplementedError(f"{type(self).__name__} must define regularizer.")
 
     def label_loss(self, y, y_pred, training):
-        """What labels add to the regulariser, a scalar; nothing here.
+        """What labels add to the regulariser, a scalar; by default nothing.
 
-        Args:
-            y: see `batch_loss`.
-            y_pred: see `batch_loss`.
-            training: see `batch_loss`.
+        The arguments are those of `batch_loss`.
         """
         del y, y_pred, training
         return 0.0
 
     def auxiliary_loss(self, z_sampled, training):
-        """The loss of networks beside encoder and decoder; none here."""
+        """The loss of networks beside encoder and decoder; by default nothing."""
         del z_sampled, training
         return 0.0
 
 
 @gin.register("vae")
 class BetaVAE(BaseVAE):
-    """beta-VAE: beta * KL (Higgins et al., ICLR 2017, Eq. 4)."""
+    """beta-VAE: beta * KL (Higgins et al., ICLR 2017, Eq. 4).
+
+    Args:
+        beta: weight of the KL divergence, >= 0.
+    """
 
     def __init__(self, beta):
-        """Creates the model.
-
-        Args:
-            beta: weight of the KL divergence, >= 0.
-        """
         super().__init__()
         self.beta = checks.number("beta", beta)
 
@@ -152,16 +144,15 @@ def anneal(c_max, step, iteration_threshold):
 
 @gin.register("annealed_vae")
 class AnnealedVAE(BaseVAE):
-    """Annealed VAE: gamma * |KL - C| with growing C (Burgess et al., 2018, Eq. 8)."""
+    """Annealed VAE: gamma * |KL - C| with growing C (Burgess et al., 2018, Eq. 8).
+
+    Args:
+        gamma: weight of the distance from the capacity.
+        c_max: final capacity C in nats.
+        iteration_threshold: number of steps until C reaches c_max.
+    """
 
     def __init__(self, gamma, c_max, iteration_threshold):
-        """Creates the model.
-
-        Args:
-            gamma: weight of the distance from the capacity.
-            c_max: final capacity C in nats.
-            iteration_threshold: number of steps until C reaches c_max.
-        """
         super().__init__()
         self.gamma = checks.number("gamma", gamma)
         self.c_max = checks.number("c_max", c_max)
@@ -177,15 +168,14 @@ class AnnealedVAE(BaseVAE):
 
 @gin.register("bottleneck_vae")
 class BottleneckVAE(BaseVAE):
-    """VAE with a fixed target for the KL divergence: gamma * |KL - target|."""
+    """VAE with a fixed target for the KL divergence: gamma * |KL - target|.
+
+    Args:
+        gamma: weight of the distance from the target.
+        target: desired KL divergence in nats.
+    """
 
     def __init__(self, gamma, target):
-        """Creates the model.
-
-        Args:
-            gamma: weight of the distance from the target.
-            target: desired KL divergence in nats.
-        """
         super().__init__()
         self.gamma = checks.number("gamma", gamma)
         self.target = checks.number("target", target)
@@ -202,31 +192,23 @@ class FactorVAE(BaseVAE):
     A discriminator tells codes of q(z) from codes shuffled over the batch; its logits
     estimate the total correlation. Both players use one forward pass and one batch, and
     are updated together, each by its own optimiser, as in disentanglement_lib.
+
+    Args:
+        gamma: weight of the total correlation.
+        steps_per_update: number of steps that an update counts. It is 2 in
+            disentanglement_lib, so that `training_steps = 300000` of its studies are
+            150,000 updates.
     """
 
-    def __init__(self, gamma, steps_per_update=1):
-        """Creates the model.
+    # As the original, no "elbo"; the discriminator's state is ours.
+    result_keys = (*VAE_KEYS, "discriminator_loss", "discriminator_accuracy")
 
-        Args:
-            gamma: weight of the total correlation.
-            steps_per_update: number of steps that an update counts. It is 2 in
-                disentanglement_lib, so that `training_steps = 300000` of its studies
-                are 150,000 updates.
-        """
+    def __init__(self, gamma, steps_per_update=1):
         super().__init__()
         self.gamma = checks.number("gamma", gamma)
         self.steps_per_update = checks.integer(
             "steps_per_update", steps_per_update, low=1
         )
-
-    # As the original, no "elbo"; the discriminator's state is ours.
-    result_keys: tuple[str, ...] = (
-        "reconstruction_loss",
-        "kl_loss",
-        "regularizer",
-        "discriminator_loss",
-        "discriminator_accuracy",
-    )
 
     def initialize(self, data, seed):
         """See `BaseVAE.initialize`."""
@@ -243,9 +225,7 @@ class FactorVAE(BaseVAE):
         return keras.optimizers.MultiOptimizer(
             keras.optimizers.OptimizerMap(
                 super().make_optimizer(),
-                {
-                    "(.*/)?discriminator/.*": optimizers.make_discriminator_optimizer(),
-                },
+                {"(.*/)?discriminator/.*": optimizers.make_discriminator_optimizer()},
             )
         )
 
@@ -287,21 +267,19 @@ class FactorVAE(BaseVAE):
 
 @gin.register("dip_vae")
 class DIPVAE(BaseVAE):
-    """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I."""
+    """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I.
+
+    Args:
+        lambda_od: weight of squared off-diagonal entries.
+        lambda_d_factor: weight of (diagonal - 1) squared, as a multiple of lambda_od.
+        dip_type: "i", covariance of the means (Eq. 6), or "ii", covariance of the
+            sampled codes (Eq. 7).
+
+    Raises:
+        ValueError: if dip_type is neither.
+    """
 
     def __init__(self, lambda_od, lambda_d_factor, dip_type="i"):
-        """Creates the model.
-
-        Args:
-            lambda_od: weight of squared off-diagonal entries.
-            lambda_d_factor: weight of (diagonal - 1) squared, as a multiple of
-                lambda_od.
-            dip_type: "i", covariance of the means (Eq. 6), or "ii", covariance of the
-                sampled codes (Eq. 7).
-
-        Raises:
-            ValueError: if dip_type is neither.
-        """
         super().__init__()
         self.lambda_od = checks.number("lambda_od", lambda_od)
         self.lambda_d_factor = checks.number("lambda_d_factor", lambda_d_factor)
@@ -319,14 +297,13 @@ class DIPVAE(BaseVAE):
 
 @gin.register("beta_tc_vae")
 class BetaTCVAE(BaseVAE):
-    """beta-TC-VAE: KL + (beta - 1) * total correlation (Chen et al., NeurIPS 2018)."""
+    """beta-TC-VAE: KL + (beta - 1) * total correlation (Chen et al., NeurIPS 2018).
+
+    Args:
+        beta: weight of the total correlation.
+    """
 
     def __init__(self, beta):
-        """Creates the model.
-
-        Args:
-            beta: weight of the total correlation.
-        """
         super().__init__()
         self.beta = checks.number("beta", beta)
 
@@ -337,18 +314,17 @@ class BetaTCVAE(BaseVAE):
 
 
 def compute_gaussian_kl(z_mean, z_logvar):
-    """KL divergence of diagonal Gaussians from the standard normal, batch mean.
+    """KL divergence of diagonal Gaussians from the standard normal.
 
     Args:
         z_mean: (batch, num_latent).
         z_logvar: (batch, num_latent).
 
     Returns:
-        Scalar in nats, >= 0.
+        Scalar in nats, >= 0: the mean over the batch, summed over codes.
     """
-    return ops.mean(
-        0.5 * ops.sum(ops.square(z_mean) + ops.exp(z_logvar) - z_logvar - 1, axis=1)
-    )
+    terms = ops.square(z_mean) + ops.exp(z_logvar) - z_logvar - 1
+    return ops.mean(0.5 * ops.sum(terms, axis=1))
 
 
 def gaussian_log_density(samples, mean, log_var):
@@ -363,22 +339,15 @@ def total_correlation(z, z_mean, z_logvar):
     """Minibatch estimate of the total correlation of q(z), in nats.
 
     Chen et al. (2018), Eq. S5 without the constants log(N * M), which do not depend on
-    the parameters; the estimate is therefore shifted and can be negative.
+    the parameters; the estimate, a scalar, is therefore shifted and can be negative.
 
     Args:
         z: (batch, num_latent), samples.
         z_mean: (batch, num_latent).
         z_logvar: (batch, num_latent).
-
-    Returns:
-        Scalar.
     """
     # (j, i, l): density of code l of sample j under the posterior of image i.
-    log_qz_prob = gaussian_log_density(
-        ops.expand_dims(z, 1),
-        ops.expand_dims(z_mean, 0),
-        ops.expand_dims(z_logvar, 0),
-    )
+    log_qz_prob = gaussian_log_density(z[:, None], z_mean[None], z_logvar[None])
     log_qz_product = ops.sum(ops.logsumexp(log_qz_prob, axis=1), axis=1)
     log_qz = ops.logsumexp(ops.sum(log_qz_prob, axis=2), axis=1)
     return ops.mean(log_qz - log_qz_product)
@@ -387,20 +356,17 @@ def total_correlation(z, z_mean, z_logvar):
 def compute_covariance_z_mean(z_mean):
     """Biased covariance of the rows of z_mean, (num_latent, num_latent)."""
     mean = ops.mean(z_mean, axis=0)
-    outer = ops.expand_dims(z_mean, 2) * ops.expand_dims(z_mean, 1)
-    return ops.mean(outer, axis=0) - ops.expand_dims(mean, 1) * ops.expand_dims(mean, 0)
+    outer = z_mean[:, :, None] * z_mean[:, None]
+    return ops.mean(outer, axis=0) - mean[:, None] * mean[None]
 
 
 def regularize_diag_off_diag_dip(covariance_matrix, lambda_od, lambda_d):
-    """Weighted squared distance of a covariance matrix from the identity.
+    """Weighted squared distance of a covariance matrix from the identity, >= 0.
 
     Args:
         covariance_matrix: (num_latent, num_latent).
         lambda_od: weight of the off-diagonal entries.
         lambda_d: weight of the diagonal entries.
-
-    Returns:
-        Scalar, >= 0.
     """
     diagonal = ops.diagonal(covariance_matrix)
     off_diagonal = covariance_matrix - ops.diag(diagonal)

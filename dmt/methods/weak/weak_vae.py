@@ -24,20 +24,18 @@ from dmt.utils import pictures
 class WeakVAE(BetaVAE):
     """A VAE of pairs: the loss is that of a beta-VAE whose shared codes are averages.
 
-    Subclasses define `average` and `aggregate`. Images are pairs, one above the other:
+    Subclasses define `average` and `own_codes`. Images are pairs, one above the other:
     (batch, 2 * height, width, channels).
+
+    Args:
+        beta: weight of the KL divergence, >= 0.
+        symmetric_kl: whether the models that estimate which codes are shared compare
+            the mean of the divergences in both directions (Dittadi et al., 2021,
+            https://arxiv.org/abs/2010.14407), instead of that of the first image from
+            the second.
     """
 
     def __init__(self, beta, symmetric_kl=False):
-        """Creates the model.
-
-        Args:
-            beta: weight of the KL divergence, >= 0.
-            symmetric_kl: whether the models that estimate which codes are shared
-                compare the mean of the divergences in both directions (Dittadi et al.,
-                2021, https://arxiv.org/abs/2010.14407), instead of that of the first
-                image from the second.
-        """
         super().__init__(beta)
         self.symmetric_kl = symmetric_kl
 
@@ -67,7 +65,12 @@ class WeakVAE(BetaVAE):
             labels: (batch, num_latent), 1 for the number of the factor that changed.
             kl_per_point: (batch, num_latent), see `compute_kl`.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define aggregate.")
+        own = self.own_codes(labels, kl_per_point)
+        return ops.where(own, z_mean, new_mean), ops.where(own, z_logvar, new_log_var)
+
+    def own_codes(self, labels, kl_per_point):
+        """Which codes are not shared, bool; see `aggregate` for the arguments."""
+        raise NotImplementedError(f"{type(self).__name__} must define own_codes.")
 
     def call(self, pairs):
         """Mean and log-variance, (batch, 2, num_latent) each."""
@@ -77,12 +80,8 @@ class WeakVAE(BetaVAE):
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """The mean loss of the images of a batch; see `BaseVAE.batch_loss`.
 
-        Args:
-            x: pairs (batch, 2 * height, width, channels), float in [0, 1] or uint8.
-            y: int labels (batch, 1), number of a factor that changed.
-            y_pred: what `call` returned for the pairs.
-            sample_weight: not used.
-            training: whether this is an update.
+        `x` are pairs (batch, 2 * height, width, channels), float in [0, 1] or uint8;
+        `y` are int labels (batch, 1), the number of a factor that changed.
         """
         del sample_weight
         mean, logvar = y_pred
@@ -92,23 +91,16 @@ class WeakVAE(BetaVAE):
             kl_per_point = 0.5 * (kl_per_point + compute_kl(*second, *first))
         shared = self.average(*first, *second)
         labels = ops.one_hot(y[:, 0], mean.shape[-1])
-        parts = zip(
+        codes = [
+            self.aggregate(*own, *shared, labels, kl_per_point)
+            for own in (first, second)
+        ]
+        outputs = self.sample_and_decode(
             *(
-                self.aggregate(*codes, *shared, labels, kl_per_point)
-                for codes in (first, second)
-            ),
-            strict=True,
+                ops.reshape(ops.stack(part, axis=1), (-1, mean.shape[-1]))
+                for part in zip(*codes, strict=True)
+            )
         )
-        z_mean, z_logvar = (
-            ops.reshape(ops.stack(part, axis=1), (-1, mean.shape[-1])) for part in parts
-        )
-        z_sampled = self.sample_from_latent_distribution(z_mean, z_logvar)
-        outputs = {
-            "z_mean": z_mean,
-            "z_logvar": z_logvar,
-            "z_sampled": z_sampled,
-            "reconstructions": self.decode(z_sampled),
-        }
         return super().batch_loss(_images(x), None, outputs, None, training)
 
 
@@ -144,11 +136,6 @@ class _Labels:
     """
 
     def examples(self, data):
-        """See `WeakVAE.examples`.
-
-        Raises:
-            ValueError: if it is not known which factor changed.
-        """
         pairs, evaluation_pairs = super().examples(data)
         if not pairs.has_labels:
             raise ValueError(
@@ -158,19 +145,15 @@ class _Labels:
             )
         return pairs, evaluation_pairs
 
-    def aggregate(self, z_mean, z_logvar, new_mean, new_log_var, labels, kl_per_point):
-        """See `WeakVAE.aggregate`."""
-        own = ops.equal(labels, ops.max(labels, axis=1, keepdims=True))
-        return ops.where(own, z_mean, new_mean), ops.where(own, z_logvar, new_log_var)
+    def own_codes(self, labels, kl_per_point):
+        return ops.equal(labels, ops.max(labels, axis=1, keepdims=True))
 
 
 class _Argmax:
     """Codes whose divergence is in the upper half of its range are not shared."""
 
-    def aggregate(self, z_mean, z_logvar, new_mean, new_log_var, labels, kl_per_point):
-        """See `WeakVAE.aggregate`."""
-        own = is_in_upper_half(kl_per_point)
-        return ops.where(own, z_mean, new_mean), ops.where(own, z_logvar, new_log_var)
+    def own_codes(self, labels, kl_per_point):
+        return is_in_upper_half(kl_per_point)
 
 
 @gin.configurable("group_vae_labels", denylist=["symmetric_kl"])
@@ -202,14 +185,8 @@ def make_weak_loss(z1, z2, labels, loss_fn=gin.REQUIRED):
 def compute_kl(z_mean, z_logvar, z_mean_2, z_logvar_2):
     """Twice the KL divergence of each code's first Gaussian from its second.
 
-    Args:
-        z_mean: (batch, num_latent), as the others.
-        z_logvar: natural logarithm of the variances.
-        z_mean_2: means of the Gaussians that are diverged from.
-        z_logvar_2: their log-variances.
-
-    Returns:
-        (batch, num_latent) in half nats, >= 0.
+    Means and log-variances are (batch, num_latent), as are the divergences, which are
+    in half nats and >= 0.
     """
     return (
         ops.exp(z_logvar - z_logvar_2)
@@ -235,13 +212,7 @@ def is_in_upper_half(values):
 
 
 def write_pairs_animation(examples, path, num_pairs=10):
-    """Writes a GIF that shows first and second images of pairs in turn.
-
-    Args:
-        examples: the `PairExamples`.
-        path: file to write.
-        num_pairs: number of pairs, side by side.
-    """
+    """Writes a GIF that shows first and second images of `PairExamples` in turn."""
     pairs, _ = examples.load_batch(0, 0, num_pairs)
     pairs = pairs / np.float32(255) if pairs.dtype == np.uint8 else pairs
     frames = [

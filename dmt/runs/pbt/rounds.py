@@ -16,6 +16,7 @@ from dmt.methods.population import sizes
 from dmt.methods.population.population import PopulationSettings
 from dmt.methods.population.train_population import train_prepared
 from dmt.methods.run_state import InfiniteLoss
+from dmt.methods.settings import TrainingSettings
 from dmt.methods.shared import optimizers
 from dmt.runs.pbt.settings import PBT, Member, best_of
 from dmt.runs.runner import logged_to
@@ -158,11 +159,12 @@ def write_best(members: Members, best: Member) -> None:
 
 
 def _last_step(members, number, member):
-    """Number of updates at the end of a round."""
+    """Number of steps at the end of a round."""
     with members.configuration(member):
-        batch_size = gin.query_parameter("model.batch_size")
-    updates = round(members.settings.images_per_round / batch_size)
-    return members.first_step(number, member) + max(1, updates)
+        settings = TrainingSettings()
+    updates = max(1, round(members.settings.images_per_round / settings.batch_size))
+    steps = updates * settings.model.steps_per_update
+    return members.first_step(number, member) + steps
 
 
 def _prepare_all(members, number, models, step):

@@ -7,7 +7,7 @@ import numpy as np
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.studies.multitask.runs import DECODED_ENCODERS
+from dmt.studies.multitask.paper import DECODED_ENCODERS
 from dmt.studies.multitask.scores import SCORES
 from dmt.utils import files, pictures
 from dmt.utils.compilation import compiled

@@ -1,4 +1,11 @@
-"""Numbers of Maziarka et al. (2021), on the published images with the full schedule."""
+"""Models and numbers of Maziarka et al. (2021), on the published images."""
+
+# Encoders whose codes are decoded, and their labels in tables.
+DECODED_ENCODERS = {
+    "random": "random encoder",
+    "single_task_0": "single-task",
+    "multi_head": "multi-head",
+}
 
 # Encoders in the order of the scores below.
 ENCODERS = ("random encoder", "single-task, mean", "one head", "multi-head")

@@ -16,6 +16,7 @@ from dmt.data.ground_truth import named_data
 from dmt.data.tasks import RandomTasks, train_and_test_rows
 from dmt.runs.runner import Run
 from dmt.runs.steps import Step, scoring
+from dmt.studies.multitask.paper import DECODED_ENCODERS
 from dmt.utils import configuration
 from dmt.utils.configuration import shipped
 
@@ -26,12 +27,6 @@ AUTOENCODER_BINDINGS = {
     "autoencoder": (),
     "vae": ("model.model = @vae()", "vae.beta = 1.0"),
     "factor_vae": ("model.model = @factor_vae()", "factor_vae.gamma = 10.0"),
-}
-# Encoders whose codes are decoded, and their labels in tables.
-DECODED_ENCODERS = {
-    "random": "random encoder",
-    "single_task_0": "single-task",
-    "multi_head": "multi-head",
 }
 # Gin files of the metrics.
 METRIC_FILES = {

@@ -8,7 +8,6 @@ import os
 import numpy as np
 
 from dmt.studies.multitask import paper
-from dmt.studies.multitask.runs import DECODED_ENCODERS
 from dmt.utils import results
 from dmt.utils.statistics import student_interval
 
@@ -138,7 +137,7 @@ class Scores:
         key = "reconstruction_loss"
         return {
             label: np.array(self._trained(f"{name}_decoder", key))
-            for name, label in DECODED_ENCODERS.items()
+            for name, label in paper.DECODED_ENCODERS.items()
         }
 
     def _decoders(self):

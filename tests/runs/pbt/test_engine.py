@@ -6,7 +6,7 @@ import gin
 import numpy as np
 import pytest
 
-from dmt.runs.pbt import engine
+from dmt.runs.pbt import engine, rounds
 from dmt.runs.pbt.rounds import Members
 from dmt.runs.pbt.settings import PBT, best_of
 from dmt.utils import configuration
@@ -154,6 +154,37 @@ def test_members_that_differ_in_more_than_numbers_are_trained_apart(tmp_path):
     assert len(groups) == len(set(values)) > 1
     for group, _ in groups:
         assert len({values[member["member"]] for member in group}) == 1
+
+
+@pytest.mark.parametrize("steps_per_update", [1, 2])
+def test_images_of_a_round_do_not_depend_on_what_an_update_counts(
+    steps_per_update, tmp_path
+):
+    discriminator = {k: v for k, v in TINY.items() if k.startswith("discriminator")}
+    changed = lines(
+        model__model="@factor_vae()",
+        factor_vae__gamma="1.0",
+        factor_vae__steps_per_update=str(steps_per_update),
+        model__batch_size="16",
+        pbt__hyperparameters='{"factor_vae.gamma": [1.0]}',
+        pbt__limits="None",
+        **discriminator,
+    )
+    with configuration.gin_configuration([], changed):
+        settings = PBT()
+    members = Members(settings, str(tmp_path), (), tuple(changed))
+    first = settings.first_plan()[0]
+    for number, member in enumerate((first, {**first, "parent": first["member"]})):
+        rounds.train_and_score(members, number, [member], together=False)
+        score = members.score(number, member["member"])
+        updates = 4 * (number + 1)
+        assert not score["failed"]
+        assert score["step"] == updates * steps_per_update
+        directory = members.model_dir(number, member["member"], 0)
+        with np.load(f"{directory}/tf_checkpoint/checkpoint.npz") as checkpoint:
+            counters = {float(v) for v in checkpoint.values() if not v.ndim}
+        # The counters of the model and of its two optimizers.
+        assert {updates, updates * steps_per_update} <= counters
 
 
 def test_small_models_are_trained_together(uninterrupted):
