@@ -51,7 +51,7 @@ class Members:
         return configuration.gin_configuration(self.gin_files, bindings)
 
     def bindings(self, member: Member, model: int = 0, steps: int = 1) -> list[str]:
-        """Lines of gin of the model of this number, trained for so many updates."""
+        """Lines of gin of the model of this number, trained for so many steps."""
         hyperparameters = member["hyperparameters"]
         seeds = np.random.SeedSequence([self.settings.seed, member["member"], model])
         return [
@@ -78,7 +78,7 @@ class Members:
         return results.load_json(self.score_path(number, member))
 
     def first_step(self, number: int, member: Member) -> int:
-        """Number of updates before a round."""
+        """Number of steps before a round."""
         if member["parent"] is None:
             return 0
         return self.score(number - 1, member["parent"])["step"]
