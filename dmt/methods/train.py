@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import gin
@@ -70,13 +71,36 @@ def train(
         ValueError: if `model_dir` exists and neither `overwrite` nor `resume` is given,
             if its run had another configuration, or if a setting is out of range.
     """
-    run = prepare(model_dir, overwrite, resume, **settings)
+    _fit_and_finish(prepare(model_dir, overwrite, resume, **settings))
+
+
+def train_with_gin(
+    model_dir: str,
+    overwrite: bool = False,
+    gin_config_files: Sequence[str] = (),
+    gin_bindings: Sequence[str] = (),
+    resume: bool = False,
+) -> None:
+    """`train` with a gin configuration, which is cleared before the first update.
+
+    Args:
+        model_dir: see `train`.
+        overwrite: see `train`.
+        gin_config_files: paths of gin files.
+        gin_bindings: lines of gin, which override the files.
+        resume: see `train`.
+
+    Raises:
+        ValueError: see `train`; or if gin refuses a line.
+    """
+    lists = (gin_config_files, gin_bindings)
+    _fit_and_finish(prepare_with_gin(model_dir, overwrite, *lists, resume=resume))
+
+
+def _fit_and_finish(run):
     if run is not None:
         fit(run, run.model, run.state, run.training_data, run.data_seed)
         finish(run)
-
-
-train_with_gin = configuration.with_gin(train)
 
 
 def prepare(
@@ -120,6 +144,9 @@ def prepare(
         state=RunState(model, model_dir, chosen.checkpoint_seconds),
         operative_config=gin.operative_config_str(),
     )
+
+
+prepare_with_gin = configuration.with_gin(prepare)
 
 
 def fit(

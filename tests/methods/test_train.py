@@ -2,6 +2,7 @@
 
 import json
 
+import gin
 import keras
 import numpy as np
 import pytest
@@ -277,6 +278,18 @@ def test_nothing_reads_gin_after_preparing(tmp_path):
             for folder in ("run", "expected")
         )
         assert found == expected
+
+
+def test_configuration_is_cleared_before_the_first_update(tmp_path, monkeypatch):
+    seen, fit = [], training.fit
+
+    def spy(*arguments):
+        seen.append(gin.config_str())
+        fit(*arguments)
+
+    monkeypatch.setattr(training, "fit", spy)
+    train(tmp_path / "run")
+    assert seen == [""] and results(tmp_path / "run")["global_step"] == 6
 
 
 def test_directory_names_with_wildcards(tmp_path):
