@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns the value or raises a ValueError of one line.
+"""Checks of arguments. Each returns the value or raises a ValueError of one line.
 
 `name` is what the user wrote, for example "split.seed". The message has the name, what
 is allowed, and the value received. True and False are not numbers.

@@ -1,4 +1,4 @@
-"""Files and directories that are written whole or not at all; files of Keras."""
+"""Writes files and directories completely or not at all; reads and writes models."""
 
 import contextlib
 import logging
@@ -33,7 +33,7 @@ def replacing(path: str | os.PathLike) -> Iterator[str]:
             if pid.isdigit() and not _is_running(int(pid)):
                 remove(os.path.join(directory, leftover))
     temporary = os.path.join(directory, f"{prefix}{os.getpid()}.{name}")
-    remove(temporary)  # A killed process may have had the same number.
+    remove(temporary)  # A killed process may have had the same process number.
     try:
         yield temporary
         if os.path.isdir(temporary) and os.path.exists(path):

@@ -100,7 +100,7 @@ def gin_dict(config_path: str | None = None) -> dict[str, str]:
 
 
 def parse_bindings(text: str) -> dict[str, str]:
-    """Returns {"binding": "value"} of gin's text, with each value in one line."""
+    """Parses gin's text to {"binding": "value"}, with each value in one line."""
     result: dict[str, str] = {}
     key = None
     for line in text.splitlines():

@@ -7,7 +7,7 @@ import os
 
 from dmt.utils import files
 
-# Legible on light and on dark pages.
+# This grey is legible on light and on dark pages.
 GREY = "#808080"
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a dataset: what each factor of variation does."""
+"""Pictures of a dataset that show the effect of each factor of variation."""
 
 import os
 
@@ -70,7 +70,7 @@ def factors_picture(data, random_state):
     Returns:
         One image (height, width, channels) in [0, 1].
     """
-    # At middle values, no object is too small or too far out to show every factor.
+    # At middle values, the object is large and central enough to show every factor.
     base = np.array([[num_values // 2 for num_values in data.factors_num_values]])
     rows, labels = [], []
     for i, num_values in enumerate(data.factors_num_values):

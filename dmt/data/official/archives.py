@@ -23,7 +23,7 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip", ".gz")
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name of a file is that of an archive."""
+    """Whether the name of a file has the suffix of an archive."""
     return path.name.endswith(_SUFFIXES)
 
 

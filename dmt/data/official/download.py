@@ -1,7 +1,7 @@
 """Downloads of the published files.
 
-Until a file is whole and its checksum is right, it is `<name>.part`, which a later
-attempt continues. Nothing that is downloaded is unpickled.
+A file is called `<name>.part` until it is complete and its checksum is right. A later
+attempt continues it. No downloaded file is unpickled.
 """
 
 import http.client
@@ -69,7 +69,7 @@ def fetch(file: File, root: Path) -> str:
         root: folder of all datasets.
 
     Returns:
-        What was found when it was checked, in words.
+        The result of the check as text.
 
     Raises:
         OSError: if the file cannot be downloaded from any address.

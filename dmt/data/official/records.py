@@ -24,7 +24,7 @@ class File:
     """One file of a dataset.
 
     Attributes:
-        path: where it lies, relative to the data root.
+        path: path of the file, relative to the data root.
         urls: addresses, which are tried in order; empty if the file must be downloaded
             by hand.
         size: exact number of bytes, None if it is not known.
@@ -53,7 +53,7 @@ class File:
 
     @property
     def forms(self) -> tuple["File", ...]:
-        """The file and those that may take its place."""
+        """The file and the other files that may replace it."""
         return (self, *self.or_else)
 
 
