@@ -79,7 +79,7 @@ def info(name):
         ("note", dataset.notes),
         *(fact for file in dataset.files for fact in _file_facts(file, root)),
         ("get it", _way(dataset)),
-        ("instead", f"{twin} is drawn on this machine" if twin else ""),
+        ("instead", f"{twin} is rendered on this machine" if twin else ""),
     )
 
 

@@ -2,7 +2,7 @@
 
 As in Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
 https://arxiv.org/abs/2002.02886, the second image of a pair has the factors of the
-first, except for a few that are drawn anew (`dynamics`).
+first, except for a few that are drawn again (`dynamics`).
 """
 
 import itertools
@@ -68,7 +68,7 @@ class PairExamples(Examples):
 
 @stages.configurable("dynamics", "supervision", denylist=["dataset"])
 class DrawnPairs(PairExamples):
-    """Pairs whose second image has some factors drawn anew.
+    """Pairs of images. For the second one, some factors are drawn again.
 
     One factor changes in half of the pairs, and k factors in the others. New values are
     uniform over all values of the factor and may equal the old ones. The label is the

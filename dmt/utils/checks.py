@@ -39,7 +39,7 @@ def number(
 ) -> float:
     """Returns `value` if it is a finite number in the limits, or raises ValueError.
 
-    It must be in [low, high] and in (above, below), where None is no limit.
+    It must be in [low, high] and in (above, below). None means no limit.
     """
     if (
         not is_number(value)

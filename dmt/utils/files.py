@@ -70,7 +70,7 @@ def remove(path: str | os.PathLike) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file, completely or not at all."""
     with replacing(path) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
@@ -90,7 +90,7 @@ def load_keras(path: str, mend: str) -> Any:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
-        raise ValueError(f"{path} cannot be read, write it anew: {error}") from error
+        raise ValueError(f"{path} cannot be read, write it again: {error}") from error
 
 
 def write_saved_model(

@@ -32,7 +32,7 @@ def update_result_directory(
     old_result_directory: str | None = None,
     operative_config: str | None = None,
 ) -> None:
-    """Writes the results of a step, whole or not at all.
+    """Writes the results of a step, completely or not at all.
 
     Args:
         result_directory: the directory to write, `<output_dir>/results`.
@@ -153,7 +153,7 @@ def save_dict(values: Mapping[str, Any], path: str) -> None:
 def load_json(
     path: str, parse_constant: Callable[[str], Any] | None = None
 ) -> dict[str, Any]:
-    """Reads a dictionary from a JSON file; `parse_constant` is that of `json.load`.
+    """Reads a dictionary from a JSON file; `parse_constant` is passed to `json.load`.
 
     Raises:
         ValueError: if the file is damaged or holds something else.

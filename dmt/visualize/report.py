@@ -155,7 +155,7 @@ def _metric(path, names):
 
 
 def _shape(value):
-    """Shape of nested lists of numbers or None; () if they are no table to show."""
+    """Shape of nested lists of numbers or None; () if they are not shown."""
     try:
         array = np.array(value, dtype=float)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Pictures of what a model learned: reconstructions, samples, traversals of codes."""
+"""Pictures of a trained model: reconstructions, samples, traversals of codes."""
 
 import functools
 import os

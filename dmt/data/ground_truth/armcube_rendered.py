@@ -2,8 +2,8 @@
 
 The scenes have the factors of Dittadi et al. (2021), "On the Transfer of Disentangled
 Representations in Realistic Settings", https://arxiv.org/abs/2010.14407. As there, the
-arm touches neither cube nor floor in 52 % of the combinations. The images are not
-the published ones, so do not compare scores with published tables.
+arm touches neither the cube nor the floor in 52 % of the combinations. The images are
+not the published ones, so do not compare scores with published tables.
 """
 
 import colorsys

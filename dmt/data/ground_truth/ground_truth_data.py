@@ -37,7 +37,7 @@ class GroundTruthData:
           of images. Training and evaluation then work on indices, which is faster.
 
     Attributes:
-        origin: "official" (published files), "rendered" (drawn by this package with the
+        origin: "official" (published files), "rendered" (by this package with the
             factors of a published dataset), "synthetic" (noise) or "user".
         renderer_version: version of the images that this package renders. It changes
             when any pixel changes. None for other origins.

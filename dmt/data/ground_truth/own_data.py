@@ -1,6 +1,6 @@
 """Your own images as a dataset, from a gin file and without code.
 
-A folder of images and a table of what they show:
+A folder of images and a table of their factors:
 
     dataset.name = "image_folder"
     image_folder.path = "photos"

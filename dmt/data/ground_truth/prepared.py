@@ -33,7 +33,7 @@ _copies: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDicti
 
 
 def not_found(name, path, fetch, rendered=None):
-    """Makes the error about missing official files, which says what to do.
+    """Makes the error for missing official files, which tells how to get them.
 
     Args:
         name: the name of the dataset.
@@ -95,7 +95,7 @@ def naming_damage(source, fetch):
 def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
     """Opens the images of official files, preparing them at the first use.
 
-    Prepared files lie in `prepared/<name>` of the data root, or of ~/.cache/dmt if the
+    Prepared files are in `prepared/<name>` of the data root, or of ~/.cache/dmt if the
     root cannot be written. They are made again when a source changes.
 
     Args:

@@ -11,7 +11,7 @@ class RenderedImages:
     """An array of images, each of which is rendered once.
 
     Several threads may render the same image at the same time, because they write the
-    same bytes. An image is marked as drawn only after it was written. If all images
+    same bytes. An image is marked as rendered only after it was written. If all images
     would take more than 40 % of the available memory, none is kept.
     """
 

@@ -54,7 +54,7 @@ class Shapes3D(grid_data.GridData):
         super().__init__("shapes3d", images=images)
 
     def _read(self, source, shape):
-        # Not needed for the rendered twin.
+        # The rendered version does not need h5py.
         import h5py
 
         with prepared.naming_damage(source, _FETCH):

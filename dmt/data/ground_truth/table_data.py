@@ -98,9 +98,9 @@ class FactorTable(ground_truth_data.GroundTruthData):
     def _missing(self, factors):
         """The message about a combination of factors that no row has."""
         return (
-            f"{self.name} has no observation of a combination of factors that is asked "
-            "for. Metrics that fix factors need all combinations; mig, dci, sap_score "
-            f"and others do not. Received: factor values {factors}"
+            f"{self.name} has no observation of a combination of factors that is "
+            "needed. Metrics that fix factors need all combinations; mig, dci, "
+            f"sap_score and others do not. Received: factor values {factors}"
         )
 
 
@@ -111,8 +111,8 @@ class TableData(FactorTable):
 
     def _missing(self, factors):
         return (
-            "The table has no row for a combination of factors that the metric asks "
-            "for: give all combinations, or use the metric's function of arrays. "
+            "The table has no row for a combination of factors that the metric "
+            "needs: give all combinations, or use the metric's function of arrays. "
             f"Received: factor values {factors}"
         )
 

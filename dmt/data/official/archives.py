@@ -28,7 +28,7 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(archive: Path, wanted: Unpack, root: Path) -> None:
-    """Takes the wanted files out of an archive, either all of them or none.
+    """Extracts the wanted files from an archive, either all of them or none.
 
     Args:
         archive: a .tar, .tar.gz, .tgz, .zip or .gz file; the one member of a .gz file

@@ -42,7 +42,7 @@ class _Interrupted(Exception):
 
 
 def urls_of(file: File) -> tuple[str, ...]:
-    """Addresses of a file: that of the mirror DMT_DATA_MIRROR, then the published ones.
+    """Addresses of a file: first on the mirror DMT_DATA_MIRROR, then as published.
 
     Raises:
         ValueError: if the mirror is not an http or https address.

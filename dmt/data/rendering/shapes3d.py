@@ -82,7 +82,7 @@ def render(shape, size, cos, sin, resolution):
 
 @numba.njit(cache=True, nogil=True)
 def _trace(shape, size, camera, ray):
-    """Material, brightness in [0, 1] and white light of what a ray from camera hits."""
+    """Material, brightness in [0, 1] and white light where a ray hits the scene."""
     distance, normal = _hit(shape, size, camera, ray)
     if distance < np.inf:
         lit = _dot(normal, _LIGHT)
