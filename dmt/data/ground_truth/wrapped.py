@@ -8,7 +8,7 @@ class DatasetWrapper(ground_truth_data.GroundTruthData):
     """A dataset that has the factors of another one and draws them as it does."""
 
     def __init__(self, name: str, base: ground_truth_data.GroundTruthData):
-        """Copies the attributes of the base.
+        """Copies factors, image shape and origin of the base.
 
         Args:
             name: the name of the dataset.
