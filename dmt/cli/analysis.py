@@ -1,4 +1,4 @@
-"""Commands that bring the results of many runs together."""
+"""Commands that collect, compare and select the results of many runs."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ def _compare(flags):
 
 def _select(flags):
     machine.import_keras()
-    # Every model is a new graph; TensorFlow mistakes that for needless retracing.
+    # Every model is a new graph, so TensorFlow's warnings about retracing do not apply.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from dmt.analysis.selection import select
 

@@ -1,4 +1,4 @@
-"""dmt_data: what datasets there are, and how their files come to this machine."""
+"""The command dmt_data, which lists, fetches, checks and shows datasets."""
 
 import inspect
 import os
@@ -16,7 +16,7 @@ def _data(flags, verb, *arguments):
 
     registry.import_shipped()  # Gin must know the parameters that it parses.
     step = _STEPS[verb][0]
-    # After the arguments of a verb come the flags that it takes.
+    # The parameters after the arguments of a verb are flags.
     names = list(inspect.signature(step).parameters)[len(arguments) :]
     with configuration.gin_configuration(flags.gin_config, flags.gin_bindings):
         step(*arguments, **{name: flags[name].value for name in names})
@@ -49,7 +49,7 @@ def list_datasets():
 
 
 def info(name):
-    """Prints what is known of a dataset."""
+    """Prints the record of a dataset."""
     from dmt.data import registry
     from dmt.data.ground_truth import ground_truth_data
     from dmt.data.official import catalog
@@ -79,7 +79,7 @@ def info(name):
         ("note", dataset.notes),
         *(fact for file in dataset.files for fact in _file_facts(file, root)),
         ("get it", _way(dataset)),
-        ("instead", f"{twin} is drawn on this machine" if twin else ""),
+        ("instead", f"{twin} is rendered on this machine" if twin else ""),
     )
 
 
@@ -163,7 +163,7 @@ def verify(name):
 
 
 def prepare(name):
-    """Makes the files that a dataset otherwise prepares at its first use."""
+    """Prepares the files that the first use of a dataset would prepare."""
     import numpy as np
 
     data = _open(name)
@@ -173,7 +173,7 @@ def prepare(name):
 
 
 def compare(name, other_name):
-    """Prints how far the images of two datasets with the same factors agree."""
+    """Prints how much the images of two datasets with the same factors differ."""
     from dmt.data import agreement
 
     data = _open(name)
@@ -190,7 +190,7 @@ def compare(name, other_name):
 
 
 def show(name, output_path=None, overwrite=False):
-    """Writes a picture of what each factor of variation does.
+    """Writes a picture that shows the effect of each factor of variation.
 
     The picture shows random images if the dataset lacks combinations of its factors.
     """
@@ -273,32 +273,32 @@ def _print_facts(*facts):
     print(*(f"  {line}" for line in lines), sep="\n")
 
 
-# Function of each verb, its arguments, and what it does.
+# Function of each verb, the arguments of the verb, and its help text.
 _STEPS: dict[str, tuple[Callable, tuple[str, ...], str]] = {
-    "list": (list_datasets, (), "all datasets and which are here"),
-    "info": (info, ("NAME",), "factors, licence, files and where they come from"),
+    "list": (list_datasets, (), "lists all datasets, and which of them are here"),
+    "info": (info, ("NAME",), "shows factors, licence, files and their sources"),
     "fetch": (fetch, ("NAME",), "downloads the files"),
     "add": (
         add,
         ("NAME", "PATH"),
-        "takes files fetched elsewhere: file, folder, archive",
+        "copies a file, a folder or an archive that you have",
     ),
     "verify": (verify, ("NAME",), "checks the files"),
-    "prepare": (prepare, ("NAME",), "does now what the first use would do"),
-    "compare": (compare, ("NAME", "NAME"), "how far the images of two datasets agree"),
+    "prepare": (prepare, ("NAME",), "prepares files now instead of at the first use"),
+    "compare": (compare, ("NAME", "NAME"), "compares the images of two datasets"),
     "show": (show, ("NAME",), "writes a sheet of images"),
 }
 _FLAGS = (
     Flag("accept_licence", "bool", False, "fetch: whether you accept the terms."),
-    Flag("link", "bool", False, "add: whether to link to the files, not copy them."),
-    Flag("output_path", "string", None, "show: picture to write, else NAME.png."),
+    Flag("link", "bool", False, "add: whether to make links instead of copies."),
+    Flag("output_path", "string", None, "show: file to write, by default NAME.png."),
     Flag("overwrite", "bool", False, "show: whether to replace an existing picture."),
     *GIN_FLAGS,
 )
 COMMANDS = (
     Command(
         "data",
-        "Fetches, checks and shows datasets; their folder is $DMT_DATA, else the "
+        "Fetches, checks and shows datasets. Their folder is $DMT_DATA, by default the "
         "current one.",
         _FLAGS,
         _data,

@@ -1,4 +1,4 @@
-"""The entry point of every command: flags in, one call, mistakes as one line."""
+"""The entry point of every command: parses flags, makes one call, reports mistakes."""
 
 import difflib
 import functools
@@ -110,6 +110,6 @@ def _run(program, command, argv):
             raise
         if isinstance(error, (ValueError, OSError)):
             _fail(program, error)
-        # Most often a binding of the wrong type; otherwise the traceback helps us.
+        # Most often, a binding has the wrong type. If not, the traceback is needed.
         kind = next(t for t in type(error).__mro__ if t.__module__ == "builtins")
         _fail(program, error, f" ({kind.__name__}; DMT_TRACEBACK=1 shows where)")

@@ -74,7 +74,7 @@ def _evaluate_all(flags, evaluate_with_gin, step):
 
 
 def _evaluated(flags, evaluate, step="evaluation"):
-    """Makes the evaluations that the flags ask for; yields their names and outputs."""
+    """Makes the evaluations of the flags; yields their names and output directories."""
     for name, gin_files in _evaluation_configs(flags).items():
         output_dir = os.path.join(flags.output_dir, name)
         bindings = list(flags.gin_bindings)
@@ -172,7 +172,7 @@ def _score_by_name(flags, samples):
 def _udr(flags):
     model_dirs = []
     for pattern in ",".join(flags.model_dirs).split(","):
-        # A directory may have brackets in its name, so it is not a pattern then.
+        # A directory may have brackets in its name. Then the name is not a pattern.
         paths = [pattern] if os.path.isdir(pattern) else sorted(glob.glob(pattern))
         found = [path for path in paths if os.path.isdir(path)]
         if not found:

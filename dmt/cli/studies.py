@@ -45,7 +45,7 @@ def _option_flags():
     found = []
     for name, option in options.items():
         text = " ".join(f"{', '.join(s)}: {help}" for help, s in helps[name].items())
-        # None tells a flag that was not given from one with the default's value.
+        # The default None shows that a flag was not given.
         found.append(Flag(name, option.kind, None, text, option.choices))
     return tuple(found)
 

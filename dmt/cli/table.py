@@ -2,8 +2,8 @@
 
 A group file is a module of `dmt.cli` with a tuple `COMMANDS`. `setup.py`, `bin/` and
 `dmt.cli.main` read the table, so a new command needs no other entry. This module and
-the top level of group files import the standard library only: setup.py reads the table
-where nothing is installed, and `--help` answers at once.
+the top level of group files import the standard library only. Therefore setup.py can
+read the table before anything is installed, and `--help` is fast.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""How far the images of two datasets with the same factors agree."""
+"""Comparison of the images of two datasets with the same factors."""
 
 import sys
 
@@ -24,7 +24,7 @@ def compare(data, other):
             most_different: factors of the pair with the largest mean difference.
 
     Raises:
-        ValueError: if the two cannot be compared.
+        ValueError: if the datasets cannot be compared.
     """
     for datum in (data, other):
         if datum.size is None:

@@ -1,4 +1,4 @@
-"""Many small draws of random integers in one call, for metrics that need millions."""
+"""Many draws of random integers in one call, for metrics that need millions of them."""
 
 import numba
 import numpy as np
@@ -7,7 +7,7 @@ import numpy as np
 def randints(random_state, calls, repeats):
     """Makes a sequence of calls of `random_state.randint` in one call.
 
-    The numbers, and the state of the generator afterwards, are those of
+    The numbers and the final state of the generator are the same as after
 
           [
               [random_state.randint(high, size=size) for high, size in calls]
@@ -35,7 +35,7 @@ def randints(random_state, calls, repeats):
     ends = np.cumsum([size for _, size in calls], dtype=np.int64)
     made = 0
     while made < drawn.size:
-        # A number takes one word at least, so none is left over.
+        # Each number needs at least one word, so no word is left over.
         words = random_state.randint(1 << 32, size=drawn.size - made, dtype=np.uint32)
         made = _accept(words, largest, masks, ends, drawn.ravel(), made)
     if is_drawn.all():
@@ -47,7 +47,7 @@ def randints(random_state, calls, repeats):
 
 @numba.njit(cache=True)
 def _accept(words, largest, masks, ends, numbers, made):
-    """Uses all words after `made` accepted numbers, returns the new `made`."""
+    """Continues after `made` accepted numbers, uses all words, returns new `made`."""
     start = made // ends[-1] * ends[-1]
     call = np.searchsorted(ends, made - start, "right")
     position = 0

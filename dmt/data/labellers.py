@@ -1,7 +1,7 @@
 """Labels of a few images, for semi-supervised methods and for validation.
 
-A labeller makes labels of factors of variation, with the errors and gaps that human
-labels have (Locatello et al., 2020, "Disentangling factors of variation using few
+A labeller turns factors of variation into labels that have the errors and gaps of human
+labels (Locatello et al., 2020, "Disentangling factors of variation using few
 labels", https://arxiv.org/abs/1905.01258). Random numbers are drawn in the order of
 disentanglement_lib, so that a seed gives the same images and labels.
 """
@@ -112,7 +112,7 @@ def noisy_labeller(
 def permuted_labeller(
     labels: np.ndarray, dataset: GroundTruthData, random_state: np.random.RandomState
 ) -> tuple[np.ndarray, Sequence[int]]:
-    """Labels whose values are those of the factors, permuted; see `make_labeller`."""
+    """Labels that are the factors with permuted values; see `make_labeller`."""
     sizes = dataset.factors_num_values
     columns = [
         random_state.permutation(size)[column]
@@ -128,7 +128,9 @@ def partial_labeller(
     random_state: np.random.RandomState,
     num_observed_factors: int = 2,
 ) -> tuple[np.ndarray, Sequence[int]]:
-    """Labels that are some random factors in random order; see `make_labeller`.
+    """Labels that are a random subset of the factors; see `make_labeller`.
+
+    The order of the factors is random, too.
 
     Args:
         labels: see `make_labeller`.
@@ -153,7 +155,7 @@ def partial_labeller(
 def sample_supervised_data(
     seed: int, dataset: GroundTruthData, num_labelled_samples: int
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Draws images with labels: first factors, then pixels, then labels.
+    """Draws factors, then their images, then their labels.
 
     Args:
         seed: integer in [0, 2**32).
@@ -177,7 +179,7 @@ def sample_supervised_data(
 def train_test_split(
     observations: np.ndarray, labels: np.ndarray, train_percentage: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Splits rows: the first ones to train, the others to test.
+    """Splits rows into the first ones, to train, and the others, to test.
 
     Args:
         observations: array (n, ...).

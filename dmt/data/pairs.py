@@ -2,7 +2,7 @@
 
 As in Locatello et al. (2020), "Weakly-supervised disentanglement without compromises",
 https://arxiv.org/abs/2002.02886, the second image of a pair has the factors of the
-first, except for a few that are drawn anew (`dynamics`).
+first, except for a few that are drawn again (`dynamics`).
 """
 
 import itertools
@@ -16,22 +16,23 @@ from dmt.data.ground_truth.ground_truth_data import DatasetNotFound, GroundTruth
 from dmt.data.pipeline import Examples, batch_indices
 from dmt.utils import checks, stages
 
-# How often values are drawn for the same factors until a second image exists, and how
-# often other factors are chosen if none does.
+# Largest number of draws of values for the same factors, and of draws of the factors
+# that change, until the second image exists.
 _DRAWS_OF_VALUES = 8
 _DRAWS_OF_FACTORS = 4
-# Number of orders of the combinations of factors, in which similar ones are neighbours.
-# No further orders are made if a smaller share has no similar one.
+# Largest number of orders in which combinations of factors are sorted, so that similar
+# ones are neighbours. No more orders are made once the share of combinations without a
+# similar neighbour is below `_MAX_ALONE`.
 _MAX_ORDERS = 64
 _MAX_ALONE = 0.01
-# How many places to look at, in each order and each direction.
+# Number of neighbours to examine in each order and each direction.
 _REACH = 8
 
 
 class PairExamples(Examples):
-    """Batches of pairs, one image above the other, with a factor that changed.
+    """Batches of pairs of images, with a factor that differs between the two.
 
-    Subclasses define `draw`.
+    The first image is placed above the second. Subclasses define `draw`.
 
     Args:
         dataset: a `GroundTruthData`.
@@ -57,9 +58,9 @@ class PairExamples(Examples):
         """Batch `step`, which depends on the arguments only.
 
         Returns:
-            Images (batch_size, 2 * height, width, channels), uint8, or float32 in
-            [0, 1] if the images of the dataset have no indices; and labels
-            (batch_size, 1), int32, the number of a factor that changed, -1 if unknown.
+            Images (batch_size, 2 * height, width, channels): uint8, or float32 in
+            [0, 1] if the images of the dataset have no indices. Labels (batch_size, 1),
+            int32: the number of a factor that changed, or -1 if it is unknown.
         """
         images, labels = self.draw(seed, step, batch_size)
         return np.concatenate(images, axis=1), labels[:, None].astype("int32")
@@ -67,7 +68,7 @@ class PairExamples(Examples):
 
 @stages.configurable("dynamics", "supervision", denylist=["dataset"])
 class DrawnPairs(PairExamples):
-    """Pairs whose second image has some factors drawn anew.
+    """Pairs of images. For the second one, some factors are drawn again.
 
     One factor changes in half of the pairs, and k factors in the others. New values are
     uniform over all values of the factor and may equal the old ones. The label is the
@@ -80,7 +81,7 @@ class DrawnPairs(PairExamples):
     """
 
     def __init__(self, dataset: GroundTruthData, k: int = gin.REQUIRED):
-        """Finds out which combinations of factors exist.
+        """Finds the combinations of factors that exist.
 
         Args:
             dataset: a `GroundTruthData`.
@@ -98,7 +99,7 @@ class DrawnPairs(PairExamples):
                 f"factors of {dataset.name}. Received: k={k!r}"
             )
         self.k = k
-        # Some datasets draw images that are not in their list.
+        # Some datasets can also render images that are not in their list.
         self._exist = getattr(dataset, "is_feasible", None)
         self._combinations: Combinations | None = None
         if not dataset.has_all_combinations and self._exist is None:
@@ -223,7 +224,7 @@ class Combinations:
                 f"Received: all {len(factors)} images have the same"
             )
         self._factors = factors[rows]
-        # Combinations have one key if the factors in which they differ are left out.
+        # Combinations have equal keys if the factors in which they differ are left out.
         subsets = itertools.chain.from_iterable(
             itertools.combinations(range(len(sizes)), num)
             for num in range(1, len(sizes) + 1)
@@ -261,9 +262,9 @@ class Combinations:
     ) -> np.ndarray:
         """Finds other combinations that differ in as few factors as possible.
 
-        With up to 10 factors, the result is exact if a combination that differs in at
-        most two factors exists, which is so for 99 % of the combinations. Otherwise it
-        is the best of the candidates that were examined.
+        With up to 10 factors, the result is exact for the combinations from which
+        another one differs in at most two factors, except for at most 1 % of all
+        combinations. Otherwise it is the best of the candidates that were examined.
 
         Args:
             factors: int array (n, num_factors) of combinations that exist.
@@ -290,8 +291,8 @@ class StoredPairs(PairExamples):
     Args:
         dataset: an indexable `GroundTruthData`.
         path: npy file of integers of shape (n, 2), the indices of the two images of
-            each pair, or (n, 3), with the number of a factor that changed, -1 if
-            unknown.
+            each pair, or (n, 3). The third column is the number of a factor that
+            changed, or -1 if it is unknown.
 
     Raises:
         DatasetNotFound: if there is no such file.

@@ -1,6 +1,6 @@
 """Batches by step number: batch t of a run is a function of its seed and t alone.
 
-So a run can start at any step.
+Therefore a run can be resumed at any step.
 """
 
 import collections
@@ -22,8 +22,8 @@ _MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)
 def batch_indices(seed, step, batch_size, size):
     """The examples of batch `step`, drawn uniformly with replacement.
 
-    A hash of (seed, step, position in the batch): the same numbers in NumPy and on
-    every Keras backend, on the host and on the device.
+    Each index is a hash of the seed, the step and the position in the batch. It is the
+    same in NumPy and on every Keras backend, on the host and on the device.
 
     Args:
         seed: integer in [0, 2**32), or a list of them.
@@ -32,8 +32,9 @@ def batch_indices(seed, step, batch_size, size):
         size: number of examples, < 2**31.
 
     Returns:
-        (batch_size,) int32 indices in [0, size), or (number of seeds, batch_size): an
-        array if `step` is a Python or NumPy integer, a tensor otherwise.
+        int32 indices in [0, size) of shape (batch_size,), or (number of seeds,
+        batch_size) for a list of seeds. They are an array if `step` is a Python or
+        NumPy integer, and a tensor otherwise.
     """
     if isinstance(seed, list):
         seed = np.array(seed, dtype="uint32")[:, None]
@@ -70,10 +71,10 @@ class _Tensors:
 
 
 class Examples:
-    """What a model is trained or evaluated on: batches, addressed by step number.
+    """Base class of what a model is trained or evaluated on: batches by step number.
 
-    A subclass defines `load_batch`. Examples that can be counted and looked up are
-    `IndexedExamples`, which can also stay on the device during training.
+    A subclass defines `load_batch`. If every example has an index, derive the class
+    from `IndexedExamples`. Such examples can stay on the device during training.
     """
 
     def load_batch(self, seed: int, step: int, batch_size: int) -> tuple:
@@ -114,7 +115,7 @@ class IndexedExamples(Examples):
 
 
 class LabelledData(IndexedExamples):
-    """Rows of a dataset with the targets that a model learns from their images.
+    """Images of a dataset with the targets that a model learns to predict.
 
     Args:
         dataset: an indexable `GroundTruthData`.
@@ -182,13 +183,13 @@ class IndexedData:
         """Indices (n,) of images that show the factors (n, num_factors)."""
         return self._dataset.indices_of(factors, random_state)
 
-    # Not those of the dataset, which would load images.
+    # The methods of the dataset itself would load images.
     sample = GroundTruthData.sample
     sample_observations = GroundTruthData.sample_observations
 
 
 def examples_of(data) -> Examples:
-    """The images of a `GroundTruthData` as examples; `Examples` as they are."""
+    """Returns the images of a `GroundTruthData` as `Examples`; `Examples` unchanged."""
     if hasattr(data, "load_batch"):
         return data
     return _DrawnImages(data) if data.size is None else _Images(data)
@@ -202,9 +203,9 @@ def all_examples(data) -> tuple:
             with equally many examples.
 
     Returns:
-        The arrays of all examples in the structure of a batch; and in the same
-        structure whether an array has a first axis for the data of the list. It has
-        none if all data of the list have the same values there.
+        (arrays, own), both in the structure of a batch. `arrays` holds all examples.
+        `own` tells for each array whether it has a first axis for the items of the
+        list. An array that is equal for all items has no such axis.
     """
     listed = data if isinstance(data, list) else [data]
     several: list[Any] = [examples_of(one) for one in listed]
@@ -213,7 +214,7 @@ def all_examples(data) -> tuple:
     columns = [[array] for array in keras.tree.flatten(structure)]
     for other in several[1:]:
         for column, array in zip(columns, _leaves(other.at(rows)), strict=True):
-            # Equal images of many members are kept once.
+            # Arrays that are equal for many members are kept once.
             is_same = np.array_equal(array, column[0])
             column.append(column[0] if is_same else array)
     own = [any(array is not column[0] for array in column) for column in columns]
@@ -225,7 +226,7 @@ def all_examples(data) -> tuple:
 
 
 def load_batch(data, seed: int, step: int, batch_size: int) -> tuple:
-    """`Examples.load_batch` of `examples_of` the data."""
+    """Loads a batch of `examples_of(data)`; see `Examples.load_batch`."""
     return examples_of(data).load_batch(seed, step, batch_size)
 
 
@@ -233,9 +234,9 @@ def host_batches(data, seed, batch_size: int, start: int, stop: int):
     """Batches `start` to `stop` - 1, made on the host while the device computes.
 
     Args:
-        data: `Examples` or a `GroundTruthData`; or a list of them, whose batches have
-            the same shapes: batches then have a first axis for the list.
-        seed: integer in [0, 2**32), or a list of as many.
+        data: `Examples` or a `GroundTruthData`; or a list of them whose batches have
+            the same shapes. Batches then have a first axis for the items of the list.
+        seed: integer in [0, 2**32); or a list with a seed for each item of `data`.
         batch_size: number of examples of each seed's batch.
         start: first step.
         stop: step after the last.
@@ -257,7 +258,7 @@ def host_batches(data, seed, batch_size: int, start: int, stop: int):
 
     import tensorflow as tf
 
-    # Its structure, shapes and types are those of all batches.
+    # All batches have the structure, shapes and types of the first one.
     first = load(start)
 
     def load_tensors(step):
@@ -284,7 +285,7 @@ def _leaves(batch):
 
 
 def step_numbers(start, stop):
-    """The stream that `fit` takes when all examples are resident on the device."""
+    """Step numbers, the input of `fit` if all examples are resident on the device."""
     if keras.backend.backend() != "tensorflow":
         return ((np.int32(step),) for step in range(start, stop))
 

@@ -7,9 +7,9 @@ A dataset of this package is a module of `dmt.data.ground_truth` that registers 
         name = "bars"
         ...
 
-The module is found without a list, and the first line of the class's docstring
-describes the dataset in `dmt_data list`. As all of these modules are imported together,
-they import heavy libraries only inside functions.
+All modules of `dmt.data.ground_truth` are imported together, so they import heavy
+libraries only inside functions. `dmt_data list` shows the first line of the docstring
+of the class.
 
 An installed package adds datasets by entry points of the group "dmt.datasets", in its
 pyproject.toml:
@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 
 from dmt.utils import modules
 
-# A callable without arguments that returns a `GroundTruthData`, or its place.
+# A callable without arguments that returns a `GroundTruthData`, or "module:callable".
 Factory = Callable[[], Any] | str
 _Function = TypeVar("_Function", bound=Callable)
 
@@ -58,7 +58,7 @@ def dataset(
     """
 
     def decorate(factory):
-        # A module that is loaded again registers itself again.
+        # If a module is loaded again, it registers the same dataset again.
         if name in _reserved and _place(factory) != _place(_factories[name]):
             raise ValueError(
                 f"Two datasets have the same name. Received: name={name!r}"
@@ -81,7 +81,7 @@ def register(name: str, factory: Factory) -> None:
             string "module:callable" that is imported when needed.
 
     Raises:
-        ValueError: if the name is one of disentanglement_lib's or of this package.
+        ValueError: if a dataset of this package has the name.
     """
     import_shipped()
     if name in _reserved:
@@ -98,7 +98,7 @@ def import_shipped() -> None:
 
 
 def names() -> list[str]:
-    """Names of all datasets: of this package, registered ones, then entry points."""
+    """Names of all datasets: the registered ones, then those of entry points."""
     import_shipped()
     installed = importlib.metadata.entry_points(group=_GROUP).names
     return [*sorted(_factories), *sorted(installed - _factories.keys())]

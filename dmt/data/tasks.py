@@ -1,9 +1,9 @@
-"""Tasks on the images of a dataset: what a multi-task model learns to predict.
+"""Tasks of multi-task models: targets for the images of a dataset.
 
 `random_tasks` are random networks of the factors of variation (Maziarka et al., 2021,
 "On the relationship between disentanglement and multi-task learning",
-https://arxiv.org/abs/2110.03498, section 3). `label_tasks` are columns of labels, which
-are a table of your own or the factors themselves.
+https://arxiv.org/abs/2110.03498, section 3). `label_tasks` are columns of labels, from
+a table of your own or the factors themselves.
 """
 
 import concurrent.futures
@@ -144,7 +144,7 @@ class RandomTasks(Tasks):
                 logger.info("Computing targets of task %d, this happens once.", task)
                 column = _outputs(self.weights(task, factors.shape[1]), inputs)
                 prepared.write_computed(name, known, [column], shape, "float32")
-                # Read back as at every later time, unless another process is writing.
+                # Use the file as later calls do, unless another process is writing it.
                 opened = prepared.open_computed(name, known, shape, "float32")
                 column = column if opened is None else opened
             columns.append(column)
@@ -318,7 +318,7 @@ class LabelTasks(Tasks):
 def train_and_test_rows(
     size: int, test_share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the images of a dataset in a part to train on and a part to test on.
+    """Splits the images of a dataset into a part to train on and a part to test on.
 
     Args:
         size: number of images.

@@ -1,4 +1,4 @@
-"""Tables of numbers in the files of other programs."""
+"""Reads tables of numbers from files that any program wrote."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns the value or raises a ValueError of one line.
+"""Checks of arguments. Each returns the value or raises a ValueError of one line.
 
 `name` is what the user wrote, for example "split.seed". The message has the name, what
 is allowed, and the value received. True and False are not numbers.
@@ -39,7 +39,7 @@ def number(
 ) -> float:
     """Returns `value` if it is a finite number in the limits, or raises ValueError.
 
-    It must be in [low, high] and in (above, below), where None is no limit.
+    It must be in [low, high] and in (above, below). None means no limit.
     """
     if (
         not is_number(value)

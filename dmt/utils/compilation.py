@@ -1,4 +1,4 @@
-"""Functions of tensors as fast functions of arrays."""
+"""Compiles functions of tensors, to be applied to arrays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ def compiled(function: Callable, batch_size: int = BATCH_SIZE) -> Callable:
         for start in range(0, len(array), batch_size):
             batch = array[start : start + batch_size]
             rows = len(batch)
-            # Every shape would be compiled, so the last batch is padded.
+            # A new shape would be compiled again, so the last batch is padded.
             padding = [(0, batch_size - rows)] + [(0, 0)] * (batch.ndim - 1)
             result = run(np.pad(batch, padding))
             results.append(

@@ -1,4 +1,4 @@
-"""The gin configuration of a step, whose mistakes become errors of one line."""
+"""The gin configuration of a step. Mistakes in it become errors of one line."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 def shipped(path: str) -> str:
     """Returns the full path of a shipped gin file, for example "metrics/mig.gin"."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # In the package if it is installed, beside it in a checkout.
+    # The folder is in the package if that is installed, and beside it in a checkout.
     folders = [package, os.path.dirname(package)]
     paths = [os.path.join(folder, "gin_configs", path) for folder in folders]
     return next((found for found in paths if os.path.exists(found)), paths[0])
@@ -82,7 +82,7 @@ def with_gin(step: Callable) -> Callable:
         inspect.Parameter(name, kind, default=())
         for name in ("gin_config_files", "gin_bindings")
     ]
-    # Later parameters are given by name, so that a step may get more of them.
+    # Later parameters must be given by name, so that more of them can be added.
     others = [
         p.replace(kind=p.KEYWORD_ONLY) if p.kind == kind else p
         for p in parameters[place:]
@@ -141,7 +141,7 @@ def is_done(
 
     Args:
         output_dir: directory that the step writes.
-        step_name: the name in the names of result files, for example "train".
+        step_name: prefix of the result files of the step, for example "train".
         overwrite: whether an existing directory may be replaced.
         resume: whether an unfinished step may be continued; None if it cannot be.
         inputs: directories that the step reads.
@@ -219,7 +219,7 @@ def check_same(path: str, text: str, otherwise: str) -> None:
     """Writes a configuration, or checks that it equals the one written before.
 
     Raises:
-        ValueError: if they differ: the message `otherwise`, then the lines that do.
+        ValueError: if they differ. The message is `otherwise` and the different lines.
     """
     if not os.path.exists(path):
         files.write_text(path, text)

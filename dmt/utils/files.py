@@ -1,4 +1,4 @@
-"""Files and directories that are written whole or not at all; files of Keras."""
+"""Writes files and directories completely or not at all; reads and writes models."""
 
 import contextlib
 import logging
@@ -33,7 +33,7 @@ def replacing(path: str | os.PathLike) -> Iterator[str]:
             if pid.isdigit() and not _is_running(int(pid)):
                 remove(os.path.join(directory, leftover))
     temporary = os.path.join(directory, f"{prefix}{os.getpid()}.{name}")
-    remove(temporary)  # A killed process may have had the same number.
+    remove(temporary)  # A killed process may have had the same process number.
     try:
         yield temporary
         if os.path.isdir(temporary) and os.path.exists(path):
@@ -70,7 +70,7 @@ def remove(path: str | os.PathLike) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file, completely or not at all."""
     with replacing(path) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
@@ -90,7 +90,7 @@ def load_keras(path: str, mend: str) -> Any:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
-        raise ValueError(f"{path} cannot be read, write it anew: {error}") from error
+        raise ValueError(f"{path} cannot be read, write it again: {error}") from error
 
 
 def write_saved_model(

@@ -1,4 +1,4 @@
-"""Imports of modules that register what they define: models, metrics, studies."""
+"""Imports of modules that register models, metrics, datasets or studies."""
 
 import importlib
 import pkgutil

@@ -18,7 +18,7 @@ _TILE_SIZE = 128
 
 
 def num_columns(num_images):
-    """Columns of a grid, at most four times as wide as high, with few empty cells."""
+    """Number of columns of a grid with few empty cells, at most four times the rows."""
     side = math.sqrt(num_images)
     return min(
         range(math.ceil(side), math.ceil(2 * side) + 1),
@@ -40,7 +40,7 @@ def image_grid(images, columns=None, padding=2):
     columns = columns or num_columns(len(images))
     rows = math.ceil(len(images) / columns)
     empty_cells = rows * columns - len(images)
-    # Each cell brings the padding above and to its left.
+    # Each cell includes the padding above and to its left.
     cells = _padded(images, [(0, empty_cells), (padding, 0), (padding, 0)])
     _, height, width, channels = cells.shape
     cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)

@@ -105,7 +105,7 @@ def claim(directory: str, shared: bool = False) -> TextIO | None:
 def executors(
     number: int, engine: str = "local"
 ) -> Iterator[tuple[Executor, Executor, int]]:
-    """Context with executors, whose processes end with it or with this process.
+    """Context with executors. Their processes end when it or this process ends.
 
     Args:
         number: number of processes that train.
@@ -114,9 +114,9 @@ def executors(
             The nodes of a cluster share this file system and have the package.
 
     Yields:
-        An executor for training, an executor for work on processors (the same one if
-        there is no GPU), and the number of processes of the first: `number`, or on a
-        cluster its number of GPUs, or of cores if it has none.
+        An executor for training, an executor for work without a GPU (the same one if
+        there is no GPU), and the number of processes for training. This is `number`, or
+        on a cluster the number of its GPUs, or of its cores if it has no GPU.
 
     Raises:
         ValueError: if Ray is not installed.
@@ -163,7 +163,7 @@ def _start(settings):
         connection.wait([parent])
         os._exit(1)
 
-    # If the parent is killed, nobody else stops this worker, and the next parent would
+    # If the parent is killed, nothing else stops this worker, and the next parent would
     # start another one for the same task.
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(settings)
@@ -173,7 +173,7 @@ def _start(settings):
 def _import_keras():
     machine.import_keras()
     absl_logging.set_verbosity(absl_logging.WARNING)
-    # Every model is a new graph. TensorFlow warns, as if one were traced needlessly.
+    # Every model is a new graph, so TensorFlow's warnings about retracing do not apply.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
@@ -224,13 +224,13 @@ def _on_ray(directory, function, *arguments):
 
 
 class _RayExecutor(Executor):
-    """The method of `concurrent.futures.Executor` that `run_all` needs, on Ray."""
+    """Executor on Ray, with the one method that `run_all` needs."""
 
     def __init__(self, remote):
         self._remote = remote
 
     def submit(self, function, *arguments):
-        """Schedules a call, returns its future."""
+        """Schedules a call and returns its future."""
         return self._remote.remote(os.getcwd(), function, *arguments).future()
 
 
@@ -263,13 +263,13 @@ def run_all(
         tasks: yields (name, Task), or None if no task can start at present.
         end: called with the name and the error, or "", of every task that no other
             task follows.
-        at_once: number of tasks that run at a time, not counting those that follow.
+        at_once: largest number of running tasks, not counting those that follow.
 
     Raises:
-        ValueError: if tasks failed, after all others are done.
+        ValueError: if tasks failed. It is raised after all other tasks are done.
     """
     source, exhausted = iter(tasks), False
-    # Running tasks, of the source and after others.
+    # Running tasks: those of `tasks`, and those that follow others.
     first: dict[Future, tuple[str, Task]] = {}
     later: dict[Future, tuple[str, Task]] = {}
     number, failures = 0, {}
@@ -349,7 +349,7 @@ class Progress:
 
 
 def submit(executor: Executor, function: Callable, *arguments: Any) -> Future:
-    """Schedules a call, returns its future for `outcome`."""
+    """Schedules a call and returns its future for `outcome`."""
     try:
         return executor.submit(_try, function, arguments)
     except BrokenProcessPool as error:

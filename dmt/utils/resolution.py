@@ -1,7 +1,7 @@
-"""Gin at the edge: configurables become plain functions before anything is compiled.
+"""Turns gin configurables into plain functions before anything is compiled.
 
-A function that is compiled, or called for every batch, must not read gin: the
-configuration may be gone by then. Whoever makes a model resolves its functions first.
+A function that is compiled or called for every batch must not read gin, because the
+configuration may be cleared by then. Making a model therefore resolves its functions.
 """
 
 import functools
@@ -15,15 +15,15 @@ import gin
 def resolved(function: Callable, num_arguments: int = 0, /, **nested: int) -> Any:
     """A gin configurable as a plain function, with the parameters that gin binds now.
 
-    The parameters become part of the operative configuration, as if the configurable
-    were called. Functions among them that are configurables are resolved too. Other
-    configurables that the function's code calls still read gin: make them parameters.
+    The parameters become part of the operative configuration, as in a call of the
+    configurable. Parameters that are configurables are resolved, too. Configurables
+    that the code of the function calls still read gin, so make them parameters.
 
     Args:
         function: a gin configurable, or any other callable, returned as it is.
         num_arguments: number of arguments that the caller will give by position; gin
             does not bind these.
-        **nested: the same number for functions among the parameters, by parameter.
+        **nested: `num_arguments` of the parameters that are functions, by their names.
 
     Raises:
         RuntimeError: if a required parameter is not bound, as gin raises it.
@@ -50,7 +50,7 @@ def resolved(function: Callable, num_arguments: int = 0, /, **nested: int) -> An
 
 
 def _scopes(function):
-    """The scopes that a function is called in: those of a reference @train/my_loss."""
+    """Scopes of a reference such as @train/my_loss, else the current scopes."""
     if inspect.isfunction(function):
         own = inspect.getclosurevars(function).nonlocals.get("scope_components")
         if own:

@@ -32,7 +32,7 @@ def update_result_directory(
     old_result_directory: str | None = None,
     operative_config: str | None = None,
 ) -> None:
-    """Writes the results of a step, whole or not at all.
+    """Writes the results of a step, completely or not at all.
 
     Args:
         result_directory: the directory to write, `<output_dir>/results`.
@@ -100,7 +100,7 @@ def gin_dict(config_path: str | None = None) -> dict[str, str]:
 
 
 def parse_bindings(text: str) -> dict[str, str]:
-    """Returns {"binding": "value"} of gin's text, with each value in one line."""
+    """Parses gin's text to {"binding": "value"}, with each value in one line."""
     result: dict[str, str] = {}
     key = None
     for line in text.splitlines():
@@ -153,7 +153,7 @@ def save_dict(values: Mapping[str, Any], path: str) -> None:
 def load_json(
     path: str, parse_constant: Callable[[str], Any] | None = None
 ) -> dict[str, Any]:
-    """Reads a dictionary from a JSON file; `parse_constant` is that of `json.load`.
+    """Reads a dictionary from a JSON file; `parse_constant` is passed to `json.load`.
 
     Raises:
         ValueError: if the file is damaged or holds something else.

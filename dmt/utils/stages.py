@@ -1,8 +1,8 @@
 """Gin configurables that are marked with the stage of a run that reads them.
 
-The mark tells what a binding can change. Bindings of "dataset" choose the images, those
-of "supervision" choose labels, pairs and tasks, and those of "evaluation" change the
-scores only. Configurables of models and those of users have no mark.
+The mark tells what a binding can change. Bindings of "dataset" choose the images,
+bindings of "supervision" choose labels, pairs and tasks, and bindings of "evaluation"
+change only the scores. Configurables of models and of users have no mark.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def configurable(name: str, stage: str, **parameters: Any) -> Callable:
     Args:
         name: the name in gin files.
         stage: "dataset", "supervision" or "evaluation".
-        **parameters: those of `gin.configurable`, for example denylist.
+        **parameters: parameters of `gin.configurable`, for example denylist.
     """
     stages = ("dataset", "supervision", "evaluation")
     _stage_of_name[name] = checks.one_of("stage", stage, stages)

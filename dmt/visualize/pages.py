@@ -1,4 +1,4 @@
-"""HTML pages that are one file each, without external parts."""
+"""HTML pages, each of which is one file without external parts."""
 
 import base64
 import contextlib
@@ -7,12 +7,12 @@ import os
 
 from dmt.utils import files
 
-# Legible on light and on dark pages.
+# This grey is legible on light and on dark pages.
 GREY = "#808080"
 
 
 def write(template_path, output_path, **values):
-    """Writes a page, whole or not at all.
+    """Writes a page, completely or not at all.
 
     Args:
         template_path: jinja template, which can include "page.css" and use the filters

@@ -13,7 +13,7 @@ from dmt.evaluation import tables
 from dmt.utils import results
 from dmt.visualize import pages
 
-# Floats that are settings of a metric; integers and strings always are.
+# Floats that are settings of a metric. Integers and strings are always settings.
 _SETTINGS = ("prune_threshold",)
 _NOT_SHOWN = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
 # Larger tables are not shown.
@@ -24,7 +24,7 @@ _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 def write_report(run_dir, output_path):
     """Writes the page of a run as one HTML file without external parts.
 
-    The page also says what the run does not have yet.
+    The page also names the parts that the run does not have yet.
 
     Args:
         run_dir: directory with `model/`, as `train` writes it, and optionally
@@ -155,7 +155,7 @@ def _metric(path, names):
 
 
 def _shape(value):
-    """Shape of nested lists of numbers or None; () if they are no table to show."""
+    """Shape of nested lists of numbers or None; () if they are not shown."""
     try:
         array = np.array(value, dtype=float)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Pictures of a dataset: what each factor of variation does."""
+"""Pictures of a dataset that show the effect of each factor of variation."""
 
 import os
 
@@ -16,13 +16,13 @@ def visualize_dataset(
 ):
     """Draws the factors of variation of a dataset.
 
-    Replaces the directory `<output_path>/<dataset_name>` as a whole by:
+    Replaces the directory `<output_path>/<dataset_name>`. It then holds:
 
         factors.png                    a row per factor: its values, others fixed
         variations_of_factor<i>.png    16 random values of factor i, others fixed
         animation<i>.gif               side by side, each factor through its values
 
-    The images of the last two are those of disentanglement_lib. A dataset that lacks
+    The last two show the same images as in disentanglement_lib. A dataset that lacks
     combinations of its factors gets only `samples.png`, random images. Each of the
     `num_animations` animations starts from another image.
 
@@ -65,12 +65,12 @@ def factors_picture(data, random_state):
 
     Args:
         data: a `GroundTruthData` with an image of every combination of its factors.
-        random_state: np.random.RandomState for what the factors do not determine.
+        random_state: np.random.RandomState for all that the factors do not determine.
 
     Returns:
         One image (height, width, channels) in [0, 1].
     """
-    # At middle values, no object is too small or too far out to show every factor.
+    # At middle values, the object is large and central enough to show every factor.
     base = np.array([[num_values // 2 for num_values in data.factors_num_values]])
     rows, labels = [], []
     for i, num_values in enumerate(data.factors_num_values):

@@ -1,4 +1,4 @@
-"""Pictures of what a model learned: reconstructions, samples, traversals of codes."""
+"""Pictures of a trained model: reconstructions, samples, traversals of codes."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ from dmt.utils.compilation import compiled
 from dmt.visualize import pages
 
 _NUM_PICTURES = 64
-# Images behind the statistics of the codes: the KL divergence, their range.
+# Number of images for the statistics of the codes.
 _NUM_POINTS = 4096
 
 
@@ -23,9 +23,9 @@ def visualize(
 ):
     """Draws what a model learned.
 
-    Writes the files of disentanglement_lib to `output_dir`, all or none of them, from
-    the same random numbers. Images are reconstructed from the means of their codes, not
-    from samples.
+    Writes the same files as disentanglement_lib to `output_dir`, with the same random
+    numbers. If there is an error, none is written. Images are reconstructed from the
+    means of their codes, not from samples.
 
         reconstructions/reconstructions.jpg        pairs of image and reconstruction
         sampled/samples.jpg                        images decoded from the prior
@@ -35,8 +35,9 @@ def visualize(
                                                    mean of each code given a factor
 
     Three more files give an overview. In `traversals.png` and `traversals.gif`, codes
-    are ordered by their mean KL divergence from the prior, and each runs through its
-    range on the data. `kl_per_code.json` has that divergence in nats for each code.
+    are ordered by their mean KL divergence from the prior, and each varies by two
+    standard deviations around its mean over the data. `kl_per_code.json` has the
+    divergence of each code in nats.
 
     Args:
         model_dir: directory that `train` wrote.
@@ -169,7 +170,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     kl = kl_per_code(means, logvars)
     order = np.argsort(-kl)
     loc, scale = aggregate_moments(means, logvars)
-    # The image nearest to the mean of all codes can change most in every direction.
+    # The image nearest to the mean of all codes can change in every direction.
     base = means[np.argmin(np.sum(((means - loc) / scale) ** 2, axis=1))]
 
     def images_at(deviations):

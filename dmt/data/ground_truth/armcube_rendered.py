@@ -2,8 +2,8 @@
 
 The scenes have the factors of Dittadi et al. (2021), "On the Transfer of Disentangled
 Representations in Realistic Settings", https://arxiv.org/abs/2010.14407. As there, the
-arm touches neither cube nor floor in 52 % of the combinations. The pictures are those
-of this package: do not compare scores with published tables.
+arm touches neither the cube nor the floor in 52 % of the combinations. The images are
+not the published ones, so do not compare scores with published tables.
 """
 
 import colorsys
@@ -26,10 +26,10 @@ _GEOMETRY_SIZES = [30, 30, 30, 30, 30, 10]
 
 
 class Look(NamedTuple):
-    """What differs between the domains: camera, light, surfaces and noise."""
+    """Camera, light, surfaces and noise, which differ between the domains."""
 
     camera: tuple  # Position in metres, x to the right, y away from the viewer, z up.
-    target: tuple  # The point in the centre of the picture.
+    target: tuple  # The point in the centre of the image.
     tangent: float  # Tangent of half the field of view.
     light: tuple  # Direction to the lamp, of any length.
     light_color: tuple  # Brightness of each channel.
@@ -70,12 +70,12 @@ SHIFTED = PLAIN._replace(
 )
 
 _VERSION = {"renderer_version": "1"}
-# Number of pictures that a thread draws at once.
+# Number of images that a thread renders at once.
 _BLOCK = 1024
 
 
 class ArmCube(ground_truth_data.GroundTruthData):
-    """A list of feasible scenes, drawn once and the same everywhere.
+    """A fixed list of random feasible scenes, the same on every machine.
 
     The factors are
         0 - cube hue (8 or 4),
@@ -83,9 +83,9 @@ class ArmCube(ground_truth_data.GroundTruthData):
         4, 5 - cube x and y (30 each: +-0.11 metres),
         6 - cube angle (10: 0 to 81 degrees).
 
-    Indices and `sample_factors` refer to the scenes of the list. Observations can be
-    drawn of every feasible scene. The factors of a scene do not depend on the look:
-    index i shows the same scene in all domains with the same hues.
+    Indices and `sample_factors` refer to the scenes of the list. Every feasible scene
+    can be rendered, even if it is not in the list. The scenes do not depend on the
+    look: index i is the same scene in all domains with the same number of hues.
     """
 
     has_all_combinations = False
@@ -110,7 +110,7 @@ class ArmCube(ground_truth_data.GroundTruthData):
             name: the name of the dataset.
             hues: colours of the cube in degrees.
             look: a `Look`.
-            resolution: height and width of the pictures.
+            resolution: height and width of the images.
             size: number of scenes in the list.
         """
         self.name = name
@@ -132,10 +132,10 @@ class ArmCube(ground_truth_data.GroundTruthData):
         return self._draw(self.factors_at(indices))
 
     def prepare(self):
-        """Draws all pictures with all cores to a file that later uses read.
+        """Renders all images on all cores and writes them to a file for later uses.
 
-        Without the file, each process draws the pictures that it needs, about 5,000 a
-        second.
+        Without the file, each process renders the images that it needs, about 5,000
+        per second.
 
         Raises:
             ValueError: if no folder has room for the file.
@@ -223,15 +223,15 @@ class ArmCube(ground_truth_data.GroundTruthData):
         return self._scenes.find(factors)
 
     def images_at(self, indices):
-        """Pictures at the indices: uint8, shape (n, *observation_shape)."""
+        """Images at the indices: uint8, shape (n, *observation_shape)."""
         return self._images[self.checked(indices)]
 
     def sample_observations_from_factors(self, factors, random_state=None):
-        """Draws pictures of any feasible scenes.
+        """Renders images of any feasible scenes.
 
         Args:
             factors: int array of shape (n, 7).
-            random_state: unused, as the factors determine a picture.
+            random_state: unused, because the factors determine the image.
 
         Returns:
             float32 array of shape (n, *observation_shape), values in [0, 1].
@@ -268,7 +268,7 @@ def _kernels():
 
 
 def _plain(factors):
-    # Numba compiles anew for every other type or layout.
+    # Numba compiles the kernel again for every other type or layout.
     return np.array(factors, dtype=np.int64, order="C")
 
 
@@ -346,7 +346,7 @@ def _sample_feasible(factor_sizes, num, random_state, fixed):
     feasible = _kernels().feasible
     free = [i for i in range(len(factor_sizes)) if i not in fixed]
     open_rows = np.arange(num)
-    # Enough draws even if one in a hundred scenes is feasible.
+    # These are enough draws even if only one in a hundred scenes is feasible.
     for _ in range(3000 if free else 1):
         for i in free:
             factors[open_rows, i] = random_state.randint(
@@ -364,11 +364,11 @@ def _sample_feasible(factor_sizes, num, random_state, fixed):
 # Description and options of each dataset.
 _DOMAINS: dict[str, tuple[str, dict]] = {
     "armcube_rendered": (
-        "A robot arm over a cube in 8 hues, 64x64, drawn on this machine",
+        "A robot arm over a cube in 8 hues, 64x64, rendered on this machine",
         {},
     ),
     "armcube_rendered_heldout_colors": (
-        "A robot arm over a cube in 4 other hues, drawn on this machine",
+        "A robot arm over a cube in 4 other hues, rendered on this machine",
         {"hues": HELDOUT_HUES},
     ),
     "armcube_rendered_shifted": (

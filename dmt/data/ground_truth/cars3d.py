@@ -1,4 +1,4 @@
-"""Cars3D: 17,568 pictures of 183 cars from all sides.
+"""Cars3D: 17,568 images of 183 cars from all sides.
 
 The dataset of Reed et al. (2015), "Deep Visual Analogy-Making",
 http://www.scottreed.info/files/nips2015-analogy-data.tar.gz, folder `data/cars`.
@@ -21,9 +21,10 @@ class Cars3D(grid_data.GridData):
     The factors of variation are
         0 - elevation (4 values),
         1 - azimuth (24),
-        2 - object type (183), in the order of `list.txt`, else of the files' names.
+        2 - object type (183), in the order of `list.txt`. Without this file, in the
+            order of the file names.
 
-    disentanglement_lib numbers the object types as the file system lists the files.
+    disentanglement_lib numbers the object types in the order of the file system.
     """
 
     origin = "official"
@@ -32,7 +33,7 @@ class Cars3D(grid_data.GridData):
     observation_shape = [64, 64, 3]
 
     def __init__(self):
-        """Opens the pictures.
+        """Opens the images.
 
         Raises:
             DatasetNotFound: if there are no official files.
@@ -47,7 +48,7 @@ class Cars3D(grid_data.GridData):
             lambda: map(_read_mesh, sources),
             (self.size, *self.observation_shape),
         )
-        # A file holds the pictures of one object type, beginning with all elevations of
+        # A file holds the images of one object type, beginning with all elevations of
         # the first azimuth.
         rows = np.arange(self.size).reshape(self.factor_sizes[::-1]).T.ravel()
         super().__init__("cars3d", images=images, rows=rows)
@@ -81,7 +82,7 @@ def _find_sources(folder, count):
 
 
 def _read_mesh(source):
-    """Pictures of one object type: uint8, shape (96, 64, 64, 3)."""
+    """Images of one object type: uint8, shape (96, 64, 64, 3)."""
     import scipy.io
     from PIL import Image
 

@@ -2,7 +2,8 @@
 
 The dataset of Liu et al. (2015, "Deep learning face attributes in the wild"),
 https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html. The attributes are labels for
-downstream tasks. They are no grid, so metrics that fix factors cannot be computed.
+downstream tasks. They do not form a grid, so metrics that fix factors cannot be
+computed.
 """
 
 import zipfile
@@ -29,7 +30,7 @@ def rows_of_split(partition, split="all"):
     """Indices of the observations of a split.
 
     Args:
-        partition: int array (n,), the number of each observation's part in SPLITS.
+        partition: int array (n,), the index in SPLITS of each observation's split.
         split: "all", "train", "validation" or "test".
 
     Returns:
@@ -81,7 +82,7 @@ def celeba():
 
 
 def crop_and_scale(image):
-    """The centre square of 178 pixels of an aligned image, scaled to 64x64.
+    """Crops the centre square of an aligned image and scales it to 64x64.
 
     Args:
         image: `PIL.Image`, 178 pixels wide and 218 high.

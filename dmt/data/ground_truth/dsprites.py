@@ -1,7 +1,7 @@
-"""dSprites: 737,280 black and white pictures of a square, an ellipse or a heart.
+"""dSprites: 737,280 black and white images of a square, an ellipse or a heart.
 
 The dataset of Matthey et al. (2017), https://github.com/google-deepmind/dsprites-dataset.
-Its pixels are 0 or 1, so a picture is kept as 512 bytes of bits. The first use of the
+Its pixels are 0 or 1, so an image is kept as 512 bytes of bits. The first use of the
 official file writes them to a folder of prepared files. Later uses memory-map them.
 """
 
@@ -40,7 +40,7 @@ class DSprites(grid_data.GridData):
     observation_shape = [64, 64, 1]
 
     def __init__(self, latent_factor_indices=None, name="dsprites"):
-        """Opens the pictures.
+        """Opens the images.
 
         Args:
             latent_factor_indices: the factors of the state space that are ground truth.
@@ -55,7 +55,7 @@ class DSprites(grid_data.GridData):
         self._packed_images = self._open_images()
 
     def _open_images(self):
-        """The bit-packed pictures: uint8 array or memory map of shape (size, 512)."""
+        """The bit-packed images: uint8 array or memory map of shape (size, 512)."""
         paths = [f"dsprites/{FILE_STEM}{suffix}" for suffix in (".hdf5", ".npz")]
         source = prepared.find("dSprites", paths, _FETCH, "dsprites_rendered")
         return prepared.open_images(
@@ -63,7 +63,7 @@ class DSprites(grid_data.GridData):
         )
 
     def images_at(self, indices):
-        """Pictures at the indices: uint8, 0 or 255, shape (n, 64, 64, 1)."""
+        """Images at the indices: uint8, 0 or 255, shape (n, 64, 64, 1)."""
         pixels = np.unpackbits(self._packed_images[self.checked(indices)], axis=1)
         pixels *= 255
         return pixels.reshape(-1, *self.observation_shape)
@@ -77,12 +77,12 @@ def dsprites_full():
 
 @registry.dataset("dsprites_noshape")
 def dsprites_noshape():
-    """The official dSprites with a random shape that is no factor."""
+    """The official dSprites with a random shape that is not a factor."""
     return DSprites([2, 3, 4, 5], "dsprites_noshape")
 
 
 def _read(source, num_images):
-    """Yields the checked pictures in order as bits, uint8 arrays (n, 512)."""
+    """Yields the checked images in order as bits, uint8 arrays (n, 512)."""
     read = prepared.read_hdf5 if source.suffix == ".hdf5" else prepared.read_npz
     with prepared.naming_damage(source, _FETCH):
         for images in read(source, "imgs", (num_images, 64, 64)):

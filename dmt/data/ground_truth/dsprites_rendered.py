@@ -1,7 +1,7 @@
-"""dSprites without a download: the same factors, with pictures from closed forms.
+"""dSprites without a download: the same factors, with images from formulas.
 
-The geometry was measured on published sample pictures of dSprites. Nearly all rendered
-pictures agree with them in every pixel, but not all: do not compare scores with
+The geometry was measured on published sample images of dSprites. Nearly all rendered
+images agree with them in every pixel, but not all. Do not compare scores with
 published tables.
 """
 
@@ -24,36 +24,36 @@ _SQUARE = 9.5994
 _ELLIPSE = (12.7655, 7.2141)
 _HEART_WIDTH, _HEART_HEIGHT, _HEART_SHIFT = 9.5942, 0.66212, 1.4361
 
-# No sprite reaches further from the pixel of its centre than this window. A corner of
-# the square is 13.58 from the centre, which may lie at the far edge of its pixel: 14.
+# Every sprite fits in this window around the pixel of its centre. A corner of the
+# square is 13.58 pixels from the centre, which may be at the edge of its pixel: 14.
 _ROWS = np.arange(-14, 15)
 _COLUMNS = np.arange(-16, 16)
 
-# Intermediate arrays of this many pictures stay in the processor's cache.
+# Number of images whose intermediate arrays fit in the processor's cache.
 _RENDER_BATCH = 128
 
 
 def render(indices):
-    """Draws pictures of the dSprites grid.
+    """Renders images of the dSprites grid.
 
     A pixel is white if its centre is inside the shape. There is no anti-aliasing.
 
     Args:
         indices: int array of shape (n,), indices into the full grid of 737,280
-            pictures.
+            images.
 
     Returns:
-        uint8 array of shape (n, 512), the 64x64 pixels of each picture as bits.
+        uint8 array of shape (n, 512), the 64x64 pixels of each image as bits.
     """
     _, shape, scale, orientation, pos_x, pos_y = np.unravel_index(indices, _GRID_SIZES)
     size = np.linspace(0.5, 1, 6)[scale]
-    # The last orientation is a full turn, the same picture as the first.
+    # The last orientation is a full turn, the same image as the first.
     angle = (orientation % 39) * (2 * np.pi / 39)
     center_x, center_y = 16 + pos_x * (32 / 31), 16 + pos_y * (32 / 31)
     left, top = center_x.astype(int) + _COLUMNS[0], center_y.astype(int) + _ROWS[0]
 
-    # Pixel centres of the window, seen from the centre of the sprite, turned back by
-    # the angle and scaled back: (x, y) = outer sums of a column and a row part.
+    # Coordinates (x, y) of the pixel centres of the window relative to the sprite, with
+    # its rotation and scale undone: outer sums of a column part and a row part.
     cos, sin = np.cos(angle) / size, np.sin(angle) / size
     dx = (left - center_x)[:, None] + np.arange(len(_COLUMNS)) + 0.5
     dy = (top - center_y)[:, None] + np.arange(len(_ROWS)) + 0.5
@@ -74,7 +74,7 @@ def render(indices):
             y = y_row[rows][:, :, None] + y_column[rows][:, None, :]
             inside[rows] = is_inside(x, y)
 
-    # A window row is 32 bits, a picture row 64: shift the window to its column.
+    # A window row has 32 bits and an image row 64, so shift the window to its column.
     window = np.packbits(inside, axis=2).view(">u4")[..., 0].astype(np.uint64)
     window <<= (32 - left[:, None]).astype(np.uint64)
     pictures = np.zeros((len(shape), 64), dtype=">u8")
@@ -92,8 +92,9 @@ def _in_ellipse(x, y):
 
 
 def _in_heart(x, y):
-    # At a given x there are two t, with cosines +c and -c and sin^2 t = 1 - c^2; their
-    # two heights in units of HEIGHT are even -+ odd. Beyond the width, c and odd are 0.
+    # Each x has two values of t, with cosines +c and -c, where c^2 = 1 - sin^2 t. Their
+    # two heights, in units of HEIGHT, are even - odd and even + odd. Beyond the width,
+    # c and odd are 0.
     c2 = np.maximum(1 - np.cbrt((x / _HEART_WIDTH) ** 2), 0)
     even = 4 - 2 * c2 - 8 * c2 * c2
     odd = np.sqrt(c2) * (19 - 8 * c2)
@@ -102,7 +103,7 @@ def _in_heart(x, y):
 
 
 class RenderedDSprites(dsprites.DSprites):
-    """Rendered twin of dSprites with all its factors."""
+    """Rendered version of dSprites with all its factors."""
 
     origin = "rendered"
     renderer_version = "1"
@@ -114,7 +115,7 @@ class RenderedDSprites(dsprites.DSprites):
 
 
 class SmallRenderedDSprites(RenderedDSprites):
-    """4,608 pictures of the rendered twin, evenly spread over its grid, for tests.
+    """4,608 images of rendered dSprites, evenly spread over the grid, for tests.
 
     All 3 shapes; scales 1, 3, 5; orientations 0, 5, ..., 35; positions 2, 6, ..., 30.
     """
@@ -133,17 +134,17 @@ class SmallRenderedDSprites(RenderedDSprites):
 
 @registry.dataset("dsprites_rendered")
 def dsprites_rendered():
-    """The dSprites drawn on this machine, with all factors except the single colour."""
+    """Rendered dSprites with all factors except the single colour."""
     return RenderedDSprites([1, 2, 3, 4, 5], "dsprites_rendered")
 
 
 @registry.dataset("dsprites_rendered_noshape")
 def dsprites_rendered_noshape():
-    """The dSprites drawn on this machine, with a random shape that is no factor."""
+    """Rendered dSprites with a random shape that is not a factor."""
     return RenderedDSprites([2, 3, 4, 5], "dsprites_rendered_noshape")
 
 
 @registry.dataset("dsprites_rendered_small")
 def dsprites_rendered_small():
-    """A subset of 4,608 pictures of dsprites_rendered, for tests."""
+    """A subset of 4,608 images of dsprites_rendered, for tests."""
     return SmallRenderedDSprites([1, 2, 3, 4, 5], "dsprites_rendered_small")

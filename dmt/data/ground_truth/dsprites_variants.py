@@ -1,9 +1,9 @@
-"""dSprites in colours, on noise and on a painting, from official or rendered pictures.
+"""dSprites in colours, on noise and on a painting, from official or rendered images.
 
-The variants of Locatello et al. (2019), "Challenging Common Assumptions in the
-Unsupervised Learning of Disentangled Representations", and the coloured grid of van
+These are the variants of Locatello et al. (2019), "Challenging Common Assumptions in
+the Unsupervised Learning of Disentangled Representations", and the coloured grid of van
 Steenkiste et al. (2019), "Are Disentangled Representations Helpful for Abstract Visual
-Reasoning?". They draw the random numbers of disentanglement_lib in its order.
+Reasoning?". Random numbers are drawn in the order of disentanglement_lib.
 """
 
 import functools
@@ -21,7 +21,7 @@ from dmt.data.ground_truth import (
 
 SCREAM_URL = "https://upload.wikimedia.org/wikipedia/commons/f/f4/The_Scream.jpg"
 
-# Number of pictures whose random numbers fit in the processor's cache.
+# Number of images whose random numbers fit in the processor's cache.
 _BATCH = 8
 
 # Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)
@@ -53,20 +53,20 @@ def _kernels():
 
 
 class _RandomPixelSprites(wrapped.DatasetWrapper):
-    """Sprites of another dataset, with pixels that are drawn for each observation."""
+    """Sprites of another dataset, with random pixels for each observation."""
 
     def __init__(self, name, sprites):
-        """Takes the sprites.
+        """Wraps the sprites.
 
         Args:
             name: the name of the dataset.
-            sprites: the `DSprites` that are drawn on.
+            sprites: the `DSprites` dataset that has the shapes.
         """
         super().__init__(name, sprites)
         self.observation_shape = [64, 64, 3]
 
     def sample_observations_from_factors(self, factors, random_state):
-        """Draws the sprites and their random pixels.
+        """Renders the sprites with random pixels.
 
         Args:
             factors: int array of shape (n, num_factors).
@@ -103,14 +103,14 @@ class NoisyDSprites(_RandomPixelSprites):
 
 
 class BackgroundDSprites(_RandomPixelSprites):
-    """Sprites that invert a random piece of a picture, tinted in a random colour."""
+    """Sprites that invert a random piece of a background, tinted in a random colour."""
 
     def __init__(self, name, sprites, background):
-        """Takes the picture.
+        """Wraps the sprites.
 
         Args:
             name: the name of the dataset.
-            sprites: the `DSprites` that are drawn on.
+            sprites: the `DSprites` dataset that has the shapes.
             background: float array of shape (height, width, 3), values in [0, 1],
                 height and width greater than 64.
         """
@@ -136,7 +136,7 @@ class AbstractDSprites(grid_data.GridData):
         1 - object color (6 hues),
         2 - shape (3),
         3 - scale (6),
-        4 - orientation (40), drawn for each observation and no ground-truth factor,
+        4 - orientation (40), not a ground-truth factor, drawn for each observation,
         5 - position x (32),
         6 - position y (32).
     """
@@ -150,11 +150,11 @@ class AbstractDSprites(grid_data.GridData):
     observation_shape = [64, 64, 3]
 
     def __init__(self, name, sprites):
-        """Takes the sprites.
+        """Wraps the sprites.
 
         Args:
             name: the name of the dataset.
-            sprites: the `DSprites` that are coloured.
+            sprites: the `DSprites` dataset that has the shapes.
         """
         super().__init__(name, latent_factor_indices=[0, 1, 2, 3, 5, 6])
         self._sprites = sprites
@@ -162,7 +162,7 @@ class AbstractDSprites(grid_data.GridData):
         self.renderer_version = sprites.renderer_version
 
     def sample_observations_from_factors(self, factors, random_state):
-        """Draws observations whose colours are not rounded to 8 bits.
+        """Renders observations whose colours are not rounded to 8 bits.
 
         Args:
             factors: int array of shape (n, 6).
@@ -174,7 +174,7 @@ class AbstractDSprites(grid_data.GridData):
         return self._colored(self.indices_of(factors, random_state), np.float32)
 
     def images_at(self, indices):
-        """Pictures at the indices: uint8, shape (n, 64, 64, 3)."""
+        """Images at the indices: uint8, shape (n, 64, 64, 3)."""
         return self._colored(
             self.checked(indices), lambda colors: np.rint(255 * colors).astype(np.uint8)
         )
@@ -194,7 +194,7 @@ class AbstractDSprites(grid_data.GridData):
 
 @functools.cache
 def texture():
-    """A picture of swirling bands that takes the place of the painting.
+    """An image of swirling bands, which the rendered variant uses as background.
 
     Returns:
         float array of shape (274, 350, 3), values in [0, 1].
@@ -212,7 +212,7 @@ def texture():
 
 
 def _smooth_noise(random_state, cells):
-    """Random numbers in [0, 1) on a lattice of cells x cells, blended in between."""
+    """Interpolates random numbers in [0, 1) on a lattice of cells x cells."""
     lattice = random_state.randint(256, size=(cells + 1, cells + 1)) / 256
     height, width = (np.arange(n) * cells / n for n in _TEXTURE_SHAPE)
     for axis, positions in enumerate((height, width)):

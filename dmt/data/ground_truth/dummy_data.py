@@ -7,7 +7,7 @@ from dmt.data.ground_truth import ground_truth_data
 
 
 class IdentityObservationsData(ground_truth_data.GroundTruthData):
-    """Observations that are the ten factors, which is a perfect code to test metrics.
+    """Observations that equal the ten factors, a perfect code for tests of metrics.
 
     As in disentanglement_lib, factors run from 1 to 10, while `factors_num_values`
     says 1 for each.

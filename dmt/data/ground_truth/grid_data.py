@@ -12,7 +12,7 @@ class GridData(ground_truth_data.GroundTruthData):
     """Images of all combinations of the factors of a state space.
 
     Some factors of the state space are ground truth. The others are drawn for each
-    observation. Index i is the i-th combination if the last factor counts fastest.
+    observation. Index i is the i-th combination, where the last factor counts fastest.
 
     A subclass sets:
         factor_sizes: number of values of each factor of the state space.
@@ -39,8 +39,8 @@ class GridData(ground_truth_data.GroundTruthData):
                 None for all.
             images: uint8 array or memory map of shape (size, *observation_shape), or
                 None if the subclass defines `images_at`.
-            rows: int array of shape (size,), the row of the image of each index; None
-                if images are in the order of the indices.
+            rows: int array of shape (size,), the row in `images` of each index. None if
+                images are in the order of the indices.
         """
         if latent_factor_indices is None:
             latent_factor_indices = range(len(self.factor_sizes))

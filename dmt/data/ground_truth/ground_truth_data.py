@@ -1,7 +1,7 @@
-"""What a dataset is to the rest of the package.
+"""The base class of all datasets.
 
-A dataset is a set of known factors of variation, a way to draw them, and a way to
-turn them into observations. Every other part of `dmt` sees data through this class.
+A dataset has known factors of variation, draws them, and turns them into observations.
+The rest of the package uses datasets through this class only.
 """
 
 import functools
@@ -13,14 +13,14 @@ from numpy.random import RandomState
 
 
 class DatasetNotFound(FileNotFoundError):
-    """The files of a dataset are not where they were looked for."""
+    """The files of a dataset were not found."""
 
 
 def data_root() -> Path:
     """Folder that holds the files of all datasets.
 
-    The environment variable DMT_DATA, else DISENTANGLEMENT_LIB_DATA, else the current
-    folder.
+    It is named by the environment variable DMT_DATA, or by DISENTANGLEMENT_LIB_DATA. If
+    neither is set, it is the current folder.
     """
     root = os.environ.get("DMT_DATA") or os.environ.get("DISENTANGLEMENT_LIB_DATA")
     return Path(root or ".").expanduser()
@@ -32,21 +32,21 @@ class GroundTruthData:
     A new dataset sets `factors_num_values` and `observation_shape`, and defines
     `sample_factors` and one of
         * `sample_observations_from_factors`, if observations are made when they are
-          asked for;
+          needed;
         * `size`, `factors_at`, `indices_of` and `images_at`, if there is a finite list
           of images. Training and evaluation then work on indices, which is faster.
 
     Attributes:
-        origin: "official" (published files), "rendered" (drawn by this package with the
+        origin: "official" (published files), "rendered" (by this package with the
             factors of a published dataset), "synthetic" (noise) or "user".
-        renderer_version: version of the pictures that this package draws, which changes
-            when a pixel does; None for other origins.
+        renderer_version: version of the images that this package renders. It changes
+            when any pixel changes. None for other origins.
         size: number of observations that have an index; None if observations hold
             random pixels and have no index.
-        is_grid: whether indices count through all factor values, the last factor
-            fastest.
-        has_all_combinations: whether there are observations of every combination of
-            factor values.
+        is_grid: whether index i is the i-th combination of factor values, where the
+            last factor counts fastest.
+        has_all_combinations: whether every combination of factor values has an
+            observation.
         has_grid_draws: whether many draws of factors may be made at once, with
             `draws.randints`. True promises that `sample_factors` is one call of
             `randint` for each factor in turn, and that
@@ -60,7 +60,7 @@ class GroundTruthData:
     has_all_combinations: bool = True
     has_grid_draws: bool = False
 
-    # These are cached so that a class or an instance may set plain attributes instead.
+    # Cached properties let a class or an instance set plain attributes instead.
 
     @functools.cached_property
     def name(self) -> str:
@@ -88,10 +88,10 @@ class GroundTruthData:
         return [f"Factor {i}" for i in range(self.num_factors)]
 
     def indexed_size(self, user: str) -> int:
-        """`size`, for a user that needs indices.
+        """Returns `size`, or raises an error if observations have no indices.
 
         Args:
-            user: what needs them, for the message.
+            user: what needs indices, for the message.
 
         Raises:
             ValueError: if observations have no indices.
@@ -104,7 +104,7 @@ class GroundTruthData:
         return self.size
 
     def prepare(self) -> None:
-        """Writes files that later uses read, if drawing the images takes long."""
+        """Writes files for later uses, if rendering the images takes long."""
 
     def sample_factors(self, num: int, random_state: RandomState) -> np.ndarray:
         """Draws factors.
@@ -125,7 +125,7 @@ class GroundTruthData:
 
         Args:
             factors: int array of shape (n, num_factors).
-            random_state: numpy RandomState, for what the factors do not determine.
+            random_state: numpy RandomState, for all that the factors do not determine.
 
         Returns:
             float32 array of shape (n, *observation_shape), values in [0, 1].
@@ -162,8 +162,8 @@ class GroundTruthData:
 
         Args:
             factors: int array of shape (n, num_factors).
-            random_state: numpy RandomState; needed if several observations show the
-                same factors, of which one is drawn.
+            random_state: numpy RandomState. It is needed if several observations show
+                the same factors, because one of them is then drawn.
 
         Returns:
             int64 array of shape (n,), values in [0, size).

@@ -1,4 +1,4 @@
-"""MPI3D: pictures of a robot arm that holds an object, drawn or photographed.
+"""MPI3D: images of a robot arm that holds an object, drawn or photographed.
 
 The datasets of Gondal et al. (2019), https://arxiv.org/abs/1906.03292, files at
 https://github.com/rr-learning/disentanglement_dataset.
@@ -36,7 +36,7 @@ class MPI3D(grid_data.GridData):
 
     There are 4 object colors and 4 shapes in `mpi3d_real_complex`, and in older files
     of `mpi3d_toy` and `mpi3d_realistic`, which disentanglement_lib reads. The number of
-    pictures in a file tells whether it is older.
+    images in a file tells whether it is older.
     """
 
     origin = "official"
@@ -53,7 +53,7 @@ class MPI3D(grid_data.GridData):
     observation_shape = [64, 64, 3]
 
     def __init__(self, name):
-        """Opens the pictures, directly in the official file if it is not compressed.
+        """Opens the images, directly in the official file if it is not compressed.
 
         Args:
             name: the name of the dataset.

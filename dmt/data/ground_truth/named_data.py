@@ -1,4 +1,4 @@
-"""Datasets by name, the names that configs and result files use.
+"""Opens datasets by the names that gin files and result files use.
 
 How a dataset gets its name is described in `dmt.data.registry`.
 """
@@ -21,7 +21,7 @@ def get_named_ground_truth_data(name: str = gin.REQUIRED) -> GroundTruthData:
     """Opens the dataset that `dataset.name` is bound to.
 
     Args:
-        name: a name of this package, one given to `register` or one of an entry point.
+        name: name of a dataset of this package, of `register` or of an entry point.
 
     Raises:
         ValueError: if there is no such dataset.

@@ -1,6 +1,6 @@
 """Your own images as a dataset, from a gin file and without code.
 
-A folder of images and a table of what they show:
+A folder of images and a table of their factors:
 
     dataset.name = "image_folder"
     image_folder.path = "photos"
@@ -54,7 +54,7 @@ def image_folder(path=gin.REQUIRED, csv=gin.REQUIRED, image_size=None, grey=Fals
 
     Raises:
         DatasetNotFound: if the folder, the table or an image is missing.
-        ValueError: if they contradict each other or cannot be read.
+        ValueError: if the files contradict each other or cannot be read.
     """
     folder = Path(str(path)).expanduser()
     table = Path(str(csv)).expanduser()
@@ -168,7 +168,7 @@ def _read_csv(folder, table):
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{table} is no CSV file: {error}") from error
     header = None
-    # A name with a suffix is that of an image, which may be missing.
+    # A cell with a file suffix is the name of an image, even if the image is missing.
     if rows and not Path(rows[0][0]).suffix and not (folder / rows[0][0]).is_file():
         header, rows = rows[0], rows[1:]
     _check_number(table, len(rows))

@@ -1,8 +1,10 @@
 """Datasets at lower resolution, on which models train faster.
 
-dataset.name = "pooled"
-pooled.base = "shapes3d_rendered"
-pooled.factor = 2
+These bindings halve the height and the width of the images:
+
+    dataset.name = "pooled"
+    pooled.base = "shapes3d_rendered"
+    pooled.factor = 2
 """
 
 import gin

@@ -1,9 +1,9 @@
-"""Official files as arrays that stay on disk.
+"""Arrays of official files, which are converted once and then memory-mapped.
 
 The first use of an official file streams its images to `prepared/<name>/images.npy` in
 the data root. Later uses memory-map that file. The file `meta.json` beside it, the
-seal, names the source and is written last. Images without a seal, or whose source has
-changed, are made again.
+"seal", identifies the source and is written last. If the seal is missing or the source
+has changed, the images are prepared again.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ _copies: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDicti
 
 
 def not_found(name, path, fetch, rendered=None):
-    """Makes the error about missing official files, which says what to do.
+    """Makes the error for missing official files, which tells how to get them.
 
     Args:
         name: the name of the dataset.
         path: where its file or folder should be, inside a folder of the data root.
-        fetch: instruction how to get it, such as "run ...".
+        fetch: how to get it, such as "run ...".
         rendered: the name of a dataset to use instead, None if there is none.
     """
     twin = f", or use {rendered!r}, which needs no file" if rendered else ""
@@ -54,13 +54,13 @@ def find(name, paths, fetch, rendered=None):
 
     Args:
         name: the name of the dataset.
-        paths: where the file may be, relative to the data root. The suffixes of all
-            but the first are those of other formats.
+        paths: where the file may be, relative to the data root. All but the first
+            are other formats of the same file.
         fetch: see `not_found`.
         rendered: see `not_found`.
 
     Raises:
-        DatasetNotFound: if none is there.
+        DatasetNotFound: if there is no such file.
     """
     places = [ground_truth_data.data_root() / path for path in paths]
     for place in places:
@@ -73,11 +73,11 @@ def find(name, paths, fetch, rendered=None):
 
 @contextlib.contextmanager
 def naming_damage(source, fetch):
-    """Turns any error of reading a damaged file into one line.
+    """Context that turns any error of reading a file into one line.
 
     Args:
         source: the file that is read.
-        fetch: instruction how to get it again, such as "run ...".
+        fetch: how to get it again, such as "run ...".
 
     Raises:
         ValueError: if the body raises anything; the message names the file.
@@ -95,7 +95,7 @@ def naming_damage(source, fetch):
 def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
     """Opens the images of official files, preparing them at the first use.
 
-    Prepared files lie in `prepared/<name>` of the data root, or of ~/.cache/dmt if the
+    Prepared files are in `prepared/<name>` of the data root, or of ~/.cache/dmt if the
     root cannot be written. They are made again when a source changes.
 
     Args:
@@ -112,7 +112,7 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
         Array or memory map of that shape and type, read-only.
 
     Raises:
-        ValueError: if a source is damaged, or no folder can take the prepared files.
+        ValueError: if a source is damaged, or no folder has room for prepared files.
     """
     fingerprint = _fingerprint(sources)
     images = _open_sealed(name, fingerprint, shape, dtype, mapped)
@@ -132,7 +132,7 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
 
 
 def write_computed(name, facts, rows, shape, dtype="uint8"):
-    """Writes what was computed, for `open_computed`.
+    """Writes computed values to a file, which `open_computed` opens.
 
     Args:
         name: the name of the folder of prepared files.
@@ -142,7 +142,7 @@ def write_computed(name, facts, rows, shape, dtype="uint8"):
         dtype: type of the array.
 
     Raises:
-        ValueError: if no folder can take the prepared files.
+        ValueError: if no folder has room for prepared files.
     """
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     folder = _folder_with_room(name, num_bytes)
@@ -151,10 +151,10 @@ def write_computed(name, facts, rows, shape, dtype="uint8"):
 
 
 def open_computed(name, facts, shape, dtype="uint8"):
-    """Opens what `write_computed` wrote with the same facts.
+    """Opens the values that `write_computed` wrote with the same facts.
 
     Returns:
-        Array or memory map of that shape and type, read-only; None if it is not there.
+        Array or memory map of that shape and type, read-only; None if there is none.
     """
     return _open_sealed(name, {"format": _FORMAT, **facts}, shape, dtype)
 
@@ -179,7 +179,7 @@ def _write_sealed(folder, images, shape, dtype, seal):
     with files.replacing(folder / "images.npy") as path:
         _write(path, images, shape, dtype)
         facts = seal()
-        # The old seal must not vouch for the new images.
+        # The old seal does not describe the new images.
         (folder / "meta.json").unlink(missing_ok=True)
     _write_seal(folder, facts)
 
@@ -189,7 +189,7 @@ def _write_seal(folder, facts):
 
 
 def _fingerprint(sources):
-    """Facts that change with the sources, found without reading them."""
+    """Names, sizes and times of the sources, which show whether they have changed."""
     status = [source.stat() for source in sources]
     return {
         "format": _FORMAT,
@@ -266,11 +266,11 @@ def _seal(sources, fingerprint):
 
 @stages.configurable("official_data", "dataset", denylist=["images"])
 def in_memory(images, preload="auto"):
-    """Copies images to memory, or leaves them where they are.
+    """Copies images to memory, or leaves them on disk.
 
     Args:
         images: memory map.
-        preload: True to copy; False to read images from disk when they are asked for;
+        preload: True to copy; False to read images from disk when they are needed;
             "auto" to copy if they take less than 40 % of the available memory.
 
     Returns:
@@ -292,7 +292,7 @@ def in_memory(images, preload="auto"):
 
 
 def rows_at_once(row_bytes):
-    """How many rows of that size to read at once, at least 1."""
+    """Number of rows of `row_bytes` bytes to read at once, at least 1."""
     return max(1, _READ_BYTES // row_bytes)
 
 
@@ -303,7 +303,7 @@ def npz_layout(path, key):
 
 
 def map_npz(path, key):
-    """Memory-maps an array where it lies in an npz file.
+    """Memory-maps an array inside an npz file.
 
     Args:
         path: the npz file.
@@ -370,7 +370,7 @@ def read_hdf5(path, key, shape):
     with h5py.File(path, "r") as file:
         rows = file[key]
         check_layout(key, rows.shape, rows.dtype, shape)
-        # Whole storage chunks, so that none is decompressed twice.
+        # Read whole storage chunks, so that no chunk is decompressed twice.
         stored = rows.chunks[0] if rows.chunks else 1
         step = rows_at_once(stored * math.prod(shape[1:])) * stored
         for start in range(0, shape[0], step):

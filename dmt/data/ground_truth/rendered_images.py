@@ -1,4 +1,4 @@
-"""Pictures that are drawn when they are first asked for."""
+"""Images that are rendered when they are first needed."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ _BATCH = 4096
 
 
 class RenderedImages:
-    """An array of pictures, each of which is drawn once.
+    """An array of images, each of which is rendered once.
 
-    Threads may draw a picture at the same time, as they write the same bytes. A picture
-    is marked as drawn only after it was written. If all pictures would take more than
-    40 % of the available memory, each is drawn every time it is asked for.
+    Several threads may render the same image at the same time, because they write the
+    same bytes. An image is marked as rendered only after it was written. If all images
+    would take more than 40 % of the available memory, none is kept.
     """
 
     def __init__(self, draw, shape):
-        """Reserves room for the pictures.
+        """Reserves memory for the images.
 
         Args:
-            draw: function of indices (n,) that returns uint8 pictures (n, ...), the
+            draw: function of indices (n,) that returns uint8 images (n, ...), the
                 same bytes at every call.
-            shape: shape of the array, beginning with the number of pictures.
+            shape: shape of the array, beginning with the number of images.
         """
         self._draw = draw
         self._drawn = None

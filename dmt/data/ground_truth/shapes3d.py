@@ -1,4 +1,4 @@
-"""Shapes3D: 480,000 pictures of an object in a room.
+"""Shapes3D: 480,000 images of an object in a room.
 
 The dataset of Burgess and Kim (2018), https://github.com/google-deepmind/3d-shapes.
 disentanglement_lib reads another file, which was not published; factors and their order
@@ -39,7 +39,7 @@ class Shapes3D(grid_data.GridData):
     observation_shape = [64, 64, 3]
 
     def __init__(self):
-        """Opens the pictures.
+        """Opens the images.
 
         Raises:
             DatasetNotFound: if there is no official file.
@@ -54,7 +54,7 @@ class Shapes3D(grid_data.GridData):
         super().__init__("shapes3d", images=images)
 
     def _read(self, source, shape):
-        # Not needed for the rendered twin.
+        # The rendered version does not need h5py.
         import h5py
 
         with prepared.naming_damage(source, _FETCH):

@@ -1,11 +1,13 @@
-"""Shapes3D without a download: the same factors, with pictures from a small ray caster.
+"""Shapes3D without a download: the same factors, with images from a small ray caster.
 
-Geometry and light were measured on published sample pictures of the dataset of Burgess
-and Kim (2018), https://github.com/google-deepmind/3d-shapes. The pictures look like
-theirs but are not equal: do not compare scores with published tables.
+Geometry and light were measured on published sample images of the dataset of Burgess
+and Kim (2018), https://github.com/google-deepmind/3d-shapes. The images are
+similar but not equal to the published ones, so do not compare scores with published
+tables.
 
-Five maps of each scene (scale, shape, orientation) say how much of each pixel is floor,
-wall, object, white light and sky. A picture is the sum of the maps times their colours.
+Five maps of each scene (scale, shape, orientation) hold the shares of floor, wall,
+object, white light and sky in each pixel. An image is the sum of the maps times their
+colours.
 """
 
 import colorsys
@@ -34,7 +36,7 @@ def _kernels():
 
 
 class RenderedShapes3D(grid_data.GridData):
-    """Rendered twin of Shapes3D.
+    """Rendered version of Shapes3D.
 
     The factors are
         0 - floor hue (10, around the colour circle),
@@ -51,22 +53,22 @@ class RenderedShapes3D(grid_data.GridData):
     state_space_names = shapes3d.Shapes3D.state_space_names
 
     def __init__(self, name="shapes3d_rendered", resolution=64):
-        """Sets up the grid; scenes are drawn when they are first asked for.
+        """Sets up the grid; scenes are rendered when they are first needed.
 
         Args:
             name: the name of the dataset.
-            resolution: height and width of the pictures.
+            resolution: height and width of the images.
         """
         super().__init__(name)
         self.observation_shape = [resolution, resolution, 3]
         self._maps = _maps(resolution)
 
     def images_at(self, indices):
-        """Pictures at the indices: uint8, shape (n, *observation_shape)."""
-        # Numba compiles anew for every other type of integers.
+        """Images at the indices: uint8, shape (n, *observation_shape)."""
+        # Numba compiles the kernel again for every other integer type.
         indices = self.checked(indices).astype(np.int64)
         hues, scenes = np.divmod(indices, _NUM_SCENES)
-        # Each scene once, as many images show the same.
+        # Many images show the same scene, so each scene is looked up once.
         different, scenes = np.unique(scenes, return_inverse=True)
         maps = self._maps[different]
         images = np.empty((len(scenes), maps.shape[2], 3), dtype=np.uint8)
@@ -81,7 +83,7 @@ def _draw(resolution, scenes):
     maps = np.empty((len(scenes), 5, resolution**2), dtype=np.uint8)
     for row, scene in zip(maps, scenes, strict=True):
         scale, shape, orientation = np.unravel_index(scene, (8, 4, 15))
-        # Rounded, so that processors cannot differ in the last bit.
+        # Processors may differ in the last bit, so the values are rounded.
         cos, sin = (round(f(_ANGLES[orientation]), 9) for f in (math.cos, math.sin))
         shares = _kernels().render(shape, _SCALES[scale], cos, sin, resolution)
         row[:] = np.rint(255 * shares).reshape(5, -1)
@@ -96,11 +98,11 @@ def _maps(resolution):
 
 @registry.dataset("shapes3d_rendered")
 def shapes3d_rendered():
-    """An object in a room, with the factors of shapes3d, drawn on this machine."""
+    """An object in a room, with the factors of shapes3d, rendered on this machine."""
     return RenderedShapes3D()
 
 
 @registry.dataset("shapes3d_rendered_128")
 def shapes3d_rendered_128():
-    """The pictures of shapes3d_rendered at 128x128."""
+    """The images of shapes3d_rendered at 128x128."""
     return RenderedShapes3D("shapes3d_rendered_128", resolution=128)

@@ -1,4 +1,4 @@
-"""SmallNORB: 48,600 grey pictures of 50 toys.
+"""SmallNORB: 48,600 grey images of 50 toys.
 
 The dataset of LeCun, Huang and Bottou (2004),
 https://cs.nyu.edu/~ylclab/data/norb-v1.0-small.
@@ -39,7 +39,7 @@ class SmallNORB(grid_data.GridData):
     _folder, _pixel_type = "smallnorb", "uint8"
 
     def __init__(self):
-        """Opens the pictures.
+        """Opens the images.
 
         Raises:
             DatasetNotFound: if an official file is missing.
@@ -78,8 +78,8 @@ class UnclippedSmallNORB(SmallNORB):
     """SmallNORB with the pixels of disentanglement_lib.
 
     disentanglement_lib scales 32-bit integers, which Pillow does not clip. At strong
-    edges, observations are therefore outside of [0, 1]. They have no indices, as the
-    images of indices are uint8.
+    edges, observations are therefore outside of [0, 1]. They have no indices, because
+    images with indices are uint8.
     """
 
     size = None

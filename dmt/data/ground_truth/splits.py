@@ -1,6 +1,6 @@
 """Parts of a dataset, and datasets with correlated factors.
 
-Each is a dataset by name that wraps another one, in training and in evaluation:
+Each wraps another dataset and is bound by its name, in training and in evaluation:
 
     dataset.name = "split"
     split.base = "dsprites_rendered"
@@ -13,9 +13,9 @@ on one part can be tested on another.
 Training draws images uniformly from a part, and so does `sample_factors`. A metric that
 fixes factors may ask for a combination that the part lacks. This is an error, because
 another combination would silently change what the metric means. If values of a single
-factor are held out, no combination of the remaining values is missing, and only metrics
-that go through all values (`fairness`) fail. If one value of a factor is left, the
-factor has no entropy and `mig` is not defined.
+factor are held out, no combination of the remaining values is missing. Only metrics
+that use all values of each factor (`fairness`) then fail. If one value of a factor is
+left, the factor has no entropy and `mig` is not defined.
 """
 
 import gin
@@ -65,10 +65,11 @@ def split(
         part: "train" or "test".
         held_out: dictionary from names of factors to lists of value numbers. The test
             part holds the observations that have one of the listed values for every
-            factor of the dictionary: one factor holds out values, several factors hold
-            out combinations. A list of dictionaries holds out what any of them does.
-        train_share: used instead of `held_out`, share of the observations that are
-            drawn for the train part, in (0, 1).
+            factor of the dictionary. One factor holds out values, and several factors
+            hold out combinations. With a list of dictionaries, the test part holds the
+            observations of any of them.
+        train_share: share of the observations that are drawn for the train part, in
+            (0, 1). It is used instead of `held_out`.
         seed: seed of this draw, an integer in [0, 2**32).
 
     Raises:
@@ -103,22 +104,22 @@ def correlated(base=gin.REQUIRED, pairs=gin.REQUIRED, sigma=gin.REQUIRED, seed=0
 
         exp(-(a / (n_a - 1) - b / (n_b - 1))^2 / (2 sigma^2))
 
-    for the value numbers a of n_a and b of n_b of a pair (Traeuble et al., 2021, "On
-    disentangled representations learned from correlated data"), times the same for
-    every other pair.
+    where a and b are the value numbers of the two factors of a pair, which have n_a and
+    n_b values (Traeuble et al., 2021, "On disentangled representations learned from
+    correlated data"). With several pairs, it is the product of these terms.
 
-    The dataset is a list as long as the base that repeats each observation in
-    proportion to its probability. The share of each combination of a pair is exact to
-    one observation. As the dataset is a list, uniform draws of indices have this
-    distribution wherever they are made: on the host, on the device, and in metrics.
+    The dataset is a list of as many observations as the base has. Each observation is
+    repeated in proportion to its probability. The number of observations of each
+    combination of the paired factors is exact up to rounding. Uniform draws of indices
+    therefore have this distribution on the host, on the device and in metrics.
 
     Args:
         base: as for `split`.
         pairs: list of pairs of names of factors.
         sigma: width of the band of values that occur together, > 0. In the paper 0.2 is
             a strong correlation and 0.7 a weak one.
-        seed: seed of the draw of observations that are repeated once more than others
-            of the same probability, an integer in [0, 2**32).
+        seed: integer in [0, 2**32). It decides which observations are repeated once
+            more than others of the same probability.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -159,8 +160,8 @@ def _systematic_sample(log_weights, cells, seed):
     """Draws as many row numbers as there are rows, in proportion to the weights.
 
     Each row occurs floor or ceil of its expected number of times. Rows of one cell have
-    the same weight. They are neighbours in random order, so that the share of each cell
-    is exact to one row.
+    the same weight. They are neighbours in random order, so that the number of rows of
+    each cell is floor or ceil of its expected number, too.
     """
     order = np.random.RandomState(seed).permutation(len(cells))
     order = order[np.argsort(cells[order], kind="stable")]

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def factors_to_index(factors, factor_sizes):
-    """Numbers rows of factors, where the last factor counts fastest.
+    """Converts rows of factors to indices, where the last factor counts fastest.
 
     Args:
         factors: int array of shape (n, len(factor_sizes)).
@@ -50,7 +50,7 @@ class SplitDiscreteStateSpace:
     """Grid of factors split into latent factors and observation factors.
 
     The latent factors are the ground truth that a method should find. The observation
-    factors also change the picture, but are drawn for each observation.
+    factors also change the image, but are drawn for each observation.
     """
 
     def __init__(self, factor_sizes, latent_factor_indices):
@@ -115,7 +115,7 @@ class SplitDiscreteStateSpace:
 
 
 class StateSpaceAtomIndex:
-    """Finds the row of a combination of factors in a file that has another order.
+    """Finds the row of each combination of factors in a file with another order.
 
     An atom is one combination of all factors.
 

@@ -12,9 +12,9 @@ class FactorTable(ground_truth_data.GroundTruthData):
     """Samples with known factors, each of which is a row of a table.
 
     If the table has every combination of factor values, factors are drawn as from any
-    other grid, with the same random numbers. Otherwise factors are those of random
-    rows: a combination that the table lacks is never drawn, and asking for it is an
-    error.
+    other grid, with the same random numbers. Otherwise the factors of random rows
+    are drawn. A combination that the table lacks is never drawn, and it is an error to
+    ask for its observation.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FactorTable(ground_truth_data.GroundTruthData):
         )
 
     def _keys(self, ids, factors, columns):
-        """A number for each combination of an id and the values of some columns."""
+        """Numbers each combination of an id and the values of some columns."""
         sizes = self.factors_num_values[columns]
         index = state_space.factors_to_index(factors[:, columns], sizes)
         return ids * math.prod(sizes) + index
@@ -98,9 +98,9 @@ class FactorTable(ground_truth_data.GroundTruthData):
     def _missing(self, factors):
         """The message about a combination of factors that no row has."""
         return (
-            f"{self.name} has no observation of a combination of factors that is asked "
-            "for. Metrics that fix factors need all combinations; mig, dci, sap_score "
-            f"and others do not. Received: factor values {factors}"
+            f"{self.name} has no observation of a combination of factors that is "
+            "needed. Metrics that fix factors need all combinations; mig, dci, "
+            f"sap_score and others do not. Received: factor values {factors}"
         )
 
 
@@ -111,8 +111,8 @@ class TableData(FactorTable):
 
     def _missing(self, factors):
         return (
-            "The table has no row for a combination of factors that the metric asks "
-            "for: give all combinations, or use the metric's function of arrays. "
+            "The table has no row for a combination of factors that the metric "
+            "needs: give all combinations, or use the metric's function of arrays. "
             f"Received: factor values {factors}"
         )
 
@@ -162,7 +162,7 @@ class ImageTable(FactorTable):
 
 
 def _column_groups(sizes, num_rows):
-    """Slices of columns whose combinations, times rows, can be numbered in int64."""
+    """Slices of columns; rows times combinations of each slice fit in int64."""
     groups, start, span = [], 0, 1
     for stop, num_values in enumerate(sizes):
         # Python's integers do not overflow if the grid is huge.

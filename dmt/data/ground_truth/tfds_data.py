@@ -1,8 +1,8 @@
 """Datasets that tensorflow-datasets has prepared, under names such as "tfds/shapes3d".
 
-The images and factors are those of the official files. As tensorflow-datasets stores
-examples in another order, they are read once into `prepared/tfds` of the data root,
-where they are found by their labels.
+The images and factors are those of the official files. The first use copies them
+to `prepared/tfds` of the data root. tensorflow-datasets stores them in another order,
+so the labels tell which factors an image has.
 """
 
 from pathlib import Path
@@ -144,7 +144,7 @@ class _Source:
                 f"tensorflow-datasets has not prepared {name} in {self.folder}: "
                 f"{self.fetch}, or bind tfds.data_dir to the folder with {name!r}."
             )
-        # The features of the files, which another release may have written.
+        # Features are read from the files, which another release may have written.
         self._builder = tfds.builder_from_directory(self.folder)
         self.features = self._builder.info.features
         self.splits = self._builder.info.splits

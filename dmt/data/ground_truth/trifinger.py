@@ -2,8 +2,9 @@
 
 The datasets of Dittadi et al. (2021, "On the transfer of disentangled representations
 in realistic settings"), about a million rendered images with 8 colours of the cube,
-others with 4 colours that are held out, and 1,809 photographs. States in which the
-finger would touch the cube or the floor do not exist: a table, not a grid.
+others with 4 colours that are held out, and 1,809 photographs. There are no
+images in which the finger would touch the cube or the floor, so the factors form a
+table and not a grid.
 """
 
 import functools
@@ -35,7 +36,7 @@ _CHUNK = 64
 
 
 def stored_values(folder):
-    """Stored factors of a dataset -> their values; see `open_trifinger`."""
+    """Values of each stored factor of a dataset; see `open_trifinger`."""
     if folder != "finger_heldout_colors":
         return _STORED
     return {**_STORED, "color": _HELD_OUT_COLORS}
@@ -57,7 +58,7 @@ def open_trifinger(name, folder, image_size=64):
 
     Args:
         name: the name of the dataset.
-        folder: its folder in robot_finger_datasets, with which its files' names begin.
+        folder: its folder in robot_finger_datasets; its file names begin with it.
         image_size: height and width of the images, 64 or 128 (as in the files).
 
     Returns:
@@ -126,10 +127,10 @@ for _name, _folder, _description in (
 
 
 def _rows(name, images_file, num_images, fetch):
-    """The row in the archive of each label: int64, shape (num_images,).
+    """Position in the archive of the image of each label: int64, shape (num_images,).
 
-    Labels are in the order of the numbers that are the names of the images. The archive
-    is in the order of a folder listing.
+    The file names of the images are numbers, and labels are in the order of these
+    numbers. The archive is in another order.
     """
 
     def read():
@@ -156,7 +157,7 @@ def _labels(file):
 
 
 def _value_numbers(labels, stored):
-    """Value numbers, int64 of shape (n, 9), of labels that are numbers or values."""
+    """Converts labels, which are value numbers or values, to numbers: int64 (n, 9)."""
     numbers = np.empty(labels.shape, dtype=np.int64)
     for column, (name, values) in enumerate(stored.items()):
         label, values = labels[:, column], np.asarray(values, dtype=float)
@@ -164,7 +165,7 @@ def _value_numbers(labels, stored):
         if is_number.all():
             numbers[:, column] = label
             continue
-        # Labels are values: which one is nearest?
+        # The labels are values, so find the nearest known value.
         nearest = np.abs(label[:, None] - values).argmin(axis=1)
         tolerance = np.diff(np.sort(values)).min() / 4 if len(values) > 1 else 0.01
         far = np.abs(values[nearest] - label) > tolerance
@@ -187,7 +188,7 @@ def _members(file):
             path = PurePosixPath(member.name)
             if member.isfile() and path.suffix == ".png" and path.stem.isdigit():
                 yield int(path.stem), lambda member=member: archive.extractfile(member)
-            # Otherwise the archive remembers a million members.
+            # Otherwise the archive keeps a million members in memory.
             archive.members.clear()
 
 

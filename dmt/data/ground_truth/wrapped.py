@@ -1,14 +1,14 @@
-"""Datasets that show another dataset in another way."""
+"""Base class of datasets that change the observations of another dataset."""
 
 from dmt.data import registry
 from dmt.data.ground_truth import ground_truth_data
 
 
 class DatasetWrapper(ground_truth_data.GroundTruthData):
-    """A dataset with the factors, and the draws of factors, of another one."""
+    """A dataset that has the factors of another one and draws them as it does."""
 
     def __init__(self, name: str, base: ground_truth_data.GroundTruthData):
-        """Takes over what is known of the base.
+        """Copies factors, image shape and origin of the base.
 
         Args:
             name: the name of the dataset.

@@ -23,12 +23,12 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip", ".gz")
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name of a file is that of an archive."""
+    """Whether the name of a file has the suffix of an archive."""
     return path.name.endswith(_SUFFIXES)
 
 
 def unpack(archive: Path, wanted: Unpack, root: Path) -> None:
-    """Takes the wanted files out of an archive, either all of them or none.
+    """Extracts the wanted files from an archive, either all of them or none.
 
     Args:
         archive: a .tar, .tar.gz, .tgz, .zip or .gz file; the one member of a .gz file

@@ -1,4 +1,4 @@
-"""The published datasets: what they are, under which terms, and where their files are.
+"""Records of the published datasets: contents, terms, and addresses of the files.
 
 Paths are relative to the data root and use the folders of disentanglement_lib, so that
 both packages can share one root. Nothing here reads a file or the network.

@@ -1,7 +1,7 @@
 """Downloads of the published files.
 
-Until a file is whole and its checksum is right, it is `<name>.part`, which a later
-attempt continues. Nothing that is downloaded is unpickled.
+A file is called `<name>.part` until it is complete and its checksum is right. A later
+attempt continues it. No downloaded file is unpickled.
 """
 
 import http.client
@@ -42,7 +42,7 @@ class _Interrupted(Exception):
 
 
 def urls_of(file: File) -> tuple[str, ...]:
-    """Addresses of a file: that of the mirror DMT_DATA_MIRROR, then the published ones.
+    """Addresses of a file: first on the mirror DMT_DATA_MIRROR, then as published.
 
     Raises:
         ValueError: if the mirror is not an http or https address.
@@ -69,7 +69,7 @@ def fetch(file: File, root: Path) -> str:
         root: folder of all datasets.
 
     Returns:
-        What was found when it was checked, in words.
+        The result of the check as text.
 
     Raises:
         OSError: if the file cannot be downloaded from any address.

@@ -1,6 +1,6 @@
-"""Published files on this machine: where they lie, and whether they are the right ones.
+"""Finds and checks the published files on this machine.
 
-A file gets its name only when it is whole and its checksum is right.
+A file gets its final name only when it is complete and its checksum is right.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def locate(file: File, root: Path) -> tuple[File, Path] | None:
 def presence(dataset: Dataset, root: Path) -> str:
     """Whether the files of a dataset are here: "yes", "in part", "no" or "by hand".
 
-    The last means that they are missing and that no program can download them.
+    "by hand" means that they are missing and that no program can download them.
     """
     found = [locate(file, root) is not None for file in dataset.files]
     if all(found):
@@ -64,7 +64,7 @@ def presence(dataset: Dataset, root: Path) -> str:
 
 
 def check(path: Path, file: File) -> str:
-    """Checks the size and the checksums, and says in words what was found.
+    """Checks the size and the checksums, and returns the result as text.
 
     Raises:
         ValueError: if it is not the published file. A checksum of strictness "warn"
@@ -87,7 +87,7 @@ def check(path: Path, file: File) -> str:
 
 
 def _check_signature(path, file):
-    """Refuses an error page in place of a file without known size and checksum."""
+    """Checks the format, because a downloaded file may be an error page."""
     suffix = PurePosixPath(file.path).suffix
     if suffix in (".npz", ".zip"):
         # Looks for the directory at the end, which a truncated file lacks.
@@ -115,7 +115,7 @@ def _digests(path, algorithms):
 
 
 def verify(file: File, root: Path) -> str:
-    """Checks a file in its place, and says in words what was found.
+    """Checks a file in its place, and returns the result as text.
 
     Raises:
         FileNotFoundError: if it is missing.
@@ -131,7 +131,7 @@ def verify(file: File, root: Path) -> str:
 
 
 def checked(path: Path, file: File, mend: str) -> str:
-    """`check` whose error names the file and says how to mend it."""
+    """Calls `check`. The error names the file and says how to repair it."""
     try:
         return check(path, file)
     except ValueError as error:
@@ -144,14 +144,14 @@ def add(file: File, source: Path, root: Path, place: Callable = shutil.copyfile)
     """Copies a file that was downloaded by other means to its place.
 
     Args:
-        file: what it is.
-        source: where it is.
+        file: the record of the file.
+        source: the path of the downloaded file.
         root: folder of all datasets.
         place: function of the source and of the path to write, which copies, links or
             moves the file.
 
     Returns:
-        What was found when it was checked, in words.
+        The result of the check as text.
 
     Raises:
         ValueError: if it is not the published file, or if another file is in its place.
@@ -177,13 +177,13 @@ def add_all(
     """Copies files that were downloaded by other means to their places.
 
     Args:
-        dataset: what they belong to.
+        dataset: the record of the dataset.
         path: one of its files, a folder that holds some, or an archive that holds some.
         root: folder of all datasets.
         link: whether to place symbolic links instead of copies.
 
     Yields:
-        (path, report): the place of each file, and what was found, in words.
+        (path, report): the place of each file, and the result of its check as text.
 
     Raises:
         ValueError: if the path holds no files of the dataset.
@@ -248,7 +248,7 @@ def locked(target):
             except BlockingIOError:
                 logger.warning("Waiting for another process that fetches %s.", target)
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            # The previous owner has deleted the lock file that is open here.
+            # The previous owner may have deleted the open lock file. Then try again.
             if not os.fstat(lock.fileno()).st_nlink:
                 continue
             try:

@@ -6,7 +6,7 @@ import os
 
 @dataclasses.dataclass(frozen=True)
 class Unpack:
-    """What to take out of an archive.
+    """The files to extract from an archive.
 
     Attributes:
         patterns: shell patterns of the wanted members' paths.
@@ -24,7 +24,7 @@ class File:
     """One file of a dataset.
 
     Attributes:
-        path: where it lies, relative to the data root.
+        path: path of the file, relative to the data root.
         urls: addresses, which are tried in order; empty if the file must be downloaded
             by hand.
         size: exact number of bytes, None if it is not known.
@@ -33,8 +33,8 @@ class File:
         strictness: "strict" if a file with another checksum is refused; "warn" if the
             checksum is of an older release, which may hold the same images in other
             bytes.
-        unpack: what to take out of the file, if it is an archive that is not kept.
-        or_else: other files with the same content, any of which may take its place.
+        unpack: what to extract from the file, if it is an archive that is not kept.
+        or_else: other files with the same content, which may replace it.
     """
 
     path: str
@@ -53,7 +53,7 @@ class File:
 
     @property
     def forms(self) -> tuple["File", ...]:
-        """The file and those that may take its place."""
+        """The file and the other files that may replace it."""
         return (self, *self.or_else)
 
 
@@ -63,14 +63,14 @@ class Dataset:
 
     Attributes:
         name: value of `dataset.name` in gin files.
-        description: what it shows, in one line.
+        description: one line about the images.
         factors: name of each ground-truth factor -> number of its values.
         num_images: number of images in the files, None if it is not known.
         image_shape: (height, width, channels) of the images in the files.
         licence: name of the licence, or what is known about it.
         citation: publication to cite, with an address.
         files: all files of the dataset.
-        terms: what a user accepts besides the licence, may be empty.
+        terms: conditions besides the licence, may be empty.
         needs_consent: whether the terms must be accepted before a download.
         by_hand: how to get files that have no address, empty if all have one.
         notes: what else a user should know, may be empty.

@@ -6,8 +6,8 @@ import math
 import numba
 import numpy as np
 
-# Metres. The first two joints sit in the base above the centre of the stage and turn
-# about +y and -x, the third about +x; at zero the arm hangs straight down.
+# Lengths in metres. The first two joints are in the base above the centre of the stage
+# and rotate about +y and -x. The third rotates about +x. At zero, the arm hangs down.
 _BASE_HEIGHT = 0.29
 _LINK = 0.16
 _UPPER_RADIUS, _ELBOW_RADIUS, _LOWER_RADIUS = 0.022, 0.025, 0.0145
@@ -16,14 +16,15 @@ _BLACK_TIP = 0.85
 _CUBE_HALF_SIDE = 0.0325
 _STAGE_RADIUS = 0.19
 
-# The lower 60% of the last link, a little thinner than it looks, must miss the cube.
+# The lower 60 % of the last link must not touch the cube. This check uses a smaller
+# radius than the images.
 _CHECKED = 0.6
 _NUM_CHECKED = 9
 _CHECKED_RADIUS = 0.7 * _LOWER_RADIUS
 
 
 def _rounded(values):
-    # So that processors cannot differ in the last bit.
+    # Processors may differ in the last bit.
     return np.round(values, 9)
 
 
@@ -92,17 +93,17 @@ def feasible(factors):
 
 @functools.cache
 def view(look, resolution):
-    """Makes what all pictures with one look share.
+    """Computes everything that all images with one look share.
 
     Returns:
         frame: float64 (8, 3): camera, its right, up and forward directions, two
             directions across the light, the direction to the lamp, (tangent, 0, 0).
         shading: float64 (6,): ambient, diffuse, frontal, light_color.
         rays: float64 (steps, steps, 3), unit directions through each sample.
-        ground: float64 (steps, steps, 5), where they meet the ground: x, y, the two
+        ground: float64 (steps, steps, 5), where the rays meet the ground: x, y, two
             coordinates across the light, and the distance from the camera.
-        lit, shadowed: float64 (steps, steps, 3), the colours there.
-        background: uint8 (resolution, resolution, 3), the picture of the empty stage.
+        lit, shadowed: float64 (steps, steps, 3), the ground in light and in shadow.
+        background: uint8 (resolution, resolution, 3), the image of the empty stage.
     """
     camera = np.array(look.camera)
     forward = _unit(np.array(look.target) - camera)
@@ -157,7 +158,7 @@ def _cross(a, b):
 
 
 def _grain(x, y):
-    """Smooth random numbers in [-1, 1) on the ground, with a grain along x."""
+    """Smooth random numbers in [-1, 1) on the ground, stretched along x."""
     lattice = np.random.RandomState(0).randint(256, size=(64, 64)) / 128 - 1
     total = 0
     for octave, gain in ((1, 0.65), (4, 0.35)):
@@ -175,11 +176,11 @@ def _grain(x, y):
 
 @_compiled()
 def render(factors, colors, noise, view, out):
-    """Draws the scenes into `out`, with what the function `view` made.
+    """Renders the scenes into `out`; `view` is a result of the function `view`.
 
-    A pixel away from the objects and their shadows is that of the empty stage. For the
-    others `marks` says which objects (bits 0 to 4) and which shadows on the ground
-    (bits 5 to 9) may be there: base, upper link, elbow, lower link, cube.
+    Pixels away from the objects and their shadows show the empty stage. For the others,
+    `marks` holds which objects (bits 0 to 4) and which shadows on the ground (bits 5 to
+    9) may be visible, in the order base, upper link, elbow, lower link, cube.
     """
     frame, background = view[0], view[6]
     marks = np.empty(background.shape[:2], dtype=np.uint16)
@@ -224,7 +225,7 @@ def _place_cube(scene):
 
 @_compiled()
 def _project(x, y, z, frame, resolution):
-    """Column, row and size of a metre, in pixels, of a point in the picture."""
+    """Projects a point to the image: column, row and pixels per metre."""
     dx, dy, dz = x - frame[0, 0], y - frame[0, 1], z - frame[0, 2]
     right = dx * frame[1, 0] + dy * frame[1, 1] + dz * frame[1, 2]
     up = dx * frame[2, 0] + dy * frame[2, 1] + dz * frame[2, 2]
@@ -247,7 +248,7 @@ def _mark_capsule(marks, part, start, end, radius, frame):
         ez = 0.0 if shadow else end[2]
         column0, row0, metre0 = _project(sx, sy, sz, frame, size)
         column1, row1, metre1 = _project(ex, ey, ez, frame, size)
-        # Discs become ellipses and nearer parts larger, hence the margin.
+        # In perspective, discs become ellipses and nearer parts larger, hence 1.15.
         reach = 1.15 * radius * max(metre0, metre1) / (light[2] if shadow else 1.0)
         reach += 1.0
         along_column, along_row = column1 - column0, row1 - row0
@@ -302,9 +303,9 @@ def _shade(marks, starts, ends, cube, hue, view, image):
     Functions of the inner loops take numbers instead of arrays, which is much faster.
     """
     frame, shading, rays, ground, lit, shadowed, _ = view
-    # Axis of each capsule, the camera seen from its start, and what all rays share.
+    # Axis of each capsule, the camera relative to its start, and constants of all rays.
     parts = np.empty((4, 9))
-    # Capsules in coordinates across the light (two) and along it.
+    # Both ends of each capsule, in two coordinates across the light and one along it.
     across = np.empty((4, 6))
     for part in range(4):
         for k in range(3):
@@ -438,8 +439,8 @@ def _hit_capsule(ax, ay, az, cx, cy, cz, length, offset, square, rx, ry, rz):
 def _hit_cube(x, y, z, rx, ry, rz):
     """Distance where a ray enters the cube (infinite if missed), and the face's code.
 
-    In coordinates along the sides of the cube, from the centre of its base. Codes are
-    1, 2, 3 for the sides in the positive directions, negative for the others.
+    Coordinates are along the sides of the cube, from the centre of its base. Codes are
+    1, 2, 3 for the faces in the positive directions, and negative for the others.
     """
     reach_x = _CUBE_HALF_SIDE if rx > 0 else -_CUBE_HALF_SIDE
     reach_y = _CUBE_HALF_SIDE if ry > 0 else -_CUBE_HALF_SIDE

@@ -1,6 +1,6 @@
 """A small ray caster for the scenes of Shapes3D.
 
-Geometry and light were measured on published sample pictures.
+Geometry and light were measured on published sample images.
 """
 
 import math
@@ -34,7 +34,7 @@ _SAMPLES = 3
 
 @numba.njit(cache=True, nogil=True)
 def mix(maps, scenes, colors, images):
-    """Writes the sum over materials of map times colour, in units of 1/255."""
+    """Writes images, the sums of the maps (in units of 1/255) times their colours."""
     for i in range(len(scenes)):
         floor, wall, thing, white, sky = maps[scenes[i]]
         color, image = colors[i], images[i]
@@ -82,7 +82,7 @@ def render(shape, size, cos, sin, resolution):
 
 @numba.njit(cache=True, nogil=True)
 def _trace(shape, size, camera, ray):
-    """Material, brightness in [0, 1] and white light of what a ray from camera hits."""
+    """Material, brightness in [0, 1] and white light where a ray hits the scene."""
     distance, normal = _hit(shape, size, camera, ray)
     if distance < np.inf:
         lit = _dot(normal, _LIGHT)
@@ -114,7 +114,7 @@ def _floor_light(shape, size, x, y):
     dx, dy, dz = _LAMP[0] - x, _LAMP[1] - y, _LAMP[2]
     norm = math.sqrt(dx * dx + dy * dy + dz * dz)
     cos = dz / norm
-    # The power 3.75 by square roots, which are the same on every processor.
+    # The power 3.75 from square roots, which are the same on every processor.
     root = math.sqrt(cos)
     light = _clip(-0.038 + 1.253 * cos * cos * cos * root * math.sqrt(root))
     to_lamp = (dx / norm, dy / norm, dz / norm)
@@ -175,7 +175,7 @@ def _hit_cube(half, start, ray):
 
 @numba.njit(cache=True, nogil=True)
 def _hit_tube(radius, bottom, top, start, ray):
-    """The wall of an upright cylinder around the vertical axis."""
+    """Distance and outer normal where a ray enters the side of a vertical cylinder."""
     a = ray[0] * ray[0] + ray[1] * ray[1]
     b = start[0] * ray[0] + start[1] * ray[1]
     c = start[0] * start[0] + start[1] * start[1] - radius * radius

@@ -5,7 +5,7 @@ import numba
 
 @numba.njit(cache=True, nogil=True)
 def paint(masks, inside, outside, images):
-    """Gives each picture one colour inside the mask and one outside."""
+    """Gives each image one colour inside the mask and one outside."""
     for i in range(len(masks)):
         for pixel in range(masks.shape[1]):
             color = inside[i] if masks[i, pixel] else outside[i]
@@ -15,7 +15,7 @@ def paint(masks, inside, outside, images):
 
 @numba.njit(cache=True, nogil=True)
 def whiten(masks, pixels, images):
-    """Copies the pixels, white inside the mask."""
+    """Copies the pixels and makes those inside the mask white."""
     for i in range(len(masks)):
         for pixel in range(masks.shape[1]):
             for channel in range(3):
@@ -25,7 +25,7 @@ def whiten(masks, pixels, images):
 
 @numba.njit(cache=True, nogil=True)
 def invert(masks, background, corners, colors, images):
-    """Averages a 64x64 piece of the background with a colour, inverts the mask."""
+    """Averages a piece of the background with a colour, inverts it inside the mask."""
     for i in range(len(masks)):
         for y in range(64):
             for x in range(64):
