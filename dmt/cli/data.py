@@ -298,8 +298,8 @@ _FLAGS = (
 COMMANDS = (
     Command(
         "data",
-        "Fetches, checks and shows datasets. Their folder is $DMT_DATA, by default the "
-        "current one.",
+        "Fetches, checks and shows datasets. Their folder is $DMT_DATA, else "
+        "$DISENTANGLEMENT_LIB_DATA, else the current folder.",
         _FLAGS,
         _data,
         verbs={verb: facts[1:] for verb, facts in _STEPS.items()},

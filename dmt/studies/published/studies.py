@@ -176,7 +176,7 @@ def weakly_supervised_sweep():
 
 
 def few_labels_sweep():
-    """23,040 models: datasets, labels, methods, two strengths each, and seeds.
+    """23,040 models: datasets, labels, methods, pairs of strengths, and seeds.
 
     In the manner of Locatello et al. (2020), "Disentangling factors of variation using
     few labels", https://arxiv.org/abs/1905.01258. The strengths of the unsupervised
