@@ -95,7 +95,7 @@ def test_heads_have_a_size(monkeypatch, tmp_path):
     assert sizes.most_at_once([], lines) > 8
     # Where there is an accelerator, convolutions are stacked too.
     monkeypatch.setattr(sizes, "on_cpu", lambda: False)
-    monkeypatch.setattr(sizes, "memory", lambda: 4e9)
+    monkeypatch.setattr(sizes, "_device_memory", lambda: 5e9)
     lines = bindings(TINY, **CONVOLUTIONS, model__batch_size="64")
     assert 4 < sizes.most_at_once([], lines) < sizes.MOST
 
@@ -143,7 +143,7 @@ def test_more_runs_are_in_work_than_files_may_be_open(tmp_path):
 
 
 def test_populations_fit_into_the_memory(monkeypatch):
-    monkeypatch.setattr(sizes, "memory", lambda: 2e7)
+    monkeypatch.setattr(sizes, "_device_memory", lambda: 2.5e7)
     few = sizes.most_at_once([], bindings(TINY))
     less = sizes.most_at_once([], bindings(TINY, model__batch_size="64"))
     assert 1 <= less < few < sizes.MOST
