@@ -99,7 +99,7 @@ class TrainingSettings:
 
     @property
     def is_semi_supervised(self) -> bool:
-        """Whether labelled images are trained on besides."""
+        """Whether the model is also trained on labelled images."""
         return self.model_seed is not None
 
     def make_model(self) -> TrainableModel:

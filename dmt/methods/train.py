@@ -1,7 +1,7 @@
 """Trains a model: the one training function of the package.
 
-It knows no kind of model: what a model is trained on, what it exports and what it
-reports are hooks of `TrainableModel`. `model.model` binds the model.
+It is the same for all kinds of models. Hooks of `TrainableModel` define what a model is
+trained on, what it exports and what it reports. `model.model` binds the model.
 """
 
 import contextlib
@@ -170,8 +170,8 @@ def fit(
             verbose=1 if sys.stdout.isatty() else 2,
         )
 
-    # An epoch is a line of the learning curve. Updates that are left over, first after
-    # a resume and last at the end, are shorter epochs.
+    # Each epoch gives a line of the learning curve. There are shorter epochs for the
+    # updates that are left over after a resume and at the end.
     steps_per_update = training.model.steps_per_update
     num_updates, log_updates = (
         -(-steps // steps_per_update)
@@ -217,5 +217,5 @@ def _dtype_policy(name):
         keras.config.set_dtype_policy(before)
 
 
-# Every model is found by its gin name.
+# Registers every model, so that gin files can bind it.
 modules.import_all("dmt.methods")

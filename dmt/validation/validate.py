@@ -1,8 +1,8 @@
 """From a representation to its scores on a few labelled images.
 
-Such scores choose among models if the factors of most images are not known
-(Locatello et al., 2020, https://arxiv.org/abs/1905.01258, Section 3.2). The gin
-configurable `labeller` makes the labels.
+Such scores can select models if the factors of most images are not known (Locatello et
+al., 2020, https://arxiv.org/abs/1905.01258, Section 3.2). The gin configurable
+`labeller` makes the labels.
 """
 
 import time

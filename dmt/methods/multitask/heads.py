@@ -15,8 +15,8 @@ class BatchedDense(keras.layers.Layer):
         num_heads: number of heads.
         units: outputs of each head's layer.
         activation: as in `keras.layers.Dense`.
-        kernel_initializer: see `make_initializer`; the kernel of every head is drawn by
-            itself.
+        kernel_initializer: see `make_initializer`; the kernel of each head is drawn
+            separately.
     """
 
     def __init__(

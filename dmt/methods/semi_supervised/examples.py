@@ -1,4 +1,4 @@
-"""Batches of images without labels, with as many that have labels."""
+"""Batches of unlabelled images and as many labelled images."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from dmt.data import labellers, pipeline
 
 
 class SemiSupervisedData(pipeline.Examples):
-    """Random images of a dataset, and labelled ones in fixed order, again and again.
+    """Random images of a dataset, and labelled images in a fixed order that repeats.
 
     Args:
         dataset: a `GroundTruthData`.
@@ -22,7 +22,7 @@ class SemiSupervisedData(pipeline.Examples):
     def load_batch(self, seed, step, batch_size):
         """Images (2 * batch_size, height, width, channels), the labelled ones last.
 
-        And their labels (batch_size, num_labels); see `Examples.load_batch`.
+        Also returns their labels (batch_size, num_labels); see `Examples.load_batch`.
         """
         (unlabelled,) = pipeline.load_batch(self.dataset, seed, step, batch_size)
         rows = (step * batch_size + np.arange(batch_size)) % len(self._labels)
