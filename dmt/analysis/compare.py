@@ -180,7 +180,7 @@ def _grouped(runs, matched):
 
 
 def _differing(sides, matched, unmatched):
-    """Keys whose values differ between the sides."""
+    """Keys whose values differ between the sides, or vary without being matched."""
     differing = []
     for key in [*matched, *unmatched]:
         values = [{run.config.get(key) for run in runs} - {None} for runs in sides]

@@ -1,7 +1,7 @@
 """Trains a model: the one training function of the package.
 
-It is the same for all kinds of models. Hooks of `TrainableModel` define what a model is
-trained on, what it exports and what it reports. `model.model` binds the model.
+It trains all kinds of models. Hooks of `TrainableModel` define what a model is trained
+on, what it exports and what it reports. `model.model` binds the model.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ class Training:
         data: what the model's `open_data` returned.
         training_data: `Examples` or `GroundTruthData` to train on.
         evaluation_data: the same, to evaluate on after training.
-        data_seed: of the batches to train on.
-        evaluation_seed: of the batches to evaluate on.
+        data_seed: seed of the batches to train on.
+        evaluation_seed: seed of the batches to evaluate on.
         state: the callback that keeps the state of the run on disk.
         operative_config: what gin configured, for the results.
     """
@@ -136,7 +136,7 @@ def fit(
         model: what to train: the model of `training`, or a population with it.
         callback: keeps the state on disk.
         training_data: to draw batches from, see `pipeline.host_batches`.
-        data_seed: of the batches; a list of seeds if `training_data` is a list.
+        data_seed: seed of the batches; a list of seeds if `training_data` is a list.
     """
     settings = training.settings
     if settings.resident:

@@ -44,9 +44,9 @@ def fairness(
 
     Returns:
         Dictionary, all scores in [0, 1], 0 is fairest:
-            mean_fairness:<name>: aggregates of the means of TV_c over the values c, see
-                `compute_scores_dict` for the names.
-            max_fairness:<name>: aggregates of the maxima of TV_c over the values c.
+            mean_fairness:<name>: aggregates of the mean of TV_c over the values c,
+                weighted by frequency; see `compute_scores_dict` for the names.
+            max_fairness:<name>: aggregates of the maximum of TV_c over the values c.
             mean_fairness_matrix, max_fairness_matrix: nested lists (num_factors
                 predicted, num_factors sensitive), 0 on the diagonal.
             num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.

@@ -38,8 +38,8 @@ def task_heads(
             regressions only.
         training_steps: updates of all heads, by Adam.
         batch_size: samples of an update, the same for all heads.
-        learning_rate: of Adam.
-        seed: integer, of initial weights and of batches.
+        learning_rate: learning rate of Adam.
+        seed: integer seed of the initial weights and of the batches.
 
     Returns:
         Dictionary:

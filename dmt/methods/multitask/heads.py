@@ -96,7 +96,7 @@ def make_heads(
         num_heads: number of heads.
         num_outputs: linear outputs of each head.
         hidden_units: units of the hidden layers (Maziarka et al., 2021, appendix).
-        activation: of the hidden layers.
+        activation: activation of the hidden layers.
         kernel_initializer: see `make_initializer`.
 
     Returns:

@@ -109,7 +109,7 @@ def train_prepared(
 
     Args:
         trainings: results of `train.prepare` for runs of one `shared_configuration`.
-        settings: of the population.
+        settings: settings of the population.
         seeds: seed of the batches of each run; the run's own seeds if None.
 
     Returns:

@@ -38,7 +38,7 @@ def semi_supervised_data(dataset, seed, num_labelled_samples, train_percentage):
 
     Args:
         dataset: a `GroundTruthData`.
-        seed: integer in [0, 2**32), of the labelled images and their labels.
+        seed: integer in [0, 2**32), seed of the labelled images and their labels.
         num_labelled_samples: number of labelled images.
         train_percentage: see `labellers.train_test_split`.
 

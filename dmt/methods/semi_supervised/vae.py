@@ -28,7 +28,7 @@ class SemiSupervised:
     Args:
         factor_sizes: number of values of each label; training gives it.
         gamma_sup: weight of the supervised loss.
-        **parameters: of the unsupervised model.
+        **parameters: arguments of the unsupervised model.
     """
 
     takes_labels = True

@@ -178,7 +178,7 @@ def simple_conv64_encoder(
     Args:
         input_tensor: images (batch, height, width, channels).
         num_latent: number of codes.
-        activation: of the convolutions, for example "relu" or "tanh".
+        activation: activation of the convolutions, for example "relu" or "tanh".
         kernel_initializer: a name that Keras knows, or "fan_in_uniform", U(-a, a) with
             a = fan_in^-1/2, the default of the paper's framework.
 

@@ -190,7 +190,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         `examples`. By default labels are not used.
 
         Args:
-            seed: integer in [0, 2**32), of the labelled images and of their labels.
+            seed: integer in [0, 2**32), seed of the labelled images and their labels.
             num_labelled_samples: number of labelled images.
             train_percentage: share of them for training.
         """
@@ -200,8 +200,8 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     def open_data(self) -> Any:
         """Opens what the model is trained on; by default the dataset that gin binds.
 
-        A model whose examples are drawn by a rule of its own returns `Examples`, and
-        needs no `dataset.name`.
+        A model that draws its examples in another way returns `Examples`, and needs no
+        `dataset.name`.
         """
         return named_data.get_named_ground_truth_data()
 
