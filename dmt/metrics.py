@@ -4,7 +4,7 @@
 
 Factors have shape (n, num_factors), codes (n, num_codes). Metrics that train a
 classifier take test samples as third and fourth argument, or hold some out. `METRICS`
-says what is known about each metric.
+has the properties of each metric.
 """
 
 from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 JSON has disentanglement_lib's layout, `{column: {row: value}}`, which pandas reads with
 `pandas.read_json(path, orient="columns")`. Each row is a result file, whose path is in
-the column `path`. Columns leave out the rows that lack them. Parquet is smaller and
-faster to read.
+the column `path`. A column holds only the rows that have a value for it. Parquet is
+smaller and faster to read.
 """
 
 import concurrent.futures
@@ -25,15 +25,15 @@ def aggregate_results_to_json(
 ) -> None:
     """Writes all results that a pattern matches to one file, whole or not at all.
 
-    Several processes keep columns on disk until they are written, so that little memory
-    is needed. They import the main program, which must keep its work behind
+    To save memory, several processes read the files and keep the columns on disk. They
+    import the main program, so a script must call this function under
     `if __name__ == "__main__"`.
 
     Args:
         result_file_pattern: pattern of JSON files, "**" for any number of directories.
         output_path: file to write, by default "results.json". If the name ends in
-            ".parquet" it is Parquet, in which lists and columns with values of several
-            types are JSON.
+            ".parquet", the format is Parquet. Lists, and columns with values of several
+            types, are then stored as JSON.
 
     Raises:
         ValueError: if no file matches, a file is damaged or pyarrow is not installed.
@@ -47,7 +47,7 @@ def aggregate_results_to_json(
     if not paths:
         raise ValueError(f"{result_file_pattern} matches no file.")
     directory = os.path.dirname(os.path.abspath(output_path))
-    # The directory itself is made once all files are read.
+    # The directory itself is made only after all files are read.
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
     with tempfile.TemporaryDirectory(prefix=".tmp.aggregate", dir=directory) as folder:
@@ -71,7 +71,8 @@ def load_aggregated_json_results(path: str) -> dict[str, list]:
 def _transpose(paths, folder):
     """Writes columns of the result files to files in a folder, one for each chunk.
 
-    Returns (file, number of rows, {column: (offset, length, kinds of values)}) of each.
+    Returns a list with (file, number of rows, {column: (offset, length, kinds of
+    values)}) for each chunk.
     """
     tasks = [
         (start, paths[start : start + CHUNK], os.path.join(folder, str(start)))

@@ -1,7 +1,7 @@
 """Compares two sets of results: a table, `compare.json` and a page.
 
-A set holds results of evaluations of this package or of disentanglement_lib, whose keys
-are the same.
+A set holds evaluation results of this package or of disentanglement_lib. Both use the
+same keys.
 """
 
 import collections
@@ -43,11 +43,12 @@ def compare(
 ) -> str:
     """Compares the scores of two sets of runs.
 
-    The configuration of a run is all bindings of training that both sets have, except
-    for seeds, names and paths, with the postprocessing function, the evaluation
-    function and the dataset. For each metric and representation, the mean scores of a
-    configuration in both sets are paired. Intervals of the mean difference are
-    Student's, at 95 %, and assume that configurations are independent.
+    The configuration of a run consists of the bindings of training that both sets have,
+    except for seeds, names and paths, and of the postprocessing function, the
+    evaluation function and the dataset. Scores are averaged over the runs of a
+    configuration. The means of the two sets are then paired, for each metric and
+    representation. The mean difference has a 95 % Student's t interval, which assumes
+    that configurations are independent.
 
     Writes `compare.json` and `compare.html` to `output_dir`.
 
@@ -119,9 +120,9 @@ def _read(path):
     ]
     if not runs:
         raise FileNotFoundError(
-            f"{path} holds no scores: a directory has them in "
-            "results/aggregate/evaluation.json, at any depth, an aggregated file in "
-            "columns evaluation_results.*"
+            f"{path} holds no scores. They are read from the files "
+            "results/aggregate/evaluation.json, at any depth of a directory, or from "
+            "the columns evaluation_results.* of an aggregated file."
         )
     return runs
 
@@ -179,7 +180,7 @@ def _grouped(runs, matched):
 
 
 def _differing(sides, matched, unmatched):
-    """Keys whose values differ between the sides."""
+    """Keys whose values differ between the sides, or vary without being matched."""
     differing = []
     for key in [*matched, *unmatched]:
         values = [{run.config.get(key) for run in runs} - {None} for runs in sides]

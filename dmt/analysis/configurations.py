@@ -1,4 +1,4 @@
-"""The configurations of runs, in a form that compares.
+"""The configurations of runs, in a form that can be compared.
 
 A row is the content of `results/aggregate/<step>.json`. This package and
 disentanglement_lib share its keys, for example "train_config.vae.beta".
@@ -21,9 +21,10 @@ _NOT_LEARNED = (
 
 
 def bindings_of(row):
-    """The bindings in a row, {key: number or text}; equal values mean the same.
+    """The bindings in a row, {key: number or text}.
 
-    Macros are replaced, and unknown values are left out.
+    Values with the same meaning are equal. Macros are replaced, and unknown values are
+    left out.
     """
     bindings = {}
     for key, value in row.items():
@@ -38,7 +39,7 @@ def bindings_of(row):
 
 
 def is_setting(name):
-    """Whether a binding is a setting, that is, no label, seed or path."""
+    """Whether a binding is a setting, that is, not a label, a seed or a path."""
     is_path = name.endswith(("path", "dir", "file"))
     return not (is_label(name) or is_seed(name) or is_path)
 
@@ -76,7 +77,7 @@ def some(values, most=10):
 
 
 def _plain(value):
-    """The value of a binding in a form that compares, None if it is unknown."""
+    """The value of a binding in a form that can be compared, None if it is unknown."""
     # disentanglement_lib keeps only the first line of a value, here a backslash.
     if value is None or value == "\\" or value != value:
         return None

@@ -1,9 +1,9 @@
-"""Criteria for ranking models that need no labels, or few.
+"""Criteria for ranking models with no labels or with few labels.
 
 The evidence lower bound and the reconstruction loss are results of the training.
-Unsupervised Disentanglement Ranking measures how well the codes of models agree that
-differ in seeds only (Duan et al., 2020, https://arxiv.org/abs/1905.12614). A metric on
-few labelled images needs these labels only (Locatello et al., 2020,
+Unsupervised Disentanglement Ranking measures how well the codes of models agree if the
+models differ only in their seeds (Duan et al., 2020, https://arxiv.org/abs/1905.12614).
+A metric on a few labelled images needs only these labels (Locatello et al., 2020,
 https://arxiv.org/abs/1905.01258).
 """
 
@@ -37,8 +37,8 @@ class Candidate:
         name: directory of its run below that of the study.
         model_dir: directory of the model.
         bindings: {name of a binding of the training: value}.
-        dataset: the pairs of `bindings` that can change the images.
-        losses: numbers that the evaluation of the training found.
+        dataset: the items of `bindings` that can change the images.
+        losses: numbers among the results of the evaluation after training.
         values: {name of a criterion: value, None if the model has none}.
     """
 
@@ -62,7 +62,7 @@ def few_label_score(
         seed: integer in [0, 2**32), seed of the labelled images and of the metric.
         num_labels: number of labelled images.
         validation_fn: the metric; see `dmt.validation.validate.validate`.
-        score: name of the result of the metric to return, of which larger is better.
+        score: name of the metric's result to return. Larger values must be better.
 
     Raises:
         ValueError: if the metric has no such result.
@@ -130,7 +130,7 @@ def _few_labels(models, num_labels, seed):
 
 
 def _loaded_when_called(load, model_dir, dataset):
-    """The function `load(model_dir, dataset)`, in memory only while it is called."""
+    """Like `load(model_dir, dataset)`; the model is in memory only during a call."""
     import keras
 
     def function(observations):
@@ -162,7 +162,8 @@ class Criterion:
         compute: function of models of one dataset, the number of labelled images and a
             seed; adds the value of each model to its `values`.
         larger_is_better: whether the model with the largest value is the best.
-        depends_on_loss: whether values compare only for one reconstruction loss.
+        depends_on_loss: whether values can be compared only between models with the
+            same reconstruction loss.
     """
 
     compute: Callable[[list[Candidate], int, int], None]
@@ -170,7 +171,7 @@ class Criterion:
     depends_on_loss: bool = False
 
 
-# In the order of computation: those that find mistakes early come first.
+# In the order of computation. Criteria that detect mistakes early come first.
 CRITERIA = {
     "elbo": Criterion(_elbo, depends_on_loss=True),
     "reconstruction": Criterion(
@@ -182,7 +183,7 @@ CRITERIA = {
 
 
 def check_losses(models: list[Candidate]) -> None:
-    """Refuses models of a dataset with losses of different units.
+    """Checks that the losses of models of one dataset can be compared.
 
     Raises:
         ValueError: if the models were trained with different reconstruction losses.
@@ -196,6 +197,6 @@ def check_losses(models: list[Candidate]) -> None:
     keys = configurations.differing(losses)
     if keys:
         raise ValueError(
-            "ELBO and reconstruction loss do not compare if runs of one dataset differ "
-            f"in {', '.join(keys)}: leave these criteria out (--criteria=udr)."
+            "ELBO and reconstruction loss cannot be compared if runs of one dataset "
+            f"differ in {', '.join(keys)}: leave these criteria out (--criteria=udr)."
         )

@@ -1,7 +1,7 @@
-"""Ranks the trained models of a study without knowing all factors.
+"""Ranks the trained models of a study without the factors of all images.
 
-Models are ranked among those of the same dataset, because values of different datasets
-do not compare. A published study has models of several datasets.
+Models are ranked separately for each dataset, because values for different datasets
+cannot be compared. A published study has models of several datasets.
 """
 
 import collections
@@ -41,18 +41,18 @@ def select(
     """Ranks the trained models of a study directory.
 
     Writes `selection.json` to `output_dir`, whole or not at all. For each dataset, it
-    has the runs with their values and ranks (1 is best), and the best run by each
+    lists the runs with their values and ranks (1 is best), and the best run by each
     criterion. For runs that have been scored with all labels, it also has the rank
-    correlations of the criteria with these scores, which the ranks never use.
+    correlations of the criteria with these scores. The scores do not affect the ranks.
 
     Args:
-        study_dir: directory with runs at any depth, each a directory with `model/` of
-            `dmt_train`. Incomplete runs are left out.
+        study_dir: directory with runs at any depth, each a directory with the `model/`
+            that `dmt_train` wrote. Incomplete runs are left out.
         output_dir: directory to write to.
         criteria: names of criteria; the table is sorted by the first. "elbo" and
-            "reconstruction" are means of the evaluation of the training, in nats per
-            image for `bernoulli_loss`. Smaller is better for "reconstruction", larger
-            for "elbo", "udr" and "few_labels".
+            "reconstruction" are mean values of the evaluation after training, in nats
+            per image for `bernoulli_loss`. Smaller is better for "reconstruction",
+            larger for "elbo", "udr" and "few_labels".
         num_labels: number of labelled images for "few_labels".
         seed: integer in [0, 2**32), seed of the images for "udr" and "few_labels".
         gin_config_files: paths of gin files that override `SETTINGS`.
@@ -115,7 +115,7 @@ def _find(study_dir):
     root = os.path.realpath(study_dir)
     found = glob.glob(os.path.join(glob.escape(root), "**", "model"), recursive=True)
     paths = {}
-    # A link to a run is not another run, which would agree with it perfectly.
+    # A link to a run is not another run. Both would agree perfectly.
     for path in sorted(found, key=lambda path: (os.path.realpath(path) != path, path)):
         if os.path.isdir(path):
             paths.setdefault(os.path.realpath(path), path)
@@ -164,7 +164,7 @@ def _candidate(name, model_dir):
 
 
 def _ranked(models, criteria):
-    """Models of a dataset, best by the first criterion first, and the best of each."""
+    """Models of a dataset, sorted by the first criterion, and the best by each."""
     differing = configurations.differing([model.bindings for model in models])
     ranks = {name: _ranks(models, name) for name in criteria}
     rows = [

@@ -1,4 +1,4 @@
-"""From images to codes: each image of a dataset encoded at most once."""
+"""From images to codes. Each image of a dataset is encoded at most once."""
 
 import contextlib
 import functools
@@ -70,8 +70,8 @@ class MomentTable:
 
 
 def moments_file(dataset: Any) -> str:
-    """Name of the file of all moments of a dataset; other images give another name."""
-    # A digest of images also notices changes that no binding of the dataset shows.
+    """Name of the file of all moments of a dataset, which depends on the images."""
+    # A digest of images also changes if the images change, but no binding does.
     rows = np.linspace(0, dataset.size - 1, 16).astype(int)
     images = np.ascontiguousarray(dataset.images_at(rows))
     facts = f"{dataset.size} {images.shape} {images.dtype}".encode()
@@ -130,11 +130,11 @@ class Codes:
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """Codes (n, num_codes) of observations (n, ...)."""
         mean, logvar = np.split(self._moments(observations), 2, axis=1)
-        # Not compiled: its noise generator must move on from call to call.
+        # Not compiled, because each call must change the state of the noise generator.
         return keras.ops.convert_to_numpy(self._transform([mean, logvar]))
 
     def restart(self) -> None:
-        """Puts the noise back to its start: codes are then as after loading."""
+        """Resets the noise, so that codes are the same as after loading."""
         for variable, value in zip(self._transform.variables, self._start, strict=True):
             variable.assign(value)
 

@@ -22,23 +22,23 @@ from dmt.utils import checks, configuration, files, results, stages
 
 logger = logging.getLogger(__name__)
 
-# Gin files can then bind every metric.
+# Registers every metric, so that gin files can bind it.
 registry.all_metrics()
 
 
 @stages.configurable("evaluation", "evaluation")
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What gin chooses of an evaluation: `evaluation.evaluation_fn = @mig`.
+    """The settings of an evaluation, for example `evaluation.evaluation_fn = @mig`.
 
     Attributes:
         evaluation_fn: the metric, a function `(ground_truth_data,
-            representation_function, random_state, artifact_dir) -> dict`; it may leave
-            out the last argument.
+            representation_function, random_state, artifact_dir) -> dict`; artifact_dir
+            may be left out.
         random_seed: integer in [0, 2**32), seed of the metric.
         name: label, recorded in the results.
         dtype_policy: Keras dtype policy of the encoder, for example "mixed_bfloat16",
-            where speed matters more than the last digits; as saved if None.
+            which is faster but less exact; as saved if None.
     """
 
     evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED
@@ -74,8 +74,8 @@ def evaluate(
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         resume: whether to do nothing if the step is complete.
-        shared_codes: dictionary, empty at first, in which the evaluations of one
-            process keep the codes for each other. The results are the same without it.
+        shared_codes: dictionary, empty at first, through which the evaluations of one
+            process share codes. It does not change the results.
         moments_dir: folder in which `codes.write_moments` kept the encoder's outputs.
         **settings: those of `Settings`, which gin supplies if they are not given.
 
@@ -157,8 +157,8 @@ def write_evaluation(
     """Runs a metric and writes its results and `facts`, whole or not at all.
 
     `run` is called with the directory for the metric's pictures and returns the scores.
-    The results of the step before, in `input_dir`, are carried forward. The names of
-    the result files begin with `step`; `start` is `time.time()` at the beginning.
+    The results of the previous step, in `input_dir`, are included. The names of the
+    result files begin with `step`; `start` is `time.time()` at the beginning.
     """
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)

@@ -1,4 +1,4 @@
-"""Scores of codes and factors that are in arrays, however they were made."""
+"""Scores of arrays of codes and factors from any source."""
 
 import functools
 import inspect
@@ -34,15 +34,15 @@ def score_arrays(
         codes: array (n, num_codes).
         factors_test: array (n_test, num_factors), or None.
         codes_test: array (n_test, num_codes), or None.
-        continuous_factors: whether factors are numbers that need not repeat.
-        seed: integer, of all draws: held-out samples, metrics that sample, ties.
+        continuous_factors: whether factors are continuous, not discrete.
+        seed: integer seed of held-out samples, of metrics that sample, and of ties.
 
     Returns:
         Results of the metric, with confidence intervals if gin asks for them.
 
     Raises:
-        ValueError: if the name is unknown, or the metric refuses the arrays, or
-            continuous factors at all.
+        ValueError: if the name is unknown, or the metric does not accept the arrays or
+            continuous factors.
     """
     metrics = registry.all_metrics()
     if name not in metrics:
@@ -72,7 +72,7 @@ def score_arrays(
 
 
 def check_bindings() -> None:
-    """Refuses bindings that `score_arrays` would ignore.
+    """Raises an error for bindings that `score_arrays` would ignore.
 
     Raises:
         ValueError: if there is one.

@@ -17,7 +17,8 @@ def headline(scores: Mapping[str, Any], metric: str | None = None) -> dict[str, 
 
     Args:
         scores: results of a metric.
-        metric: its name in `METRICS` or its gin name. For any other, all floats count.
+        metric: its name in `METRICS` or its gin name. For any other name, all floats
+            are returned.
 
     Returns:
         Dictionary of floats. A prefix of a key, as in "100:mean_test_accuracy", is the

@@ -1,4 +1,4 @@
-"""What a trained model is to others: an encoder, and networks that read codes."""
+"""Trained models as other modules use them: an encoder, a decoder and heads."""
 
 import os
 
@@ -100,7 +100,7 @@ def load_model(model_dir: str) -> GaussianEncoderModel:
 
 
 def export_saved_model(model, export_dir):
-    """Writes a TensorFlow SavedModel with the original's three signatures.
+    """Writes a TensorFlow SavedModel with the signatures of disentanglement_lib.
 
     `gaussian_encoder` (images -> mean, logvar), and with a decoder `reconstructions`
     (images -> images, decoded from a sampled code) and `decoder` (latent_vectors ->

@@ -88,7 +88,7 @@ def _reader(prefix):
 def _reading(prefix):
     try:
         yield
-    except Exception as error:  # The reader raises a dozen kinds.
+    except Exception as error:  # The reader raises many kinds.
         text = " ".join(str(error).split())
         raise ValueError(f"{prefix}.* cannot be read: {text}") from error
 
@@ -127,7 +127,7 @@ def _networks(gin_path, observation_shape):
             encoder = architectures.make_gaussian_encoder(observation_shape)
             num_latent = encoder.outputs[0].shape[-1]
             decoder = architectures.make_decoder(num_latent, observation_shape)
-    except Exception as error:  # Of whatever functions the file names.
+    except Exception as error:  # The file may name any function.
         # Gin appends the call chain on lines of their own.
         text = " ".join(str(error).split("\n  In ")[0].split())
         message = f"The networks of {gin_path} cannot be built: {text}"
@@ -147,7 +147,7 @@ def _assign(model, reader, prefix):
         found = {
             name: shape
             for name, shape in reader.get_variable_to_shape_map().items()
-            # A discriminator serves training only.
+            # A discriminator is needed for training only.
             if not name.startswith("discriminator/")
         }
     faults = {

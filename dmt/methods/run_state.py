@@ -29,7 +29,7 @@ class RunState(keras.callbacks.Callback):
     Args:
         model: the compiled model; if there is a checkpoint, its state is set from it.
         model_dir: directory of the run.
-        checkpoint_seconds: least age of the last checkpoint when another is written.
+        checkpoint_seconds: least number of seconds between two checkpoints.
 
     Raises:
         ValueError: if the run was started with another configuration, or its checkpoint

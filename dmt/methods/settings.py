@@ -28,9 +28,9 @@ class TrainingSettings:
         batch_size: number of examples per update.
         random_seed: integer in [0, 2**32). The weights, the batches and the noise all
             follow from it. Semi-supervised training has three seeds instead.
-        model_seed: integer in [0, 2**32), of the weights and the noise.
-        unsupervised_data_seed: integer in [0, 2**32), of the batches.
-        supervised_data_seed: integer in [0, 2**32), of the labelled images and labels.
+        model_seed: integer in [0, 2**32), seed of the weights and the noise.
+        unsupervised_data_seed: integer in [0, 2**32), seed of the batches.
+        supervised_data_seed: integer in [0, 2**32), seed of labelled images and labels.
         num_labelled_samples: number of labelled images.
         train_percentage: share of the labelled images that is trained on. The model is
             evaluated on the others.
@@ -99,7 +99,7 @@ class TrainingSettings:
 
     @property
     def is_semi_supervised(self) -> bool:
-        """Whether labelled images are trained on besides."""
+        """Whether the model is also trained on labelled images."""
         return self.model_seed is not None
 
     def make_model(self) -> TrainableModel:

@@ -1,7 +1,7 @@
 """Trains a model: the one training function of the package.
 
-It knows no kind of model: what a model is trained on, what it exports and what it
-reports are hooks of `TrainableModel`. `model.model` binds the model.
+It trains all kinds of models. Hooks of `TrainableModel` define what a model is trained
+on, what it exports and what it reports. `model.model` binds the model.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ class Training:
         data: what the model's `open_data` returned.
         training_data: `Examples` or `GroundTruthData` to train on.
         evaluation_data: the same, to evaluate on after training.
-        data_seed: of the batches to train on.
-        evaluation_seed: of the batches to evaluate on.
+        data_seed: seed of the batches to train on.
+        evaluation_seed: seed of the batches to evaluate on.
         state: the callback that keeps the state of the run on disk.
         operative_config: what gin configured, for the results.
     """
@@ -163,7 +163,7 @@ def fit(
         model: what to train: the model of `training`, or a population with it.
         callback: keeps the state on disk.
         training_data: to draw batches from, see `pipeline.host_batches`.
-        data_seed: of the batches; a list of seeds if `training_data` is a list.
+        data_seed: seed of the batches; a list of seeds if `training_data` is a list.
     """
     settings = training.settings
     if settings.resident:
@@ -197,8 +197,8 @@ def fit(
             verbose=1 if sys.stdout.isatty() else 2,
         )
 
-    # An epoch is a line of the learning curve. Updates that are left over, first after
-    # a resume and last at the end, are shorter epochs.
+    # Each epoch gives a line of the learning curve. There are shorter epochs for the
+    # updates that are left over after a resume and at the end.
     steps_per_update = training.model.steps_per_update
     num_updates, log_updates = (
         -(-steps // steps_per_update)
@@ -244,5 +244,5 @@ def _dtype_policy(name):
         keras.config.set_dtype_policy(before)
 
 
-# Every model is found by its gin name.
+# Registers every model, so that gin files can bind it.
 modules.import_all("dmt.methods")

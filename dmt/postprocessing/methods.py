@@ -26,7 +26,7 @@ def sampled_representation(
 ):
     """The representation is one draw from the encoder's distribution.
 
-    Unlike the original's, the noise is seeded (by `random_state`).
+    Unlike in disentanglement_lib, the noise is seeded (by `random_state`).
     """
     del ground_truth_data, gaussian_encoder, save_path
     return Sampling(seed=int(random_state.randint(2**31))), None

@@ -1,8 +1,8 @@
 """Makes the runs of a study, each once, by several processes.
 
 Every step of a run is written whole or not at all, and complete steps are skipped, so a
-study that was killed continues where it was. A process that works on a run holds a lock
-on its directory, which the operating system frees if the process is killed.
+study that was killed continues where it stopped. A process that works on a run holds a
+lock on its directory, which the operating system frees if the process is killed.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ def execute_all(
     Raises:
         ValueError: if runs failed. All other runs of the stage are then complete.
     """
-    # The lock of each run in work is an open file. macOS allows fewer than it says.
+    # The lock of each run in work is an open file. macOS allows fewer than it reports.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -128,7 +128,7 @@ def _execute_stage(stage, population, executors, locks, progress):
 
 
 class _Claims:
-    """Claims the runs of a stage, so that one process makes each.
+    """Claims the runs of a stage, so that no two processes make the same run.
 
     Iterating yields lists of runs to train together, whose locks are held, or None if
     other processes hold the locks of all runs that are left.
@@ -282,7 +282,7 @@ def _encode(group):
     _, gin_files, gin_bindings = group[0].training
     with configuration.gin_configuration(gin_files, gin_bindings):
         dataset = named_data.get_named_ground_truth_data()
-    # Metrics sample datasets without indices themselves.
+    # For a dataset without indices, metrics draw and encode their own images.
     if dataset.size is not None:
         models = (gaussian_encoder_model.load_model(run.training[0]) for run in group)
         folders = [run.directory for run in group]

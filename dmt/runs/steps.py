@@ -1,7 +1,7 @@
 """Steps from a model to its scores: planned first, then executed.
 
 A step is a call that a command could make as well. Its output is written whole or not
-at all, and a step whose output is there is skipped.
+at all, and a step whose output exists is skipped.
 """
 
 import os
@@ -20,11 +20,11 @@ class Kind:
         place: "module:function" of the function that makes the step. It is called with
             the paths that the step reads and writes, `overwrite`, gin files, lines of
             gin, and by name `resume`. If `result` is None, it is called with the paths
-            and `overwrite`, or for a repeated kind with the paths.
+            and `overwrite`, or with the paths only for a repeated kind.
         result: name of the step in the names of result files, None if it writes none.
         shares_codes: whether the function also takes `shared_codes` and `moments_dir`
             of `dmt.evaluation.evaluate`.
-        is_repeated: whether the step is made anew even if its output is there.
+        is_repeated: whether the step is repeated even if its output exists.
     """
 
     place: str
@@ -88,7 +88,7 @@ class Step:
         return "\n    ".join((*lines, *self.gin_bindings))
 
     def is_complete(self) -> bool:
-        """Whether the output is there."""
+        """Whether the output is complete."""
         if self._how.result is None:
             return os.path.exists(self.output)
         return results.is_complete(self.output, self._how.result)

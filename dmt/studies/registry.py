@@ -46,8 +46,8 @@ class Registration:
 
     Attributes:
         name: the name of the study.
-        place: "module:name" of a function of the name, a tuple of lines of gin, and the
-            options by name, which returns a `dmt.studies.study.Study`.
+        place: "module:name" of a function that returns a `dmt.studies.study.Study`. Its
+            arguments are the name, a tuple of lines of gin, and the options by name.
         options: the settings that it takes.
         is_default: whether `dmt_study` makes this study if no name is given.
     """
@@ -87,7 +87,7 @@ def registered() -> dict[str, Registration]:
     for module in pkgutil.iter_modules(package.__path__, "dmt.studies."):
         if module.ispkg:
             importlib.import_module(module.name)
-    # By folder, whichever was imported first.
+    # By folder, so that the order of imports does not matter.
     return dict(sorted(_registrations.items(), key=lambda item: item[1].place))
 
 

@@ -39,7 +39,7 @@ def run(
     engine: str = "local",
     only_print: bool = False,
 ) -> str | None:
-    """Makes the runs of a study that are missing, then its page or table.
+    """Makes the missing runs of a study, then its page or table.
 
     Args:
         study: the study, for example from `registry.open_study`.

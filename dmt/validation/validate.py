@@ -1,8 +1,8 @@
 """From a representation to its scores on a few labelled images.
 
-Such scores choose among models if the factors of most images are not known
-(Locatello et al., 2020, https://arxiv.org/abs/1905.01258, Section 3.2). The gin
-configurable `labeller` makes the labels.
+Such scores can select models if the factors of most images are not known (Locatello et
+al., 2020, https://arxiv.org/abs/1905.01258, Section 3.2). The gin configurable
+`labeller` makes the labels.
 """
 
 import time
@@ -44,7 +44,7 @@ def validate(
         validation_fn: the metric, a function `(observations, labels,
             representation_function) -> dict` of labels (num_labels, n), for example
             `mig_validation`.
-        random_seed: integer in [0, 2**32), of the labelled images and of the metric.
+        random_seed: integer in [0, 2**32), seed of the labelled images and the metric.
         num_labelled_samples: number of labelled images.
         name: label, recorded in the results.
         resume: whether to do nothing if the step is complete.

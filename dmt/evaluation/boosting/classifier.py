@@ -1,9 +1,10 @@
 """Gradient boosted trees with scikit-learn's default settings, compiled.
 
 Friedman: Greedy Function Approximation: A Gradient Boosting Machine, 2001
-(https://doi.org/10.1214/aos/1013203451), as `GradientBoostingClassifier()` of
-scikit-learn 1.9 has it: log-loss, 100 rounds, learning rate 0.1, in each round a
-regression tree of depth 3 per class (one tree for two classes), exact best splits.
+(https://doi.org/10.1214/aos/1013203451). The settings are those of
+`GradientBoostingClassifier()` in scikit-learn 1.9: log-loss, 100 rounds, learning rate
+0.1, in each round a regression tree of depth 3 per class (one tree for two classes),
+exact best splits.
 """
 
 import itertools
@@ -26,16 +27,18 @@ class GradientBoosting:
     """Classifier of gradient boosted trees.
 
     It equals scikit-learn's classifier up to rounding, except where splits are equally
-    good. Both then choose a code at random; of two places in the order of one code,
-    this class takes the first, while in scikit-learn rounding errors decide.
+    good. Between splits on different codes, both then choose at random. Between splits
+    on the same code, this class takes the smallest threshold, while in scikit-learn
+    rounding errors decide.
 
     Args:
         random_state: seed, numpy RandomState, or None for numpy's global generator.
 
     Attributes:
         classes_: values of the target in ascending order, array (num_classes,).
-        feature_importances_: shares of the codes in the squared error that the splits
-            remove, array (num_codes,). They sum to 1, or are 0 if no tree has a split.
+        feature_importances_: share of each code in the reduction of the squared error
+            by all splits, array (num_codes,). They sum to 1, or are 0 if no tree has a
+            split.
     """
 
     def __init__(self, random_state=None):
@@ -78,8 +81,8 @@ class GradientBoosting:
 def fit_all(codes, targets, random_state=None, num_threads=None):
     """Trains a classifier of every target on the same codes, in parallel.
 
-    This is much faster than one target after the other, with the same result for a
-    given `RandomState`, whatever the number of threads.
+    This is much faster than training for one target after the other. For a given
+    `RandomState`, the result is the same, whatever the number of threads.
 
     Args:
         codes: array-like of shape (n, num_codes), finite; used in float32.
@@ -154,9 +157,9 @@ def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
 
     Trees are spread over groups of LANES; lanes without a tree have residuals of 0.
 
-    Returns for every tree of a round the codes (num_trees, NUM_ROUNDS, NUM_SPLITS) and
-    thresholds of its splits and the values of its leaves, and the squared error that
-    splits on each code removed in all rounds (num_trees, num_codes).
+    Returns the codes and the thresholds of splits (num_trees, NUM_ROUNDS, NUM_SPLITS),
+    the values of leaves (num_trees, NUM_ROUNDS, NUM_LEAVES), and the reduction of the
+    squared error by all splits on each code (num_trees, num_codes).
     """
     num_trees, num_groups = len(prior), -(-len(prior) // LANES)
 
@@ -168,16 +171,17 @@ def _fit_trees(codes, labels, counts, prior, seeds, num_threads):
         return np.moveaxis(groups, 1, -1).copy()
 
     def trees(array):
-        """The inverse."""
+        """The inverse of `lanes`."""
         return np.moveaxis(array, -1, 1).reshape(-1, *array.shape[1:-1])[:num_trees]
 
     order = np.argsort(codes, axis=0, kind="stable").T
     sorted_codes = np.take_along_axis(codes.T, order, axis=1)
-    # The last block is filled up with a sample that is in no node.
+    # The last block is padded with the index of a sample that is in no node.
     missing = ((0, 0), (0, -len(codes) % BLOCK))
     order = np.pad(order.astype(np.int32), missing, constant_values=len(codes))
     seeds = lanes(seeds.astype(np.uint64))
-    # Leaves of two classes are steps of a single tree, of more, of one tree per class.
+    # Two classes have a single tree. More classes have one tree each, with smaller
+    # steps.
     step_sizes = lanes(np.repeat(np.where(counts > 1, 1 - 1 / counts, 1.0), counts))
     scores = lanes(np.repeat(prior[:, None], len(codes), axis=1))
     residuals = np.zeros_like(scores)

@@ -1,14 +1,14 @@
 """Kernels of gradient boosting: how trees grow.
 
-A node of n samples with residuals r of mean m is best split where the score
-D^2 / (left (n - left)) is largest; D is the sum of r - m over the `left` samples with
+A node has n samples with residuals r, whose mean is m. The best split has the largest
+score D^2 / (left (n - left)), where D is the sum of r - m over the `left` samples with
 the smallest codes. The search is fast for two reasons:
 
-- Codes are sorted once, and all classes of all targets share the order: the trees of a
-  round grow side by side, so that one look at the order serves LANES trees.
-- Sorted samples are cut into blocks. The largest |D| of a block bounds the scores of
-  its splits, and few blocks have a bound that reaches the best score: only they are
-  searched sample by sample. The split that is found is the exact best one.
+- Codes are sorted once, and all classes of all targets share the order. The trees of a
+  round grow together, so one pass over the order serves LANES trees.
+- Sorted samples are divided into blocks. The largest |D| of a block bounds the scores
+  of its splits. Only the few blocks whose bound reaches the best score are searched
+  sample by sample. The result is the exact best split.
 """
 
 import numba
@@ -23,15 +23,15 @@ NUM_LEAVES = 2**DEPTH
 
 LANES = 16
 BLOCK = 64
-# A word has a count of at most BLOCK for each node of the last level.
+# A word holds a count, at most BLOCK, for each node of the last level.
 COUNT_BITS = 8
 COUNT_MASK = 2**COUNT_BITS - 1
 
-# As in scikit-learn: codes no further apart are one value, and a node whose variance
-# is no larger is a leaf.
+# As in scikit-learn: codes that differ by at most this are equal, and a node with at
+# most this variance is a leaf.
 CODE_THRESHOLD = np.float32(1e-7)
 VARIANCE_THRESHOLD = np.finfo(np.float64).eps
-# Rounding makes the scores of splits into the same two sets differ by less.
+# By rounding, the scores of splits into the same two sets may differ by less than this.
 TIE = 1e-11
 
 _jit = numba.njit(nogil=True, cache=True)
@@ -138,7 +138,7 @@ def grow(
 
 @_jit
 def _larger(x, y):
-    # Unlike the function `max`, this is one instruction, as NaN does not matter.
+    # This is one instruction. The function `max` needs more, because it handles NaN.
     return x if x > y else y
 
 
@@ -186,7 +186,8 @@ def _deviate(residuals, nodes, node, means, deviations):
 def _sum_blocks(deviations, order, starts, peaks):
     """Sums deviations in the order of every code.
 
-    Sets the sum before each block, and the largest absolute sum in or before it.
+    Sets `starts` to the sum before each block, and `peaks` to the largest absolute sum
+    at the start of the block or inside it.
     """
     lanes = deviations.shape[1]
     total, peak = np.empty(lanes), np.empty(lanes)
@@ -197,7 +198,7 @@ def _sum_blocks(deviations, order, starts, peaks):
                 starts[code, block, c] = total[c]
                 peak[c] = abs(total[c])
             for position in range(block * BLOCK, (block + 1) * BLOCK, 4):
-                # Four at a time: totals wait for each other, these sums do not.
+                # Four at a time, because these sums do not depend on the total.
                 row0 = deviations[order[code, position]]
                 row1 = deviations[order[code, position + 1]]
                 row2 = deviations[order[code, position + 2]]
@@ -220,9 +221,9 @@ def _sum_blocks(deviations, order, starts, peaks):
 def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
     """Bounds the scores of the node's splits in every block.
 
-    Sets `ranks` to the number of the node's samples before each block, `bounds` (at
-    first the peaks of `_sum_blocks`) to the bounds, -1 where no split is, `best` to the
-    largest bound per lane, and `best_block` to the code and the block that have it.
+    `bounds` holds the peaks of `_sum_blocks`. It is set to the bounds, or -1 where
+    there is no split. Sets `ranks` to the number of the node's samples before each
+    block, `best` to the largest bound per lane, and `best_block` to its code and block.
     """
     num_codes, num_blocks, lanes = bounds.shape
     best[:] = -1
@@ -236,7 +237,7 @@ def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
                 ranks[code, block, c] = rank[c]
                 low = max(rank[c], 1)
                 rank[c] += (block_words[code, block, c] >> shift) & mask
-                # Splits are before a sample, which then is on the right.
+                # A split is before a sample, which then goes to the right.
                 high = rank[c] - 1
                 peak = bounds[code, block, c]
                 bound = -1.0
@@ -254,7 +255,7 @@ def _bound(block_words, node, sizes, ranks, bounds, best, best_block):
 @_jit
 def _is_pure(deviations, size, bound):
     # No score is larger than the variance, and a bound is at most BLOCK + 1 times the
-    # score after some sample of its block: only small bounds need the exact sum.
+    # score after some sample of its block. So only small bounds need the exact sum.
     if bound > 2 * BLOCK * VARIANCE_THRESHOLD:
         return False
     return np.sum(deviations**2) <= VARIANCE_THRESHOLD * size
@@ -308,7 +309,8 @@ def _search(order, sorted_codes, node, size, lane, bounds, best_block, seed):
 def _search_block(order, sorted_codes, node, size, lane, code, block):
     """Finds the best split before one of the node's samples in a block.
 
-    Like `_search`, with the score, -1 if there is no split, in place of the code.
+    Returns the same as `_search`, with the score in place of the code. The score is -1
+    if there is no split.
     """
     nodes, deviations, starts, ranks = lane
     rank, total = ranks[code, block], starts[code, block]

@@ -35,9 +35,9 @@ def beta_vae(
 ) -> dict[str, Any]:
     """BetaVAE score of a table of samples.
 
-    One point: choose a factor k, draw pairs of samples that share the value of k, and
-    average |z_first - z_second| over the pairs. A logistic regression predicts k from
-    the average.
+    To make one point, choose a factor k, draw pairs of samples that share the value of
+    k, and average |z_first - z_second| over the pairs. A logistic regression predicts k
+    from the average.
 
     The pairs are drawn with replacement from the given samples, so the table must hold
     several samples for each value: all of a dataset, or many random ones.
@@ -54,8 +54,8 @@ def beta_vae(
         Dictionary:
             train_accuracy, eval_accuracy: shares of the points that are classified
                 correctly, in [0, 1], 1 is best. If only one factor is ever chosen, the
-                answer is always that factor. (disentanglement_lib fails there, because
-                scikit-learn refuses a single class.)
+                prediction is always that factor. (disentanglement_lib fails in this
+                case, because scikit-learn refuses a single class.)
             train_accuracy_per_factor, eval_accuracy_per_factor: the same for the points
                 of one factor, lists (num_factors,); nan where there is no point.
             num_train, num_eval, batch_size, scikit_learn: the settings, and the version
@@ -74,7 +74,7 @@ def beta_vae(
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
     values = class_indices(factors)
-    # In `order`, samples with the same value are neighbours, from `start` on.
+    # In `order`, samples with the same value follow each other, beginning at `start`.
     order = [np.argsort(column, kind="stable") for column in values]
     count = [np.bincount(column) for column in values]
     start = [np.cumsum(counts) - counts for counts in count]

@@ -34,23 +34,23 @@ def component_retrieval(
     """Matches each code with the factor that it is most correlated with.
 
     Each code is given the factor with the largest absolute Spearman correlation among
-    those that differ significantly from 0; a factor is retrieved if a code has it.
-    Factors and codes that do not vary have correlation 0.
+    those that differ significantly from 0. A factor is retrieved if it is given to a
+    code. Factors and codes that do not vary have correlation 0.
 
     Args:
         factors: array-like of shape (n, num_factors), numbers or discrete values in a
             meaningful order.
         codes: array-like of shape (n, num_codes).
-        continuous_factors: whether factors are numbers that need not repeat.
-        significance: largest p-value of a correlation that counts, in (0, 1), of the
-            two-sided test by Student's t distribution.
+        continuous_factors: whether factors are continuous, not discrete.
+        significance: largest p-value of a significant correlation, in (0, 1). The test
+            is two-sided, by Student's t distribution.
 
     Returns:
         Dictionary:
             retrieved_share: share of the factors that are retrieved, in [0, 1].
-            num_retrieved: their number.
-            mean_correlation, std_correlation, min_correlation, max_correlation: over
-                the matched codes, of the absolute correlation; 0 if there are none.
+            num_retrieved: number of factors that are retrieved.
+            mean_correlation, std_correlation, min_correlation, max_correlation: of the
+                absolute correlations of the matched codes; 0 if there are none.
             factor_of_code: list (num_codes,), number of the factor, -1 for none.
             spearman: nested list (num_codes, num_factors), correlations in [-1, 1].
             num_train: number of samples.

@@ -37,11 +37,11 @@ def dci(
     With R[d, k] the importance of code d to the classifier of factor k:
     disentanglement = sum_d w_d (1 - H(R[d, :] / sum)), entropy to base num_factors;
     completeness = sum_k w_k (1 - H(R[:, k] / sum)), entropy to base num_codes;
-    the weights w are the shares of a row or column in all importances. Informativeness
-    is the accuracy of the classifiers.
+    the weight w of a row or column is its share in the sum of all importances.
+    Informativeness is the accuracy of the classifiers.
 
-    A factor with one value in the training sample cannot train a classifier: its
-    importances are 0, and it is predicted to have that value.
+    A factor with one value in the training sample cannot train a classifier. Its
+    importances are 0, and this value is always predicted.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -129,7 +129,7 @@ def compute_dci_on_fixed_data(
     batch_size=100,
     predictor_fn=predictors.gradient_boosting_classifier,
 ):
-    """DCI scores of labelled observations; the first ones train, see `split`."""
+    """DCI scores of labelled observations; see `split` for train and test."""
     del batch_size
     tables = split(factors, codes, train_percentage)
     return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
@@ -162,7 +162,7 @@ def disentanglement_per_code(importance_matrix):
     Returns:
         Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
     """
-    # The offset keeps rows of zeros defined: they are uniform.
+    # With the offset, a row of zeros is a uniform distribution instead of nan.
     shares = importance_matrix + 1e-11
     shares = shares / shares.sum(axis=1, keepdims=True)
     entropies = -(shares * np.log(shares)).sum(axis=1) / np.log(shares.shape[1])
@@ -172,8 +172,8 @@ def disentanglement_per_code(importance_matrix):
 def disentanglement(importance_matrix):
     """Mean of `disentanglement_per_code`, weighted by the codes' importances.
 
-    For importances (num_codes, num_factors), at least 0, a float in [0, 1]: 1 if each
-    code serves one factor, 0 if all importances are 0.
+    Takes importances (num_codes, num_factors), at least 0. Returns a float in [0, 1]:
+    1 if each code is important to one factor only, 0 if all importances are 0.
     """
     weights = importance_matrix.sum(axis=1)
     if not weights.any():
@@ -185,8 +185,8 @@ def disentanglement(importance_matrix):
 def completeness_per_factor(importance_matrix):
     """1 - entropy of the shares of the codes in each factor's importances.
 
-    For importances (num_codes, num_factors), at least 0, an array (num_factors,), in
-    [0, 1]; 0 for a factor without importance.
+    Takes importances (num_codes, num_factors), at least 0. Returns an array
+    (num_factors,), in [0, 1]; 0 for a factor without importance.
     """
     return disentanglement_per_code(importance_matrix.T)
 
@@ -194,7 +194,7 @@ def completeness_per_factor(importance_matrix):
 def completeness(importance_matrix):
     """Mean of `completeness_per_factor`, weighted by the factors' importances.
 
-    For importances (num_codes, num_factors), at least 0, a float in [0, 1]: 1 if each
-    factor needs one code, 0 if all importances are 0.
+    Takes importances (num_codes, num_factors), at least 0. Returns a float in [0, 1]:
+    1 if each factor has only one important code, 0 if all importances are 0.
     """
     return disentanglement(importance_matrix.T)

@@ -1,4 +1,4 @@
-"""DCI-ES: DCI with explicitness, how easy the codes are to use, and size.
+"""DCI-ES: DCI with explicitness (how easy it is to use the codes) and size.
 
 Eastwood, Nicolicioiu, von Kügelgen, Kekić, Träuble, Dittadi, Schölkopf: DCI-ES: An
 Extended Disentanglement Framework with Connections to Identifiability, 2023
@@ -42,24 +42,24 @@ def dci_es(
     """DCI-ES scores from random forests of growing depth.
 
     The capacity of a probe is the depth of its trees, from 1 to max_depth. The
-    loss-capacity curve l_k of a factor v_k is the smallest test loss of the forests up
-    to a depth, where loss is 1 - accuracy. With l_k* its least value and b_k the loss
-    of guessing, 1 - 1 / (number of values), the explicitness of the factor is
+    loss-capacity curve l_k of a factor v_k gives for each depth the smallest test loss
+    of the forests up to this depth, where loss is 1 - accuracy. With l_k* the minimum
+    of l_k and b_k the loss of guessing, 1 - 1 / (number of values), the explicitness is
 
       E_k = 1 - (area between l_k and l_k*) / ((max_depth - 1) b_k / 2),
 
-    1 if trees of depth 1 do as well as any, 0 if the loss falls from b_k to 0 along a
-    straight line. E tells how soon the loss falls, not how far: codes that say nothing
-    of a factor have a flat curve, so read it together with informativeness. E is the
-    mean over factors. The size is S = num_factors / num_codes.
+    1 if trees of depth 1 are as good as deeper ones, 0 if the loss falls from b_k to 0
+    along a straight line. E, the mean over factors, measures how soon the loss falls,
+    not how far. Codes without information about a factor have a flat curve, so read E
+    together with informativeness. The size is S = num_factors / num_codes.
 
-    Disentanglement, completeness and informativeness are those of `dci`, from the
+    Disentanglement, completeness and informativeness are those of `dci`, for the
     forests of the depth with the best mean test score. Importances are the mean
     decrease in impurity.
 
-    The forests are grown once, to max_depth; a forest of lower depth is their top.
-    Every split may use every code. The forests of the authors have 100 trees, 12 depths
-    from 1 to 32, and splits that choose among some codes, drawn at random.
+    The forests are grown once, to max_depth, and are cut to give forests of lower
+    depth. Every split may use every code. The authors use forests of 100 trees, 12
+    depths from 1 to 32, and a random subset of the codes for each split.
 
     Args:
         factors: array-like of shape (n_train, num_factors).
@@ -74,13 +74,13 @@ def dci_es(
 
     Returns:
         Dictionary:
-            disentanglement, completeness: in [0, 1], 1 is best. The former is nan with
-                one factor, the latter with one code, as neither has a choice.
+            disentanglement, completeness: in [0, 1], 1 is best. Disentanglement is nan
+                if there is one factor, completeness if there is one code.
             informativeness_test: mean test accuracy over factors, in [0, 1], 1 is best;
                 or R^2, at most 1.
             explicitness: mean over factors, at most 1, which is best; about -1 if the
                 loss falls at the largest depth only.
-            size: greater than 0; 1 if there are as many codes as factors, less if more.
+            size: greater than 0; less than 1 if there are more codes than factors.
             informativeness_test_per_factor, completeness_per_factor,
                 explicitness_per_factor: lists (num_factors,). A factor with one value
                 in the training sample has explicitness 1, as there is nothing to learn.
@@ -160,11 +160,11 @@ def _forest(continuous_factors, max_depth, num_trees, seed):
 def _scores_by_depth(forest, codes, target, max_depth):
     """Test accuracy, or R^2, (max_depth,) of the forest cut at depth 1, 2, ...
 
-    Takes a fitted random forest, or a classifier that always answers the same.
+    Takes a fitted random forest, or a classifier that always predicts one value.
     """
     if not hasattr(forest, "estimators_"):
         return np.full(max_depth, np.mean(forest.predict(codes) == target))
-    codes = np.ascontiguousarray(codes, np.float32)  # As the trees compare them.
+    codes = np.ascontiguousarray(codes, np.float32)  # The dtype of the trees.
     rows = np.arange(len(codes))
     outputs = forest.estimators_[0].tree_.value.shape[2]
     sums = np.zeros((max_depth, len(codes), outputs))

@@ -31,14 +31,15 @@ def dcimig(
 ) -> dict[str, Any]:
     """DCIMIG of codes, with histogram bins.
 
-    DCIMIG = sum_k S_k / sum_k H(v_k). Each code z_d votes for the factor of which it
-    knows most, with the gap R_d = I(z_d; v_first) - I(z_d; v_second) to the factor of
-    which it knows second most; S_k is the largest gap among the votes for factor v_k,
-    and 0 without votes. In this form: Carbonneau, Zaidi, Boilard, Gagnon: Measuring
-    Disentanglement: A Review of Metrics, 2020 (https://arxiv.org/abs/2012.09276).
+    DCIMIG = sum_k S_k / sum_k H(v_k). The gap of code z_d is
+    R_d = I(z_d; v_first) - I(z_d; v_second), where first and second are the two factors
+    that share most information with it. S_k is the largest gap of the codes whose first
+    factor is v_k, and 0 if there are none. This form is from Carbonneau, Zaidi,
+    Boilard, Gagnon: Measuring Disentanglement: A Review of Metrics, 2020
+    (https://arxiv.org/abs/2012.09276).
 
     Args:
-        factors: array-like of shape (n, num_factors), discrete, two factors at least.
+        factors: array-like of shape (n, num_factors), discrete, at least two factors.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
         continuous_factors: whether factors are numbers, to be put into bins as well.

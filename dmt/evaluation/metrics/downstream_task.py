@@ -1,4 +1,4 @@
-"""Downstream task: how well are the factors predicted from few and many codes?
+"""Downstream task: how well do classifiers predict factors from codes?
 
 Locatello et al.: Challenging Common Assumptions in the Unsupervised Learning of
 Disentangled Representations, 2019, section 5.5 (https://arxiv.org/abs/1811.12359).
@@ -62,9 +62,9 @@ def compute_downstream_task(
 ):
     """Downstream task on samples of a dataset, for several sizes.
 
-    The classifier is the gin parameter `predictor.predictor_fn`. `num_train` is a list;
-    the test samples are drawn anew for each of its numbers. The keys of the scores have
-    the prefix `<number of training samples>:`.
+    The classifier is the gin parameter `predictor.predictor_fn`. `num_train` is a list
+    of numbers of training samples. New test samples are drawn for each of them. The
+    keys of the scores have the prefix `<number of training samples>:`.
     """
     return predictors.scores_by_size(sampler, num_train, num_test, batch_size, _scores)
 

@@ -13,7 +13,7 @@ from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import class_indices, entropy
 from dmt.evaluation.metrics.samples import check_samples, on_samples_of
 
-# In standard deviations: keeps apart the values of a code that are equal.
+# In standard deviations of a code. The noise keeps equal values apart.
 TIE_BREAKING_NOISE = 1e-10
 
 
@@ -29,20 +29,20 @@ def edi(
 ) -> dict[str, Any]:
     """EDI scores of codes.
 
-    With R[d, k] = I(z_d; v_k) / I(z; v_k), the share of code d in what all codes z
-    together know of factor k, and K factors: the exclusivity of shares r_1, ..., r_n is
-    E(r) = max_i r_i - (sum of the other r_i^2 / (n - 1))^(1/2). A code serves the
-    factor of which it has the largest share. Then
-    modularity = mean_k min(1, sum of E(R[d, :]) over the codes d that serve k),
+    R[d, k] = I(z_d; v_k) / I(z; v_k) is the share of code d in the information of all
+    codes z about factor k. The exclusivity of shares r_1, ..., r_n is
+    E(r) = max_i r_i - (sum of the other r_i^2 / (n - 1))^(1/2). Each code is assigned
+    to the factor of which it has the largest share. Then
+    modularity = mean_k min(1, sum of E(R[d, :]) over the codes d assigned to k),
     compactness = mean_k E(R[:, k]),
     explicitness = mean_k min(1, I(z; v_k) / H(v_k)).
 
     Mutual information is estimated from the k nearest neighbours of the codes, see
-    `nearest_neighbor_information`. The authors estimate I(z; v_k) of four codes and
-    more with a neural network instead. The exclusivity is that of a program by one of
-    them; other programs may give other values. The shares of a factor that the codes
-    hardly know are noise, so read modularity and compactness together with
-    explicitness.
+    `nearest_neighbor_information`. The authors use a neural network instead to estimate
+    I(z; v_k) of four or more codes. The definition of exclusivity is that of an
+    implementation by one of the authors; others may give other values. If the codes
+    have little information about a factor, its shares are noise, so read modularity and
+    compactness together with explicitness.
 
     Args:
         factors: array-like of shape (n, num_factors), discrete values.
@@ -57,7 +57,7 @@ def edi(
                 lists (num_factors,).
             exclusivity_per_code: E(R[d, :]), list (num_codes,).
             share_matrix: R, nested list (num_codes, num_factors), in [0, 1]; 0 for a
-                factor that the codes do not know.
+                factor about which the codes have no information.
             num_train, num_neighbors: number of samples and of neighbours.
 
     Raises:
@@ -79,7 +79,7 @@ def edi(
         return [nearest_neighbor_information(z, v, num_neighbors) for v in classes]
 
     pairs = np.array([information(z[:, None]) for z in codes.T])
-    # All codes together know at least what one of them knows; estimates may differ.
+    # All codes have at least the information of each, but estimates may be smaller.
     together = np.maximum(information(codes), pairs.max(axis=0))
     shares = np.divide(pairs, together, out=np.zeros_like(pairs), where=together > 0)
     exclusivity = _exclusivity(shares)
@@ -111,7 +111,7 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
 
     I = psi(n) + mean psi(k) - mean psi(n_class) - mean psi(m), where m is the number of
     samples, itself included, that are nearer to a sample than its k-th neighbour of the
-    same class, and n_class the size of the class. Distances are Euclidean, between
+    same class, and n_class is the size of this class. Distances are Euclidean, between
     codes of unit variance.
 
     Ross: Mutual Information between Discrete and Continuous Data Sets, 2014, equation 3
@@ -119,9 +119,9 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
 
     Args:
         codes: array of shape (n, num_codes).
-        classes: array of shape (n,), class of each sample. Classes of one sample are
-            left out.
-        num_neighbors: number of neighbours k, less in a class of k samples or fewer.
+        classes: array of shape (n,), class of each sample. Classes with only one sample
+            are left out.
+        num_neighbors: number of neighbours k. A class of n <= k samples uses n - 1.
 
     Returns:
         Float, at least 0, in nats.
@@ -145,7 +145,7 @@ def nearest_neighbor_information(codes, classes, num_neighbors):
         neighbor = 1 + num_neighbors[members][0]  # The first is the sample itself.
         tree = spatial.cKDTree(codes[members])
         radii[members] = tree.query(codes[members], [neighbor])[0][:, 0]
-    # Not the neighbour itself, which is at this distance.
+    # This excludes the neighbour itself, which is at this distance.
     nearer = spatial.cKDTree(codes).query_ball_point(
         codes, np.nextafter(radii, 0.0), return_length=True
     )

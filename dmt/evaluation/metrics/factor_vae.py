@@ -35,9 +35,9 @@ def factor_vae(
 ) -> dict[str, Any]:
     """FactorVAE score of a table of samples.
 
-    One vote: choose a factor k and a value of it, draw a batch of samples that share
-    the value, and take the code d with the smallest Var_batch(z_d) / Var_all(z_d). The
-    classifier is the majority vote, d -> argmax_k votes[d, k].
+    For one vote, choose a factor k and one of its values, draw a batch of samples that
+    share the value, and take the code d with the smallest Var_batch(z_d) /
+    Var_all(z_d). The classifier is the majority vote, d -> argmax_k votes[d, k].
 
     The batches are drawn with replacement from the given samples, so the table must
     hold several samples for each value: all of a dataset, or many random ones.
@@ -63,7 +63,8 @@ def factor_vae(
                 code won when a factor was fixed.
             global_variances: variance of each code over all samples, list (num_codes,).
             num_train, num_eval, batch_size, num_variance_estimate, prune_threshold: the
-                settings; num_variance_estimate samples gave the global variances.
+                settings; the global variances are those of num_variance_estimate
+                samples.
 
     Raises:
         ValueError: if the shapes do not fit.
@@ -137,7 +138,7 @@ def compute_factor_vae(
 
 @stages.configurable("prune_dims", "evaluation")
 def _chosen_threshold(threshold=0.0):
-    """The standard deviation that gin asks of an active code."""
+    """The smallest standard deviation of an active code, which gin can bind."""
     return threshold
 
 

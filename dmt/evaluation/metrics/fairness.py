@@ -30,10 +30,10 @@ def fairness(
 ) -> dict[str, Any]:
     """Unfairness of predictions on a table of samples.
 
-    For predicted factor i and sensitive factor j, compares the predictions of i among
-    the test samples with one value of j to the predictions among all of them, by total
-    variation: TV_c = 1/2 sum_y |p(y | v_j = c) - p(y)|. With dependent factors, or few
-    samples of a value, a perfect prediction is unfair too.
+    For predicted factor i and sensitive factor j, the predictions of i for the test
+    samples with v_j = c are compared with those for all test samples, by their total
+    variation TV_c = 1/2 sum_y |p(y | v_j = c) - p(y)|. If factors are dependent, or if
+    there are few samples of a value, even perfect predictions are unfair.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -44,9 +44,9 @@ def fairness(
 
     Returns:
         Dictionary, all scores in [0, 1], 0 is fairest:
-            mean_fairness:<name>: of the means of TV_c over the values c, see
-                `compute_scores_dict` for the names.
-            max_fairness:<name>: of the maxima of TV_c.
+            mean_fairness:<name>: aggregates of the mean of TV_c over the values c,
+                weighted by frequency; see `compute_scores_dict` for the names.
+            max_fairness:<name>: aggregates of the maximum of TV_c over the values c.
             mean_fairness_matrix, max_fairness_matrix: nested lists (num_factors
                 predicted, num_factors sensitive), 0 on the diagonal.
             num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
@@ -85,10 +85,11 @@ def compute_fairness(
 ):
     """Unfairness of predictions when the sensitive factor is set to each value.
 
-    For each pair of factors, `num_test_points_per_class` test samples are drawn and
-    observed once with each value of the sensitive factor, so that dependent factors do
-    no harm here. The classifier is the gin parameter `predictor.predictor_fn`. Unlike
-    in disentanglement_lib, a prediction need not be in `range(factors_num_values)`.
+    For each pair of factors, `num_test_points_per_class` test samples are drawn. Each
+    is observed once with each value of the sensitive factor, so dependent factors do
+    not affect the scores. The classifier is the gin parameter `predictor.predictor_fn`.
+    Unlike in disentanglement_lib, a prediction need not be in
+    `range(factors_num_values)`.
     """
     predictor = predictors.make_predictor_fn()
     factors_train, codes_train = sampler.sample(num_train, batch_size)
@@ -153,7 +154,7 @@ def _scores(factors_train, codes_train, predictor, predict_groups):
 
 
 def inter_group_fairness(counts):
-    """How far the predictions in groups are from those of all, by total variation.
+    """Total variation between the predictions in each group and those in all groups.
 
     Args:
         counts: array of shape (num_classes, num_groups), how often a class is predicted

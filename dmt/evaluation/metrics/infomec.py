@@ -42,16 +42,16 @@ def infomec(
 ) -> dict[str, Any]:
     """InfoM, InfoE and InfoC of codes.
 
-    With N[d, k] = I(z_d; v_k) / H(v_k), of active codes z_d and K factors:
+    With N[d, k] = I(z_d; v_k) / H(v_k), for active codes z_d and K factors,
     InfoM = (mean_d max_k N[d, k] / sum_k N[d, k] - 1 / K) / (1 - 1 / K) and
     InfoC = (mean_k max_d N[d, k] / sum_d N[d, k] - 1 / D) / (1 - 1 / D), for D active
-    codes. The ratio of a code without information is 1 / K, that of a factor without
-    information 1 / D. InfoM is 1 if there is one factor, InfoC if one code is active.
+    codes. The ratio is set to 1 / K for a code without information, and to 1 / D for
+    such a factor. InfoM is 1 if there is one factor, InfoC if one code is active.
 
-    InfoE = mean_k (H_V(v_k) - H_V(v_k | z)) / H_V(v_k), the predictive information of
-    linear models V: H_V is the cross-entropy of logistic regression without penalty,
-    from no code or from all active codes, on the samples that trained it. For
-    continuous factors this is the R^2 of linear regression.
+    InfoE = mean_k (H_V(v_k) - H_V(v_k | z)) / H_V(v_k) is the predictive information of
+    linear models V. H_V is the training loss, a cross-entropy, of logistic regression
+    without penalty, either without codes or with all active codes. For continuous
+    factors it is replaced by the R^2 of linear regression.
 
     Logistic regression stops after 100 iterations, as in the authors' program. Unlike
     theirs, it does not weight classes by their frequency.
@@ -59,16 +59,17 @@ def infomec(
     Args:
         factors: array-like of shape (n, num_factors).
         codes: array-like of shape (n, num_codes).
-        estimator: how mutual information is estimated. "neighbors" for continuous
-            codes: k nearest neighbours, as in scikit-learn's `mutual_info_classif`, for
-            continuous factors `mutual_info_regression`. "bins": bins of equal width.
-            "discrete" for codes with few values, as from quantised latents: the values'
-            frequencies; such codes are one-hot vectors for the linear models.
+        estimator: how mutual information is estimated. "neighbors": k nearest
+            neighbours, by scikit-learn's `mutual_info_classif`, or by
+            `mutual_info_regression` for continuous factors. "bins": bins of equal
+            width. "discrete": frequencies of values, for codes with few values such as
+            quantised latents. The linear models then take the codes as one-hot vectors.
         num_neighbors: number of neighbours k.
         num_bins: number of bins of equal width per code, and per continuous factor,
             over the range of the sample.
-        continuous_factors: whether the factors are numbers, not classes. Their entropy
-            is the estimated information about themselves, as a density has none.
+        continuous_factors: whether the factors are numbers, not classes. In place of
+            the entropy of a factor, its estimated mutual information with itself is
+            then used.
 
     Returns:
         Dictionary:
@@ -80,8 +81,9 @@ def infomec(
             infoc_per_factor: ratio max_d N[d, k] / sum_d N[d, k] of each factor.
             infoe_per_factor: in [0, 1].
             normalized_mutual_information: N, nested list (num_codes, num_factors).
-            num_active_codes: number of codes that are not constant, and unless discrete
-                have at least 1 / 20 of the largest range of a code.
+            num_active_codes: number of codes that are not constant. Unless the
+                estimator is "discrete", their range must also be more than 1 / 20 of
+                the largest range of a code.
             num_train, estimator, num_neighbors or num_bins, continuous_factors,
                 scikit_learn: the settings, and the version of the library.
 
@@ -138,7 +140,7 @@ def _information(factors, codes, estimator, num_neighbors, num_bins, continuous)
     if estimator == "neighbors":
         from sklearn import feature_selection
 
-        # With its own seed for the tiny noise that keeps equal values apart.
+        # The functions add tiny noise that keeps equal values apart; its seed is fixed.
         options = {"n_neighbors": num_neighbors, "random_state": 0}
         if continuous:
             columns = np.asarray(factors.T, np.float64)
@@ -162,7 +164,7 @@ def _information(factors, codes, estimator, num_neighbors, num_bins, continuous)
 
 
 def _ratios(shares):
-    """Largest share of each row's sum, 1 / (number of columns) if that is 0."""
+    """Largest entry of each row over its sum; 1 / (number of columns) if that is 0."""
     if not shares.size:
         return np.full(len(shares), np.nan)
     total = shares.sum(axis=1)
@@ -171,7 +173,7 @@ def _ratios(shares):
 
 
 def _above_baseline(ratios, num_choices):
-    """Mean ratio, scaled so that indifference among the choices is 0."""
+    """Mean ratio, scaled so that equal shares of all choices give 0."""
     if not num_choices or not ratios.size:
         return 0.0
     if num_choices == 1:
@@ -200,12 +202,12 @@ def _predictive_information(factors, codes, discrete_codes, continuous_factors):
 
 
 def _cross_entropy(inputs, classes):
-    """Mean negative log-likelihood of logistic regression, on what it was trained."""
+    """Mean negative log-likelihood of logistic regression on its training samples."""
     from sklearn import exceptions, linear_model, metrics
 
     model = linear_model.LogisticRegression(C=np.inf, max_iter=100)
     with warnings.catch_warnings():
-        # Without penalty there is no optimum where classes can be separated.
+        # Without penalty there is no optimum if classes can be separated.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         model.fit(inputs, classes)
     return metrics.log_loss(classes, model.predict_proba(inputs))

@@ -19,8 +19,8 @@ from dmt.utils import stages
 def in_bins(values, num_bins):
     """Puts each column into bins of equal width between its minimum and maximum.
 
-    A column whose values differ by rounding only, so that there are no such bins
-    between them, is a constant: it falls into the first bin.
+    If the values of a column differ only by rounding, there are no such bins. The
+    column then counts as constant, and all its values are in bin 1.
 
     Args:
         values: array of shape (n, num_variables).
@@ -49,7 +49,7 @@ def in_bins(values, num_bins):
 def samples_in_bins(factors, codes, num_bins, continuous_factors):
     """Checks samples and puts codes, and continuous factors, into bins.
 
-    Takes what `check_samples` takes, and returns factors with discrete values
+    Takes the arguments of `check_samples`, and returns discrete factors
     (n, num_factors), bins of the codes (n, num_codes), and their number.
     """
     factors, codes = check_samples(factors, codes, continuous_factors)
@@ -61,7 +61,7 @@ def samples_in_bins(factors, codes, num_bins, continuous_factors):
 @stages.configurable("discretizer", "evaluation")
 @dataclasses.dataclass(frozen=True)
 class Discretizer:
-    """The bins that gin chooses.
+    """Bins as gin configures them.
 
     Attributes:
         num_bins: number of bins per variable.
@@ -136,7 +136,7 @@ def _mutual_information(x, y):
     """Mutual information in nats of two vectors of class indices."""
     num_x, num_y = x.max() + 1, y.max() + 1
     joint = np.bincount(x * num_y + y, minlength=num_x * num_y).reshape(num_x, num_y)
-    # In counts, not frequencies: the ratio is exactly 1 if one variable is constant.
+    # With counts, not frequencies, the ratio is exactly 1 if one variable is constant.
     independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     seen = joint > 0
     log_ratio = np.log(joint[seen] * len(x) / independent[seen])

@@ -1,4 +1,4 @@
-"""Interventional Robustness Score: do other factors leave a code alone?
+"""Interventional Robustness Score: does a code stay the same when other factors change?
 
 Suter, Miladinovic, Schoelkopf, Bauer: Robustly Disentangled Causal Mechanisms, 2019,
 section 4 (https://arxiv.org/abs/1811.00007).
@@ -20,7 +20,7 @@ from dmt.evaluation.metrics.samples import check_samples, on_samples
 @registry.metric(
     "irs",
     scores=["IRS"],
-    # Codes count by their range; quantiles are interpolated.
+    # The weights of codes are their ranges; quantiles are interpolated.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
 )
 def irs(
@@ -33,10 +33,11 @@ def irs(
 ) -> dict[str, Any]:
     """Interventional Robustness Score, with histogram bins for the factors.
 
-    While factor k keeps one value, code d moves from its mean by at most q(d, k): the
-    `diff_quantile` of the distances in the samples of this value, averaged over
-    values. With m(d) the largest distance of code d from its mean over all samples,
-    robustness = max_k 1 - q(d, k) / m(d), averaged over codes with weights m(d).
+    q(d, k) measures how far code d varies while factor k is fixed. For each value of
+    the factor, it is the `diff_quantile` of the distances of the code from its mean in
+    the samples of this value; these quantiles are averaged over values. With m(d) the
+    largest distance of code d from its mean over all samples, the robustness of the
+    code is max_k 1 - q(d, k) / m(d). IRS is the mean over codes with weights m(d).
 
     Args:
         factors: array-like of shape (n, num_factors).
@@ -44,7 +45,7 @@ def irs(
         diff_quantile: quantile of the distances, in [0, 1]; 1 is the maximum.
         num_bins: number of bins of equal width per factor. Discrete values are first
             replaced by their ranks.
-        continuous_factors: whether factors are numbers that need not repeat.
+        continuous_factors: whether factors are continuous, not discrete.
 
     Returns:
         Dictionary:
@@ -54,7 +55,7 @@ def irs(
             active_codes: indices of the codes that vary; the next four results are
                 about these codes.
             disentanglement_scores: robustness of each code, in [0, 1].
-            parents: index of the factor that gives each code its robustness.
+            parents: index of the factor k at which each code's maximum is attained.
             IRS_matrix: 1 - q(d, k) / m(d), nested list (num_active_dims, num_factors).
             max_deviations: m(d) of each code.
             num_train, num_bins, diff_quantile: the settings.

@@ -1,4 +1,4 @@
-"""JEMMIG: is each factor known to one code only, and the code to no other factor?
+"""JEMMIG: is each factor encoded by one code, which encodes no other factor?
 
 Do, Tran: Theory and Evaluation Metrics for Learning Disentangled Representations, 2020
 (https://arxiv.org/abs/1908.09961).
@@ -33,17 +33,17 @@ def jemmig(
 
     JEMMIG(v_k) = H(z_first, v_k) - I(z_first; v_k) + I(z_second; v_k), where first and
     second are the two codes that share most information with factor v_k. The joint
-    entropy is large if the code varies for other reasons than v_k, which MIG does not
-    see. The normalised form is 1 - JEMMIG(v_k) / (H(v_k) + log num_bins).
+    entropy is large if the code also varies for other reasons than v_k, which MIG
+    ignores. The normalised form is 1 - JEMMIG(v_k) / (H(v_k) + log num_bins).
 
-    Do and Tran report JEMMIG(v_k) / (H(v_k) + log num_bins), 0 is best; the normalised
-    form here is its difference to 1, as in Carbonneau, Zaidi, Boilard, Gagnon:
+    Do and Tran report JEMMIG(v_k) / (H(v_k) + log num_bins), where 0 is best. The form
+    here is 1 minus this value, as in Carbonneau, Zaidi, Boilard, Gagnon:
     Measuring Disentanglement: A Review of Metrics, 2020
     (https://arxiv.org/abs/2012.09276).
 
     Args:
         factors: array-like of shape (n, num_factors), discrete values.
-        codes: array-like of shape (n, num_codes), two codes at least.
+        codes: array-like of shape (n, num_codes), at least two codes.
         num_bins: number of bins of equal width per code, over the range of the sample.
         continuous_factors: whether factors are numbers, to be put into bins as well.
 
@@ -80,7 +80,7 @@ def _jemmig(factors, bins, num_bins):
     gaps = top_two_gap(information)
     entropies = entropy(factors)
     first = information.argmax(axis=0)
-    # Not below 0, which it may be by rounding.
+    # Rounding may make it negative.
     joint = np.maximum(0.0, entropy(bins)[first] + entropies - information.max(axis=0))
     jemmigs = np.maximum(0.0, joint - gaps)
     normalized = 1.0 - jemmigs / (entropies + np.log(num_bins))

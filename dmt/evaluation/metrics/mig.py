@@ -1,4 +1,4 @@
-"""Mutual Information Gap: is each factor known to one code only?
+"""Mutual Information Gap: is each factor encoded by one code only?
 
 Chen, Li, Grosse, Duvenaud: Isolating Sources of Disentanglement in Variational
 Autoencoders, 2018, section 4 (https://arxiv.org/abs/1802.04942).
@@ -35,7 +35,7 @@ def mig(
 
     Args:
         factors: array-like of shape (n, num_factors), discrete values.
-        codes: array-like of shape (n, num_codes), two codes at least.
+        codes: array-like of shape (n, num_codes), at least two codes.
         num_bins: number of bins of equal width per code, over the range of the sample.
         continuous_factors: whether factors are numbers, to be put into bins as well.
 

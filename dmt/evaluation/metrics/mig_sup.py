@@ -1,4 +1,4 @@
-"""MIG-sup: does each code know one factor only?
+"""MIG-sup: does each code encode one factor only?
 
 Li, Murkute, Gyawali, Wang: Progressive Learning and Disentanglement of Hierarchical
 Representations, 2020 (https://arxiv.org/abs/2002.10549).
@@ -32,14 +32,14 @@ def mig_sup(
     """MIG-sup of codes, with histogram bins.
 
     MIG-sup = mean_d (I(z_d; v_first) / H(v_first) - I(z_d; v_second) / H(v_second)),
-    where first and second are the two factors of which code z_d knows the largest
-    shares. It supplements MIG, which compares codes: a factor that two codes share
-    lowers MIG, a code that two factors share lowers MIG-sup.
+    where first and second are the two factors with the largest I(z_d; v) / H(v).
+    MIG-sup supplements MIG: a factor that two codes encode lowers MIG, a code that
+    encodes two factors lowers MIG-sup.
 
-    The mean is over active codes, those that are not in one bin only.
+    The mean is over active codes, whose values are in more than one bin.
 
     Args:
-        factors: array-like of shape (n, num_factors), discrete, two factors at least.
+        factors: array-like of shape (n, num_factors), discrete, at least two factors.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
         continuous_factors: whether factors are numbers, to be put into bins as well.

@@ -36,8 +36,9 @@ def modularity_explicitness(
 
     Modularity = mean_d (1 - sum_{k != best} I(z_d; v_k)^2 / (I(z_d; v_best)^2 (K - 1)))
     for K factors, where v_best is the factor that shares most information with code
-    z_d. Explicitness of a factor = mean over its values of the area under the ROC curve
-    of a logistic regression on standardised codes, this value against the others.
+    z_d. Explicitness of a factor is the mean over its values of the area under the ROC
+    curve (this value against the others) of a logistic regression on standardised
+    codes.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -53,10 +54,10 @@ def modularity_explicitness(
         Dictionary:
             modularity_score: mean over codes, in [0, 1], 1 is best.
             explicitness_score_train, explicitness_score_test: mean over factors, in
-                [0, 1], 1 is best, 0.5 is chance. In three cases disentanglement_lib
-                fails; here a constant code is ignored, a value that only training or
-                only test samples have is left out, and a factor with one value in the
-                training sample is left out.
+                [0, 1], 1 is best, 0.5 is chance. Constant codes are ignored. Values
+                that only training or only test samples have are left out, and so are
+                factors with one value in the training sample. (disentanglement_lib
+                fails in these three cases.)
             modularity_per_code: list (num_codes,).
             explicitness_train_per_factor, explicitness_test_per_factor: lists
                 (num_factors,); nan for a factor that is left out.
@@ -108,7 +109,7 @@ def compute_modularity_explicitness(
 
 def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, num_bins):
     information = mutual_information(bins_train, factors_train)
-    # A constant code becomes 0 in training, which teaches nothing.
+    # A constant code becomes 0 in training, so that the classifier ignores it.
     stddev = codes_train.std(axis=0)
     stddev[codes_train.max(axis=0) == codes_train.min(axis=0)] = 1
     mean = codes_train.mean(axis=0)
@@ -134,11 +135,11 @@ def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, nu
 
 
 def _explicitness(factor_train, codes_train, factor_test, codes_test):
-    """How well a logistic regression tells the values of one factor (n,) apart.
+    """How well a logistic regression distinguishes the values of one factor (n,).
 
     Returns the mean areas under the ROC curves in the training and in the test sample,
-    both in [0, 1]. A value counts if some but not all samples have it; nan if none
-    does, or if the training sample has one value.
+    both in [0, 1]. A value counts if some but not all samples have it. The means are
+    nan if no value counts, or if the training sample has only one value.
     """
     from sklearn import linear_model
 
@@ -163,10 +164,10 @@ def explicitness_per_factor(mus_train, y_train, mus_test, y_test):
 
 
 def _areas_under_roc(is_class, scores):
-    """Chance that a member of a class scores higher than a non-member, ties half.
+    """Area under the ROC curve of each class.
 
-    For memberships and scores (n, num_classes), an array (num_classes,); nan for a
-    class with all samples or none.
+    Takes memberships and scores (n, num_classes), and returns an array (num_classes,),
+    with nan for a class that has all samples or none.
     """
     from scipy import stats
 
@@ -185,14 +186,14 @@ def _mean_of_defined(scores):
 
 
 def modularity_per_code(mutual_information):
-    """How much each code's information is about one factor.
+    """Modularity of each code: whether its information is about a single factor.
 
     Args:
         mutual_information: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-        Array of shape (num_codes,), in [0, 1]: 1 for a code that knows one factor, 0
-        for one that knows all equally, or nothing.
+        Array of shape (num_codes,), in [0, 1]: 1 for a code with information about one
+        factor, 0 for a code with equal information about all factors, or with none.
     """
     squared = np.square(mutual_information)
     best, total = squared.max(axis=1), squared.sum(axis=1)

@@ -31,15 +31,15 @@ def omes(
     """Overlap and Multiple Encoding Scores of a table of samples.
 
     From pairs (x, y) of samples that differ in factor k only, the association of code d
-    with the factor is A[d, k] = 1 - |corr(z_d(x), z_d(y))|: 0 if the code stays as it
-    is. With K factors and D codes, the scores of code d as the one for factor k are
+    with the factor is A[d, k] = 1 - |corr(z_d(x), z_d(y))|. It is 0 if the code does
+    not change. The overlap score OS and the multiple encoding score MES are
 
-      OS(d, k) = 1 - mean_j |A[d, j] - [j = k]|, lower if d encodes other factors, too;
-      MES(d, k) = 1 - mean_i |A[i, k] - [i = d]|, lower if other codes encode k, too.
+      OS(d, k) = 1 - mean_j |A[d, j] - [j = k]|, lower if d also encodes other factors;
+      MES(d, k) = 1 - mean_i |A[i, k] - [i = d]|, lower if other codes also encode k.
 
-    The score of a factor pools the codes' scores S(d, k), weighted by association: as
+    The scores S(d, k) of all codes, weighted by association, are pooled to S(k) =
     sum_d A[d, k] (A[d, k] S(d, k)) / sum_d A[d, k] ("avg"), or max_d A[d, k] S(d, k)
-    ("max"). OMES = mean_k alpha OS(k) + (1 - alpha) MES(k).
+    ("max"). OMES = mean_k (alpha OS(k) + (1 - alpha) MES(k)).
 
     The members of a pair have different values of the factor. So a code that equals a
     factor with n values has correlation -1 / (n - 1) over the pairs, and association
@@ -133,7 +133,7 @@ def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
     first = ground_truth_data.sample_factors(num_pairs, random_state)
     second = first.copy()
     same = np.arange(num_pairs)
-    # A factor that varies at all is not the same so often.
+    # Many fewer draws are enough for a factor that varies.
     for _ in range(1000):
         values = ground_truth_data.sample_factors(len(same), random_state)[:, factor]
         second[same, factor] = values
@@ -142,7 +142,7 @@ def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):
             return np.concatenate([first, second])
     raise ValueError(
         "OMES needs factors that vary. Received: a dataset where factor "
-        f"{factor} hardly ever does"
+        f"{factor} hardly ever varies"
     )
 
 
@@ -185,7 +185,7 @@ def _association(first, second):
     first = first - first.mean(axis=0)
     second = second - second.mean(axis=0)
     scale = np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0))
-    # A code that does not vary over the pairs does not change, either.
+    # The association of a code that is constant over the pairs is 0.
     correlation = np.divide(
         (first * second).sum(axis=0), scale, out=np.ones(len(scale)), where=scale > 0
     )

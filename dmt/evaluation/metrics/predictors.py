@@ -9,9 +9,9 @@ import numpy as np
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, stages
 
-# Up to this number of samples times classes, scikit-learn's own trees take about a
-# second. They are used there because with few samples many splits are equally good, and
-# then rounding in scikit-learn decides which one is taken.
+# Up to this number of samples times classes, scikit-learn's own trees are used, which
+# take about a second. With few samples, many splits are equally good, and rounding
+# errors in scikit-learn decide between them.
 FEW_SAMPLES_TIMES_CLASSES = 2500
 
 
@@ -23,7 +23,7 @@ def make_predictor_fn(predictor_fn=gin.REQUIRED):
 
 @stages.configurable("logistic_regression_cv", "evaluation")
 def logistic_regression_cv():
-    """Logistic regression; 5 folds choose one of 10 regularisation strengths."""
+    """Logistic regression; 5-fold cross-validation selects one of 10 penalties."""
     from sklearn import linear_model, model_selection
 
     return linear_model.LogisticRegressionCV(
@@ -40,12 +40,12 @@ def gradient_boosting_classifier(engine="compiled"):
     """Gradient boosted trees with the default settings of scikit-learn.
 
     Both engines break ties with numpy's global generator: call `numpy.random.seed`
-    first for results that repeat.
+    first for reproducible results.
 
     Args:
         engine: "compiled" for `boosting.classifier`, which has scikit-learn's
-            scores in a fraction of its time (very few samples are still left to
-            scikit-learn, see `FEW_SAMPLES_TIMES_CLASSES`); or "scikit-learn".
+            scores in a fraction of its time (scikit-learn is still used for very few
+            samples, see `FEW_SAMPLES_TIMES_CLASSES`); or "scikit-learn".
 
     Raises:
         ValueError: if the engine is neither.
@@ -71,9 +71,9 @@ def fit(predictor, codes, factors):
         factors: array of shape (n, num_factors).
 
     Returns:
-        List of fitted classifiers, one per factor. The classifier of a factor with only
-        one value, which can happen in small samples, always answers this value.
-        (scikit-learn refuses a single class, and disentanglement_lib fails there.)
+        List of fitted classifiers, one per factor. If a factor has only one value,
+        which can happen in small samples, its classifier always predicts this value.
+        (scikit-learn refuses a single class, so disentanglement_lib fails.)
     """
     from sklearn import dummy
 
@@ -103,7 +103,7 @@ def _one_blas_thread():
     """Context in which BLAS has one thread.
 
     The solvers of scikit-learn multiply small matrices thousands of times. One thread
-    takes less time there than several that wait for each other.
+    is faster there than several threads that wait for each other.
     """
     return _thread_pools().limit(limits=1, user_api="blas")
 
@@ -119,7 +119,7 @@ def _fit_quietly(model, codes, target):
     from sklearn import exceptions
 
     with warnings.catch_warnings():
-        # The limit of iterations is part of the metrics that have one.
+        # Metrics stop after a fixed number of iterations on purpose.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         return model.fit(codes, target)
 
@@ -161,7 +161,7 @@ def scores_by_size(sampler, num_train, num_test, batch_size, score):
     Args:
         sampler: `samples.Sampler`.
         num_train: list of numbers of training samples.
-        num_test: number of test samples, drawn anew for each of them.
+        num_test: number of test samples, drawn again for each of them.
         batch_size: samples per draw, see `Sampler.sample`.
         score: function of the predictor, the factors and codes to train on and those to
             test on, that returns a dictionary.

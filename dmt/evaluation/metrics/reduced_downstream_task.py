@@ -1,6 +1,6 @@
-"""Reduced downstream task: what is lost with the codes that know a factor best?
+"""Reduced downstream task: what is lost without the codes that encode a factor best?
 
-If each factor has its own code, dropping the code loses this factor and no other.
+If each factor has its own code, removing the code affects this factor and no other.
 """
 
 import functools
@@ -53,7 +53,7 @@ def reduced_downstream_task(
     predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
     correlation_measure: Callable = compute_factorwise_dci,
 ) -> dict[str, Any]:
-    """Accuracy of classifiers on codes without those that know one factor best.
+    """Accuracy of classifiers without the codes that encode one factor best.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -64,15 +64,15 @@ def reduced_downstream_task(
         predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         correlation_measure: function from codes (num_codes, n_train), factors
             (num_factors, n_train), test codes and test factors to an array (num_codes,
-            num_factors) that is large where a code knows a factor. It is given one
-            factor at a time.
+            num_factors) that is large where a code encodes a factor. It is called with
+            one factor at a time.
 
     Returns:
-        Dictionary, accuracies in [0, 1], the same with test for train:
+        Dictionary of accuracies in [0, 1]. Each key with train also exists with test:
             mean_train_accuracy_reduced_factor: accuracy on the factor whose codes were
-                removed, mean over factors; low if no other code knows it.
+                removed, mean over factors; low if no other code encodes it.
             mean_train_accuracy_other_factors: mean over the other factors; high if the
-                removed codes know nothing else. nan if there is one factor.
+                removed codes encode nothing else. nan if there is one factor.
             reduced_factor_<f>:mean_train_accuracy_factor_<i>: accuracy on factor i
                 without the best codes of factor f.
             reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.
@@ -178,7 +178,7 @@ def _scores(
 
 @stages.configurable("reduced_representation", "evaluation")
 def _chosen_measure(correlation_measure=gin.REQUIRED):
-    """The function chosen in gin that tells how well codes know a factor."""
+    """The function chosen in gin that measures how well codes encode a factor."""
     return correlation_measure
 
 
@@ -191,7 +191,7 @@ def compute_reduced_representation(
     factor_of_interest,
     correlation_measure=gin.REQUIRED,
 ):
-    """Codes (num_codes, n) without the one that knows a factor best."""
+    """Codes (num_codes, n) without the one that encodes a factor best."""
     factor = [factor_of_interest]
     relation = _chosen_measure(correlation_measure)(
         mus_train, ys_train[factor], mus_test, ys_test[factor]

@@ -1,4 +1,4 @@
-"""What is known about each metric, declared beside the metric's function.
+"""The properties of each metric, declared next to the metric's function.
 
 A metric is a function of factors (n, num_factors) and codes (n, num_codes) in a module
 of this package, marked by `@registry.metric(...)`. There is no list of metrics to edit:
@@ -33,13 +33,13 @@ class Metric:
             returns a dictionary of results.
         gin_name: name of its gin configurable.
         scores: the keys of the results that tables show.
-        invariances: what leaves these scores unchanged, up to chance: "permute codes",
-            "flip codes" (signs), "scale codes" (each by its own positive number),
-            "relabel factors" (their values), "duplicate samples", "add dead code" (a
-            constant one).
-        resampling: whether rows may be resampled for confidence intervals. They may not
-            if the function draws samples itself, or if repeated rows would be taken for
-            near neighbours.
+        invariances: changes of the samples that do not change these scores, up to
+            chance: "permute codes", "flip codes" (signs), "scale codes" (each by its
+            own positive number), "relabel factors" (their values), "duplicate samples",
+            "add dead code" (a constant one).
+        resampling: whether rows may be resampled for confidence intervals. This is
+            False if the function draws samples itself, or takes repeated rows for near
+            neighbours.
     """
 
     function: Callable[..., dict[str, Any]]
@@ -71,7 +71,7 @@ def metric(
 
 @functools.cache
 def all_metrics() -> dict[str, Metric]:
-    """`METRICS` and the gin configurables, complete: imports all modules of metrics."""
+    """Imports all modules of metrics, which registers them, and returns `METRICS`."""
     for package in ("dmt.evaluation.metrics", "dmt.evaluation.udr.metrics"):
         modules.import_all(package)
     return METRICS

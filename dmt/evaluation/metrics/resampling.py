@@ -16,23 +16,23 @@ def bootstrap(
     confidence_level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Scores of a metric, on request with bootstrap confidence intervals.
+    """Scores of a metric, optionally with bootstrap confidence intervals.
 
     Every table of samples is resampled separately, so training and test samples do not
-    mix. Intervals are percentiles. Scores that are biased in small samples, as those of
-    mutual information are, are biased more in a resample.
+    mix. Intervals are percentile intervals. Scores that are biased in small samples,
+    such as those from mutual information, have a larger bias in a resample.
 
     Args:
         metric: function of the arrays of all tables that returns a dictionary.
         tables: list of tuples of arrays; the arrays of a tuple have the same samples as
             rows.
-        num_resamples: number of resamples, each scored anew; 0 for no intervals.
-            Without 2 samples in every table there are none either.
+        num_resamples: number of resamples; 0 for no intervals. There are also none if a
+            table has fewer than 2 samples.
         confidence_level: share of the resamples in the interval, in (0, 1).
         seed: integer seed of the resampling.
 
     Returns:
-        The metric's dictionary. If there are resamples, it has also:
+        The metric's dictionary. If intervals are computed, it also has:
             confidence_intervals: dictionary of [low, high] for every score that is a
                 float.
             confidence_level, num_resamples: as given.
@@ -61,7 +61,7 @@ def bootstrap(
     names = [name for name, value in results.items() if isinstance(value, float)]
 
     def statistic(*rows, axis):
-        del axis  # Rows are numbers of samples, one resample at a time.
+        del axis  # `rows` are indices of samples, for one resample at a time.
         arrays = [
             array[index.ravel().astype(int)]
             for table, index in zip(tables, rows, strict=True)

@@ -33,12 +33,12 @@ def check_samples(
     Args:
         factors: array-like of shape (n, num_factors).
         codes: array-like of shape (n, num_codes).
-        continuous_factors: whether factors may be numbers that hardly ever repeat.
+        continuous_factors: whether factors may be continuous.
 
     Raises:
         ValueError: if either is not two-dimensional, the lengths differ or are 0, a
-            code or a factor is not finite, or a factor that must have discrete values
-            has fractions and as many values as half the samples.
+            code or a factor is not finite, or a factor that must be discrete has
+            fractional values and more different values than half the samples.
     """
     factors, codes = np.asarray(factors), as_codes(codes)
     if factors.ndim != 2 or codes.ndim != 2 or not 0 < len(factors) == len(codes):
@@ -67,9 +67,9 @@ def check_samples(
 
 
 def as_codes(codes: ArrayLike) -> np.ndarray:
-    """Codes as an array of float32 if they are that, else of float64.
+    """Codes as an array of float64, or of float32 if they are float32.
 
-    Integers of few bits wrap around in differences, and half precision overflows.
+    Differences of small integer types would wrap around, and float16 would overflow.
     """
     codes = np.asarray(codes)
     return codes if codes.dtype == np.float32 else codes.astype(np.float64, copy=False)
@@ -110,7 +110,7 @@ def train_and_test(
         order = np.random.RandomState(seed).permutation(len(factors))
         test, train = np.split(order, [len(factors) // 3])
         return factors[train], codes[train], factors[test], codes[test]
-    # Whether values are discrete shows in the larger sample.
+    # Whether values are discrete is checked in the training samples only.
     factors_test, codes_test = check_samples(
         np.asarray(factors_test), np.asarray(codes_test), True
     )
@@ -148,9 +148,9 @@ class Sampler:
 
         Args:
             num_points: number of samples n, at least 1.
-            batch_size: samples per draw, at least 1. It decides which samples are
-                drawn, because the factors and the observations of a batch are drawn in
-                turn; it does not limit the encoder.
+            batch_size: samples per draw, at least 1. It affects which samples are
+                drawn, because the factors and the observations of each batch are drawn
+                in turn. The encoder may use larger batches.
 
         Returns:
             Factors (n, num_factors) and codes (n, num_codes).
@@ -221,12 +221,12 @@ def encode_all(observations: ArrayLike, representation: Callable) -> np.ndarray:
 def split(
     factors: np.ndarray, codes: np.ndarray, train_percentage: float
 ) -> list[Table]:
-    """Splits labelled samples: the first ceil(train_percentage * n) train.
+    """Splits labelled samples; the first ceil(train_percentage * n) are for training.
 
     Args:
         factors: array of shape (n, num_factors).
         codes: array of shape (n, num_codes).
-        train_percentage: fraction of the samples that train, in (0, 1).
+        train_percentage: fraction of training samples, in (0, 1).
 
     Raises:
         ValueError: if no samples are left to train or to test.
@@ -268,7 +268,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
     Args:
         name: name of the result.
         function: the registered function.
-        **defaults: defaults of settings where they are not those of the function.
+        **defaults: defaults of settings that replace those of the function.
     """
     entry = registry.METRICS[function.__name__]
     parameters = inspect.signature(function).parameters
@@ -321,10 +321,10 @@ def _parameter(name, default=inspect.Parameter.empty):
 
 
 def _configurable(gin_name, names, prepare):
-    """Decorator that replaces the parameters of a function that have no default.
+    """Decorator that replaces those parameters of a function that have no default.
 
-    The caller gives `names`, of which `artifact_dir` is None by default; `prepare` maps
-    their values to the arguments that are replaced.
+    The new parameters are `names`, of which `artifact_dir` is None by default.
+    `prepare` maps their values to the values of the old parameters.
     """
     given = [
         _parameter(name, None) if name == "artifact_dir" else _parameter(name)

@@ -25,7 +25,7 @@ from dmt.evaluation.metrics.samples import (
 @registry.metric(
     "sap_score",
     scores=["SAP_score"],
-    # The classifiers are regularised, and the more so, the fewer samples there are.
+    # The classifiers are regularised, more strongly if there are fewer samples.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
 )
 def sap_score(
@@ -38,13 +38,12 @@ def sap_score(
 ) -> dict[str, Any]:
     """SAP score: the gap between the two codes that predict a factor best.
 
-    How well one code alone predicts a factor is the test accuracy of a linear
-    classifier, or for continuous factors the squared correlation in the training
-    sample.
+    The score of one code for a factor is the test accuracy of a linear classifier. For
+    continuous factors, it is the squared correlation in the training sample.
 
     Args:
         factors: array-like of shape (n_train, num_factors).
-        codes: array-like of shape (n_train, num_codes), two codes at least.
+        codes: array-like of shape (n_train, num_codes), at least two codes.
         factors_test: array-like of shape (n_test, num_factors).
         codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         continuous_factors: whether the factors are numbers, not classes.
@@ -96,7 +95,7 @@ def compute_sap_on_fixed_data(
     continuous_factors=gin.REQUIRED,
     batch_size=100,
 ):
-    """SAP score of labelled observations; the first ones train, see `split`."""
+    """SAP score of labelled observations; see `split` for train and test."""
     del batch_size
     return bootstrap(
         functools.partial(sap_score, continuous_factors=continuous_factors),

@@ -1,7 +1,7 @@
-"""Strong generalisation: are factors predicted where another factor is new?
+"""Strong generalisation: are factors predicted for new values of another factor?
 
-A classifier learns a factor while another factor has one value only, and is tested on
-the other values of that one. Codes that keep factors apart lose nothing.
+A classifier of a factor is trained on samples with one value of another factor, and
+tested on samples with its other values. Disentangled codes lose no accuracy.
 Locatello et al.: A Sober Look at the Unsupervised Learning of Disentangled
 Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
 """
@@ -34,9 +34,9 @@ def strong_downstream_task(
 ) -> dict[str, Any]:
     """Accuracy under covariate shift, from a table of samples.
 
-    One experiment for a factor: choose another factor and a value of it, train on the
-    training samples with this value, test on the test samples with another value. The
-    table must hold many samples for each value.
+    In one experiment for a factor, choose another factor and one of its values, train
+    on the training samples with this value, and test on the test samples with other
+    values. The table must hold many samples for each value.
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
@@ -49,7 +49,7 @@ def strong_downstream_task(
 
     Returns:
         Dictionary:
-            mean_train_accuracy, mean_test_accuracy: without intervention, mean over
+            mean_train_accuracy, mean_test_accuracy: without the shift, mean over
                 factors, in [0, 1], 1 is best.
             mean_strong_train_accuracy, mean_strong_test_accuracy: under the shift, mean
                 over factors and experiments, in [0, 1], 1 is best.
@@ -60,8 +60,8 @@ def strong_downstream_task(
                 and the version of the classifier's library.
 
     Raises:
-        ValueError: if the shapes do not fit, or a factor has no other factor whose
-            values can be split: fewer than two factors, or with one value.
+        ValueError: if the shapes do not fit, or, for some factor, no other factor has
+            several values.
 
     Example:
         >>> import numpy as np
@@ -75,7 +75,7 @@ def strong_downstream_task(
     factors_train, codes_train, factors_test, codes_test = samples
     random_state = np.random.RandomState(seed)
     num_factors = factors_train.shape[1]
-    # In the order in which values appear, as their names must not matter.
+    # In order of first appearance, so that relabelling factors changes nothing.
     splits = [
         [
             (train == value, test != value)
@@ -105,13 +105,13 @@ def compute_strong_downstream_task(
 ):
     """Accuracy under covariate shift on samples of a dataset, for several sizes.
 
-    The shift sets the other factor in the sampled factors, see `intervene`, and samples
-    their observations again. The classifier is the gin parameter
+    For the shift, `intervene` sets the other factor in the sampled factors, whose
+    observations are then sampled again. The classifier is the gin parameter
     `predictor.predictor_fn`. `num_train` and the keys of the scores are those of
     `compute_downstream_task`.
 
     Interventions are drawn from numpy's global generator, as in disentanglement_lib.
-    `evaluate` seeds it; elsewhere call `numpy.random.seed` for results that repeat.
+    `evaluate` seeds it; elsewhere call `numpy.random.seed` for reproducible results.
 
     Raises:
         ValueError: if a factor has no other factor with several values.
@@ -159,7 +159,7 @@ def intervene(y_train, y_test, target_y, num_factors, ground_truth_data):
         y_test: test factors, array of shape (n_test, num_factors), changed in place.
         target_y: index of the factor that stays as it is.
         num_factors: number of factors.
-        ground_truth_data: GroundTruthData, knows the number of values of each factor.
+        ground_truth_data: GroundTruthData with the number of values of each factor.
 
     Returns:
         y_train, y_test, the index of the factor that was set, its value in y_train.

@@ -38,15 +38,15 @@ def task_heads(
             regressions only.
         training_steps: updates of all heads, by Adam.
         batch_size: samples of an update, the same for all heads.
-        learning_rate: of Adam.
-        seed: integer, of initial weights and of batches.
+        learning_rate: learning rate of Adam.
+        seed: integer seed of the initial weights and of the batches.
 
     Returns:
         Dictionary:
             mean_test_loss: mean over tasks of the test losses.
             test_losses: list (num_tasks,): mean squared errors, or cross-entropies in
                 nats.
-            train_losses: the same of the training samples.
+            train_losses: the same for the training samples.
             num_train, num_test: numbers of samples.
     """
     # Keras is not needed for the other metrics.
@@ -99,10 +99,10 @@ def compute_task_heads(
         num_train: number of training images, None for all of the training part.
         num_test: number of test images, None for all of the test part.
         test_share: share of the images in the test part.
-        split_seed: integer, chooses the parts; with the defaults, they are those of
+        split_seed: integer seed of the split. With the defaults, the parts are those of
             `multi_task`.
         on_factors: whether the heads get the factors, scaled to [0, 1], in place of
-            codes: what a perfectly disentangled representation would reach.
+            codes, to score a perfectly disentangled representation.
         batch_size: see `task_heads`.
         learning_rate: see `task_heads`.
 

@@ -1,8 +1,8 @@
-"""Unified scores: every way to aggregate applied to every relation of codes to factors.
+"""Unified scores: every aggregation of every matrix of codes and factors.
 
-MIG, SAP, modularity and DCI first measure how each code relates to each factor, then
-aggregate the matrix; here every aggregation meets every matrix. Two more look at the
-groups of codes and factors that are connected by the entries above a threshold.
+MIG, SAP, modularity and DCI first compute a matrix of relations between codes and
+factors, then aggregate it. Here, every aggregation is applied to every matrix. Two more
+count the groups of codes and factors that entries above a threshold connect.
 Locatello et al.: A Sober Look at the Unsupervised Learning of Disentangled
 Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
 """
@@ -61,7 +61,7 @@ def unified_scores(
 
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
-        codes: array-like of shape (n_train, num_codes), two codes at least.
+        codes: array-like of shape (n_train, num_codes), at least two codes.
         factors_test: array-like of shape (n_test, num_factors), discrete values.
         codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
         matrices: names of the relations, functions of this module:
@@ -144,7 +144,7 @@ def compute_unified_score_on_fixed_data(
     matrix_fns=gin.REQUIRED,
     batch_size=100,
 ):
-    """Unified scores of labelled observations; the first ones train, see `split`."""
+    """Unified scores of labelled observations; see `split` for train and test."""
     del batch_size
     return _scores_of_tables(split(factors, codes, train_percentage), matrix_fns)
 
@@ -196,10 +196,10 @@ def mutual_information_matrix(mus_train, ys_train, mus_test, ys_test):
 
 
 def _mutual_information(codes, factors):
-    """Like `information.mutual_information`, but with the last digit of scikit-learn.
+    """Like `information.mutual_information`, but with the rounding of scikit-learn.
 
-    Codes that determine a factor tie, up to rounding, and the number of groups depends
-    on which of them has the larger last digit.
+    Codes that determine a factor have equal information up to rounding. The number of
+    groups depends on which of them is larger.
     """
     from sklearn import metrics
 
@@ -223,8 +223,8 @@ def precision(matrix, threshold):
         threshold: smallest entry that connects its code and its factor; zeros never do.
 
     Returns:
-        Number of connected groups of two members at least: as many as there are factors
-        if each has codes of its own, 1 if all are entangled.
+        Number of connected groups with at least two members. It is the number of
+        factors if each has its own codes, and 1 if all are entangled.
     """
     from scipy.sparse import csgraph
 
@@ -269,8 +269,8 @@ def merge_points(matrix):
 
     Returns:
         Dictionary of `merge_<a>_<b>` for factors a < b: how many entries are larger
-        than the one that connects them, from 0 to num_codes * num_factors - 1. Late is
-        good.
+        than the one that connects them, from 0 to num_codes * num_factors - 1. Larger
+        is better.
     """
     matrix = np.asarray(matrix)
     thresholds = _merge_thresholds(matrix)
@@ -314,7 +314,7 @@ def aggregation_dci(matrix, ys):
 def aggregation_mig(m, ys_train):
     """Aggregates like MIG: gaps between the best two codes over factors' entropies.
 
-    Takes a matrix (num_codes, num_factors), two codes at least, and discrete factors
+    Takes a matrix (num_codes, num_factors), at least two codes, and discrete factors
     (num_factors, n).
 
     Returns:

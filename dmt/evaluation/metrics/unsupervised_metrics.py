@@ -29,7 +29,7 @@ from dmt.evaluation.metrics.samples import as_codes, on_samples
     invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
 )
 def unsupervised_scores(codes: ArrayLike, *, num_bins: int = 20) -> dict[str, Any]:
-    """Dependence of codes: of a Gaussian fitted to them, and of pairs in bins.
+    """Dependence of codes, from a fitted Gaussian and from pairs of codes in bins.
 
     Args:
         codes: array-like of shape (n, num_codes).
@@ -42,8 +42,8 @@ def unsupervised_scores(codes: ArrayLike, *, num_bins: int = 20) -> dict[str, An
                 happens, for example, if there are more codes than factors and the codes
                 are linear in the factors.
             gaussian_wasserstein_correlation: see the function of this name.
-            gaussian_wasserstein_correlation_norm: the same over the total variance; nan
-                if all codes are constant.
+            gaussian_wasserstein_correlation_norm: the same divided by the total
+                variance; nan if all codes are constant.
             mutual_info_score: mean mutual information of two codes, in nats, at least
                 0; 0 if there is one code.
             covariance: nested list (num_codes, num_codes).

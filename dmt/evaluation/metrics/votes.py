@@ -1,7 +1,7 @@
-"""Votes: how the scores of BetaVAE, FactorVAE and Z-max variance are taken.
+"""Votes, from which the BetaVAE, FactorVAE and Z-max variance scores are computed.
 
-A vote is a few batches of observations that have one factor in common, or that vary in
-one factor only. The metrics take thousands of them.
+A vote is a few batches of observations that share the value of one factor, or that
+differ in one factor only. The metrics take thousands of them.
 """
 
 import numpy as np

@@ -3,8 +3,8 @@
 Kim, Wang, Sahu, Pavlovic: Relevance Factor VAE: Learning and Identifying Disentangled
 Factors, 2019 (https://arxiv.org/abs/1902.01568). Named as in Carbonneau, Zaidi,
 Boilard, Gagnon: Measuring Disentanglement: A Review of Metrics, 2020
-(https://arxiv.org/abs/2012.09276). What the review names Z-min variance is the
-FactorVAE score, `factor_vae`.
+(https://arxiv.org/abs/2012.09276). The Z-min variance of the review is the FactorVAE
+score, `factor_vae`.
 """
 
 from typing import Any
@@ -30,9 +30,9 @@ def z_max_variance(
 ) -> dict[str, Any]:
     """Z-max variance score of a table of samples.
 
-    One vote: choose a factor k, draw a batch of samples that share the values of all
-    other factors, and take the code d with the largest Var_batch(z_d) / Var_all(z_d).
-    The classifier is the majority vote, d -> argmax_k votes[d, k].
+    For one vote, choose a factor k, draw a batch of samples that share the values of
+    all other factors, and take the code d with the largest Var_batch(z_d) /
+    Var_all(z_d). The classifier is the majority vote, d -> argmax_k votes[d, k].
 
     The batches are drawn with replacement from the given samples, so the table must
     hold samples that differ in one factor only: all of a dataset, or nearly all.
@@ -58,7 +58,7 @@ def z_max_variance(
             global_variances: variance of each code over all samples, list (num_codes,).
             num_active_codes, num_train, num_eval, batch_size, num_variance_estimate,
                 prune_threshold: number of active codes, and the settings;
-                num_variance_estimate samples gave the global variances.
+                the global variances are those of num_variance_estimate samples.
 
     Raises:
         ValueError: if the shapes do not fit, or for some factor no two samples differ
@@ -132,7 +132,8 @@ def rows_that_vary(factors, factor):
     """Groups of rows that agree in all factors but one, which varies in the group.
 
     Takes factors (n, num_factors) and the index of the one that varies. Returns the
-    groups, a list of arrays of row numbers, and for each row in turn its group's index.
+    groups, a list of arrays of row numbers, and the group's index of each row of the
+    concatenated groups.
 
     Raises:
         ValueError: if there is no group.

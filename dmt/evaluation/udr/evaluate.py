@@ -29,9 +29,9 @@ def evaluate(
 ) -> None:
     """Compares trained models by a metric of several models, `udr_sklearn`.
 
-    Writes `results/` to `output_dir`, whole or not at all: the configuration and
-    results of the first model's training, and as step "evaluation" the scores, in the
-    order of `model_dirs`, which are recorded too.
+    Writes `results/` to `output_dir`, whole or not at all. It holds the configuration
+    and results of the first model's training, and, as step "evaluation", the scores in
+    the order of `model_dirs`, and these directories.
 
     Args:
         model_dirs: directories that `train` wrote, two at least.
@@ -75,7 +75,7 @@ evaluate_with_gin = configuration.with_gin(evaluate)
 
 
 def _check(chosen, model_dirs):
-    """Refuses settings and directories that do not compare several models."""
+    """Checks that settings and directories fit a comparison of several models."""
     if chosen.dtype_policy is not None:
         raise ValueError(
             "Several models are encoded as they were saved. Received: "
@@ -124,7 +124,7 @@ def _check_same_models(model_dirs, output_dir):
 
 
 def mean_and_kl_of(model_dir, dataset):
-    """What UDR needs of a model, see `moments_of`: observations -> means, mean KLs."""
+    """Function from observations to means and mean KLs, for UDR; see `moments_of`."""
     moments = moments_of(model_dir, dataset)
 
     def mean_and_kl(observations):
@@ -155,5 +155,5 @@ def moments_of(model_dir, dataset):
         )
     if dataset.size is None:
         return compiled(lambda images: ops.concatenate(model.encode(images), axis=1))
-    # Observations come all at once, so that the table need not be kept.
+    # All observations come in one call, so the table need not be kept.
     return lambda indices: MomentTable(dataset, model.encoder)(indices)

@@ -15,8 +15,8 @@ class BatchedDense(keras.layers.Layer):
         num_heads: number of heads.
         units: outputs of each head's layer.
         activation: as in `keras.layers.Dense`.
-        kernel_initializer: see `make_initializer`; the kernel of every head is drawn by
-            itself.
+        kernel_initializer: see `make_initializer`; the kernel of each head is drawn
+            separately.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ def make_heads(
         num_heads: number of heads.
         num_outputs: linear outputs of each head.
         hidden_units: units of the hidden layers (Maziarka et al., 2021, appendix).
-        activation: of the hidden layers.
+        activation: activation of the hidden layers.
         kernel_initializer: see `make_initializer`.
 
     Returns:

@@ -2,8 +2,8 @@
 
 Maziarka et al. (2021), "On the relationship between disentanglement and multi-task
 learning", https://arxiv.org/abs/2110.03498. The encoder is deterministic: the mean is
-the code. Weights and data are those of any other model (`encoder.*`, `vae_optimizer.*`,
-`model.*`); what is learned are the tasks of `dmt.data.tasks`.
+the code. Networks and training are configured as for other models (`encoder.*`,
+`vae_optimizer.*`, `model.*`). The models learn the tasks of `dmt.data.tasks`.
 """
 
 import gin
@@ -29,14 +29,14 @@ _BLOCK = 4096
 
 @gin.register("multi_task")
 class MultiTask(TrainableEncoder):
-    """One encoder, heads on its codes; the loss is the sum over tasks.
+    """An encoder with heads on its codes; the loss is the sum over tasks.
 
     Args:
         tasks: the tasks, for example `random_tasks()`.
         heads: "multi", a head for each task, or "one", one head with an output for
             each.
-        only_task: number of the only task to learn, from 0 on; None for all. A
-            regression is tested on all the others too.
+        only_task: number of the only task to learn, from 0 on; None for all. A model
+            that learns one regression is also tested on all other regressions.
         test_share: share of the images that is kept for testing.
         split_seed: integer, chooses these images.
         max_test_images: number of test images in the results; None for all.
@@ -122,7 +122,7 @@ class MultiTask(TrainableEncoder):
         return loss
 
     def results(self, data):
-        """Test losses, besides what `TrainableModel.results` gives.
+        """Test losses, in addition to `TrainableModel.results`.
 
         Returns:
             `task_names`; `task_test_losses`, the mean loss of each learned task on the

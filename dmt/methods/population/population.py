@@ -35,8 +35,9 @@ class PopulationSettings:
             `keras.ops.vectorized_map`; or "unrolled", one member after another in one
             program; None for the faster one on this backend and device.
         share_batches: whether all members see the same batches.
-        convolutions: how the stacked form computes them, see `layers.convolutions_as`;
-            None for the faster form on this backend and device.
+        convolutions: how the stacked form computes convolutions, see
+            `layers.convolutions_as`; None for the faster form on this backend and
+            device.
 
     Raises:
         ValueError: if a setting is unknown.
@@ -131,7 +132,7 @@ class Population(StepAddressedTraining, keras.Model):
     def read_optimizers(self) -> None:
         """Takes over the state of the members' optimisers.
 
-        The population and its members are compiled and their optimisers built.
+        The population and its members must be compiled, and their optimisers built.
         """
         columns = zip(*(_slots(m.optimizer) for m in self._members), strict=True)
         for stacked, values in zip(_slots(self.optimizer), columns, strict=True):
@@ -141,7 +142,7 @@ class Population(StepAddressedTraining, keras.Model):
     def member(self, k: int) -> TrainableModel:
         """Member k as an ordinary model, with its present weights and all state.
 
-        The model is the one that the population was made of.
+        The model is the one that was given to the constructor.
         """
         member = self._members[k]
         pairs: list[tuple[Any, Any]] = []
@@ -266,7 +267,7 @@ def _recorder(model, parts):
 
 @contextlib.contextmanager
 def _instead(model, attributes):
-    """Replaces attributes of a model meanwhile."""
+    """Context in which attributes of a model are replaced."""
     own = vars(model)
     before = {name: own[name] for name in attributes if name in own}
     # Without setattr, by which Keras would track the values.
@@ -312,8 +313,8 @@ def make_optimizer(members):
             `keras.optimizers.MultiOptimizer` of such optimisers.
 
     Returns:
-        An optimiser of the same class; learning rates of a member are read and set by
-        its `learning_rates`, a variable (K,) (of each, in a `MultiOptimizer`).
+        An optimiser of the same class; the variable `learning_rates` (K,) of each
+        single optimiser holds the learning rates of the members.
 
     Raises:
         ValueError: if optimisers differ in other numbers, or have a feature that mixes
@@ -367,7 +368,7 @@ def make_optimizer(members):
 
 
 def architecture(model: TrainableModel) -> tuple:
-    """What the members of a population have in common, comparable.
+    """What the members of a population must have in common, in comparable form.
 
     Args:
         model: an initialised `TrainableModel`.
@@ -405,7 +406,7 @@ def _numbers(layer):
 
 
 def _comparable(value):
-    """A value in a form that == compares as a whole; None for other objects."""
+    """A value in a form that can be compared by ==; None for other objects."""
     if isinstance(value, dict):
         return {key: _comparable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

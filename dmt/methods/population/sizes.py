@@ -11,8 +11,8 @@ from dmt.methods import train
 from dmt.methods.shared.layers import has_convolutions, on_cpu
 from dmt.utils import configuration, machine, processes
 
-# Larger populations gain little, and the codes of all images by so many models fill a
-# disk.
+# Larger populations gain little, and the codes of all images for so many models would
+# fill a disk.
 MOST = 128
 # On a CPU, above this many multiplications per step, one process per model is faster
 # than stacking.
@@ -50,7 +50,7 @@ def limit_of(future):
 
 
 def most_at_once(gin_files, gin_bindings):
-    """Number of models of a configuration that this process trains fastest as one.
+    """Number of models of a configuration to train as one program in this process.
 
     Args:
         gin_files: paths of gin files of the training.
@@ -74,7 +74,7 @@ def most_at_once(gin_files, gin_bindings):
 
 
 def _is_small(model, batch_size):
-    """Whether a CPU spends most of a step on other things than the arithmetic."""
+    """Whether most of a step on a CPU is overhead rather than arithmetic."""
     if has_convolutions(model):
         return False
     weights = sum(math.prod(v.shape) for v in model.trainable_variables)

@@ -42,8 +42,8 @@ def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> No
             steps are trained in groups.
 
     Raises:
-        ValueError: if runs differ in more, or if one was completed with another
-            configuration.
+        ValueError: if runs differ in other settings, or if one was completed with
+            another configuration.
         MembersFailed: if the loss of members became infinite; all others are complete.
     """
     first, *others = (_shared_bindings(*run[1:]) for run in runs)
@@ -85,11 +85,11 @@ class MembersFailed(ValueError):
 def shared_configuration(
     gin_files: Sequence[str], gin_bindings: Sequence[str]
 ) -> tuple:
-    """What runs have in common that can be trained together, hashable.
+    """What runs must have in common to be trained together, in hashable form.
 
     They may differ in seeds, names, learning rates, and in numbers and `choices` of the
-    model. (Numbers that turn out to be no `hyperparameters` of it are trained apart,
-    see `train_prepared`.)
+    model. (Models that differ in numbers that are not `hyperparameters` are trained
+    separately, see `train_prepared`.)
 
     Args:
         gin_files: paths of gin files of the training.
@@ -103,14 +103,14 @@ def train_prepared(
     settings: PopulationSettings,
     seeds: Sequence[int] | None = None,
 ) -> dict[str, str]:
-    """Trains runs to their last step, as many together as have one architecture.
+    """Trains runs to their last step, those with one architecture together.
 
     Does not read gin.
 
     Args:
         trainings: results of `train.prepare` for runs of one `shared_configuration`.
-        settings: of the population.
-        seeds: of the batches of each run; its own if None.
+        settings: settings of the population.
+        seeds: seed of the batches of each run; the run's own seeds if None.
 
     Returns:
         {model_dir: what is wrong} of those whose loss became infinite.

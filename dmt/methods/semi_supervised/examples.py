@@ -1,4 +1,4 @@
-"""Batches of images without labels, with as many that have labels."""
+"""Batches of unlabelled images and as many labelled images."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from dmt.data import labellers, pipeline
 
 
 class SemiSupervisedData(pipeline.Examples):
-    """Random images of a dataset, and labelled ones in fixed order, again and again.
+    """Random images of a dataset, and labelled images in a fixed order that repeats.
 
     Args:
         dataset: a `GroundTruthData`.
@@ -22,7 +22,7 @@ class SemiSupervisedData(pipeline.Examples):
     def load_batch(self, seed, step, batch_size):
         """Images (2 * batch_size, height, width, channels), the labelled ones last.
 
-        And their labels (batch_size, num_labels); see `Examples.load_batch`.
+        Also returns their labels (batch_size, num_labels); see `Examples.load_batch`.
         """
         (unlabelled,) = pipeline.load_batch(self.dataset, seed, step, batch_size)
         rows = (step * batch_size + np.arange(batch_size)) % len(self._labels)
@@ -38,7 +38,7 @@ def semi_supervised_data(dataset, seed, num_labelled_samples, train_percentage):
 
     Args:
         dataset: a `GroundTruthData`.
-        seed: integer in [0, 2**32), of the labelled images and their labels.
+        seed: integer in [0, 2**32), seed of the labelled images and their labels.
         num_labelled_samples: number of labelled images.
         train_percentage: see `labellers.train_test_split`.
 

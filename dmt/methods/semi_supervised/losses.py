@@ -1,10 +1,10 @@
 """Losses of codes and labels, and the schedules of their weight.
 
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
-https://arxiv.org/abs/1905.01258. Label i is compared with code i. The scales are those
-of disentanglement_lib: most losses are sums over the batch, while the reconstruction
-loss that they are added to is a mean, so that their weight depends on the batch size.
-With `supervised_loss.reduction = "mean"` it does not.
+https://arxiv.org/abs/1905.01258. Label i is compared with code i. As in
+disentanglement_lib, most losses are sums over the batch, and are added to a
+reconstruction loss that is a mean. Their relative weight therefore depends on the batch
+size, except with `supervised_loss.reduction = "mean"`.
 """
 
 from collections.abc import Callable
@@ -155,17 +155,17 @@ class Covariance(SupervisedLoss):
 
 @gin.register("embed")
 class Embedding(SupervisedLoss):
-    """Cross-entropy of labels that are read from distances between codes and places.
+    """Cross-entropy of labels, predicted from distances of codes to learned places.
 
-    Each value of a label has a learned place; the closer the code of the label, the
-    more probable the value. Mean over the batch, summed over labels.
+    Each value of a label has a learned place. The closer the code is to the place, the
+    more probable is the value. The loss is a mean over the batch and a sum over labels.
 
     Args:
         factor_sizes: number of values of each label.
-        sigma: factor of the distances; a number, or "learn" for a learned number of
+        sigma: factor of the distances; a number, or "learn" for a learned number for
             each label.
         use_order: whether the places of the values of a label are in order, at equal
-            distances; otherwise each is learned by itself.
+            distances; otherwise each is learned separately.
 
     Raises:
         ValueError: if sigma is neither.

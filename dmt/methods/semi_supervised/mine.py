@@ -73,10 +73,10 @@ def mutual_information(variables, codes, labels, labels_shuffled):
     """Lower bounds (num_labels, num_latent) of the mutual information, in nats.
 
     Args:
-        variables: of `EstimatorNetworks`, in its order.
+        variables: variables of `EstimatorNetworks`, in its order.
         codes: (batch, num_latent).
         labels: (batch, num_labels, num_latent), the same for each code.
-        labels_shuffled: the same shape, those of other images.
+        labels_shuffled: labels of other images, of the same shape.
     """
     codes_kernel, codes_bias, labels_kernel, labels_bias, kernel, bias = variables
     codes = ops.reshape(codes, (-1, 1, codes.shape[1], 1)) * codes_kernel + codes_bias

@@ -3,10 +3,11 @@
 Locatello et al. (2020), "Disentangling factors of variation using few labels",
 https://arxiv.org/abs/1905.01258. Each is the unsupervised model of the same name plus
 a supervised loss of the mean codes of labelled images. A gin file binds the class
-(`model.model = @s2_vae`, without parentheses): labels are drawn before it is made.
+(`model.model = @s2_vae`, without parentheses), because labels are drawn before the
+model is made.
 
 Variables of a supervised loss (`l2.learn_scale`, `embed`) are trained in every model;
-in disentanglement_lib the ones of `s2_factor_vae` keep their first values.
+in disentanglement_lib, those of `s2_factor_vae` keep their initial values.
 """
 
 import gin
@@ -27,7 +28,7 @@ class SemiSupervised:
     Args:
         factor_sizes: number of values of each label; training gives it.
         gamma_sup: weight of the supervised loss.
-        **parameters: of the unsupervised model.
+        **parameters: arguments of the unsupervised model.
     """
 
     takes_labels = True
@@ -55,7 +56,7 @@ class SemiSupervised:
         return self.labelled_examples[0].dataset
 
     def examples(self, data):
-        """See `TrainableModel.examples`: unlabelled and labelled images, for both."""
+        """See `TrainableModel.examples`; each has unlabelled and labelled images."""
         del data
         return self.labelled_examples
 
@@ -78,10 +79,10 @@ class SemiSupervised:
         return losses.make_supervised_loss(self.num_latent, self.factor_sizes)
 
     def call(self, images):
-        """Outputs of `BaseVAE.call` for the images without labels, and another.
+        """Outputs of `BaseVAE.call` for unlabelled images, and codes of labelled ones.
 
-        The last half of `images`, (2 * batch, height, width, channels), has labels.
-        Under "z_mean_labelled" are their mean codes (batch, num_latent).
+        The second half of `images`, (2 * batch, height, width, channels), is labelled.
+        "z_mean_labelled" holds the mean codes (batch, num_latent) of this half.
         """
         batch_size = ops.shape(images)[0] // 2
         return {
@@ -149,23 +150,23 @@ class S2FactorVAE(SemiSupervised, vae.FactorVAE):
 
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """See `SemiSupervised.batch_loss`."""
-        # Here as in the original, "regularizer" is reported without this term.
+        # As in disentanglement_lib, "regularizer" is reported without this term.
         label_loss = super().label_loss(y, y_pred, training)
         loss = super().batch_loss(x, y, y_pred, sample_weight, training)
         return label_loss + loss
 
     def label_loss(self, y, y_pred, training):
-        """None: `batch_loss` adds it."""
+        """Zero, because `batch_loss` adds the loss of labels."""
         return 0.0
 
 
 @gin.register("s2_mine_vae")
 class MineVAE(SemiSupervised, vae.BetaVAE):
-    """Semi-supervised beta-VAE whose codes tell nothing of the labels of other codes.
+    """Semi-supervised beta-VAE that penalises information of codes about other labels.
 
     The supervised loss is the sum of the squared mutual informations of each label with
-    each code except its own. `EstimatorNetworks` estimate them, which are trained at
-    the same time by another optimiser. `supervised_loss.*` is not used.
+    each code except its own. They are estimated by `EstimatorNetworks`, which another
+    optimiser trains at the same time. `supervised_loss.*` is not used.
     """
 
     result_keys = ("reconstruction_loss", "supervised_loss", "kl_loss")
@@ -205,7 +206,7 @@ class MineVAE(SemiSupervised, vae.BetaVAE):
 
 @gin.register("supervised")
 class SupervisedVAE(SemiSupervised, vae.BaseVAE):
-    """An encoder that learns labels only, and a decoder that shows its codes.
+    """An encoder that learns from labels only, and a decoder of its codes.
 
     Images without labels train the decoder, on sampled codes; its gradients do not
     reach the encoder. The log-variances of the codes are not trained.

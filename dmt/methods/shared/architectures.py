@@ -1,4 +1,4 @@
-"""Encoders, decoders and the discriminator, with the original's layers and names.
+"""Encoders, decoders and discriminator, with disentanglement_lib's layers and names.
 
 An encoder is a function `(input_tensor, num_latent) -> (means, log_var)`, a decoder
 `(latent_tensor, output_shape) -> pre-activation images`, a discriminator
@@ -73,7 +73,7 @@ def make_discriminator(num_latent, discriminator_fn=gin.REQUIRED):
         marginals".
     """
     codes = keras.Input((num_latent,), name="latent_vectors")
-    # The two optimisers of FactorVAE are told apart by this name.
+    # FactorVAE chooses the optimiser of a variable by this name.
     with keras.name_scope("discriminator"):
         logits = discriminator_fn(codes)
     return keras.Model(codes, logits, name="discriminator")
@@ -172,15 +172,15 @@ def simple_conv64_encoder(
 ):
     """Convolutions of stride 2 down to one pixel, and one linear layer.
 
-    The encoder of Maziarka et al. (2021) for 64x64 images; for 32x32, a convolution of
-    256 filters less, and so on.
+    The encoder of Maziarka et al. (2021) for 64x64 images. For 32x32 images, it has one
+    convolution of 256 filters less, and so on.
 
     Args:
         input_tensor: images (batch, height, width, channels).
         num_latent: number of codes.
-        activation: of the convolutions, for example "relu" or "tanh".
+        activation: activation of the convolutions, for example "relu" or "tanh".
         kernel_initializer: a name that Keras knows, or "fan_in_uniform", U(-a, a) with
-            a = fan_in^-1/2, which the paper's framework draws from.
+            a = fan_in^-1/2, the default of the paper's framework.
 
     Raises:
         ValueError: if images are not square, or their side is not one of 8, 16, 32, 64.
@@ -201,7 +201,7 @@ def simple_conv64_encoder(
 def simple_conv64_decoder(
     latent_tensor, output_shape, activation="relu", kernel_initializer="glorot_uniform"
 ):
-    """The decoder that goes with `simple_conv64_encoder`, see there."""
+    """The decoder for `simple_conv64_encoder`, with the same parameters."""
     initializer = make_initializer(kernel_initializer)
     num_upsamplings = _num_halvings(output_shape) - 1
     x = layers.Reshape((1, 1, latent_tensor.shape[-1]), name="pixel")(latent_tensor)

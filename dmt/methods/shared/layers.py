@@ -29,7 +29,7 @@ def sample_gaussian(mean, logvar, seed):
 
 @keras.saving.register_keras_serializable("dmt")
 class Sampling(keras.layers.Layer):
-    """`sample_gaussian` with noise of its own.
+    """`sample_gaussian` with its own noise generator.
 
     Args:
         seed: integer; the same seed gives the same sequence of draws.
@@ -60,8 +60,8 @@ def convolutions_as(form):
 
     Args:
         form: "native", by the backend's own operation; or "products", as products of
-            matrices, which stay as fast where each member of a population has a kernel
-            of its own. Results agree to rounding.
+            matrices, which are as fast if each member of a population has its own
+            kernel. Results agree up to rounding.
     """
     token = _convolutions.set(form)
     try:
@@ -74,7 +74,7 @@ def population_convolutions():
     """The faster form of a population's convolutions on this backend and device.
 
     A native convolution becomes a grouped one on JAX and a loop over members on
-    TensorFlow; only on TensorFlow's CPU backend is that faster than the products.
+    TensorFlow. Only the latter, on a CPU, is faster than the products.
     """
     backend = keras.backend.backend()
     return "native" if backend == "tensorflow" and on_cpu() else "products"
@@ -99,9 +99,9 @@ def on_cpu():
 
 @keras.saving.register_keras_serializable("dmt")
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, which `convolutions_as` can make a product of matrices.
+    """`keras.layers.Conv2D`, which can be a product of matrices; see `convolutions_as`.
 
-    That is so for stride 2, kernels 2x2 and 4x4 and even images, and for kernels 1x1.
+    This is possible for kernels 2x2 and 4x4, stride 2 and even images, or kernels 1x1.
     """
 
     def call(self, inputs):
@@ -143,10 +143,10 @@ class Conv2D(keras.layers.Conv2D):
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose`, which can be a product of matrices.
 
-    That is so for 4x4 kernels with stride 2, where each 2x2 neighbourhood of the input
-    makes a 2x2 patch of the output, and for stride 1 without padding. `convolutions_as`
-    chooses the form; on JAX's CPU backend, where the gradient of the native kernel is
-    ten times slower, it is always the product.
+    This is possible for 4x4 kernels and stride 2, where each 2x2 neighbourhood of the
+    input gives a 2x2 patch of the output, and for stride 1 without padding.
+    `convolutions_as` chooses the form. On JAX's CPU backend it is always the product,
+    because the gradient of the native kernel is ten times slower there.
     """
 
     def call(self, inputs):
@@ -171,7 +171,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         _, height, width, channels = inputs.shape
         x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
         x = _neighbourhoods(x, 2, 2)
-        # Kernel row 2 * q + s reaches, from neighbour 1 - q, output row s of a patch.
+        # Kernel row 2 * q + s maps neighbour 1 - q to output row s of a patch.
         kernel = ops.reshape(self.kernel, (2, 2, 2, 2, self.filters, channels))
         kernel = ops.flip(kernel, axis=(0, 2))
         kernel = ops.transpose(kernel, (0, 2, 5, 1, 3, 4))

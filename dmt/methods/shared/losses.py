@@ -27,7 +27,7 @@ def _cross_entropy(labels, probabilities):
 
 
 def activate(images, activation):
-    """Turns pre-activation images into images, whose true pixels are in [0, 1].
+    """Turns pre-activation images into images, to compare with pixels in [0, 1].
 
     Args:
         images: tensor of any shape, pre-activation pixels.

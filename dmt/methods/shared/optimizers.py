@@ -17,7 +17,7 @@ def AdamOptimizer(  # noqa: N802
     use_locking=False,
     name="Adam",
 ):
-    """Adam (Kingma and Ba, 2015). `use_locking` has no meaning any more."""
+    """Adam (Kingma and Ba, 2015). `use_locking` is ignored."""
     del use_locking
     return keras.optimizers.Adam(learning_rate, beta1, beta2, epsilon, name=name)
 
@@ -26,7 +26,7 @@ def AdamOptimizer(  # noqa: N802
 def GradientDescentOptimizer(  # noqa: N802
     learning_rate=gin.REQUIRED, use_locking=False, name="GradientDescent"
 ):
-    """Plain gradient descent. `use_locking` has no meaning any more."""
+    """Plain gradient descent. `use_locking` is ignored."""
     del use_locking
     return keras.optimizers.SGD(learning_rate=learning_rate, name=name)
 
@@ -62,7 +62,7 @@ def _make_optimizer(optimizer_fn, learning_rate):
 
 
 def parts_of(optimizer):
-    """The optimisers that an optimiser is made of, itself if it is a single one."""
+    """List of the optimisers in a `MultiOptimizer`, or of a single optimiser."""
     is_several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
     return optimizer.optimizers if is_several else [optimizer]
 

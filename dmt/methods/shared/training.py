@@ -25,8 +25,8 @@ class Resident:
 
     Args:
         data: what `pipeline.all_examples` takes.
-        seed: integer in [0, 2**32); or a list of them, one for each data of a list:
-            batches then have a first axis for the seeds.
+        seed: integer in [0, 2**32); or a list of seeds if `data` is a list. Batches
+            then have a first axis for the seeds.
         batch_size: number of examples in a batch.
     """
 
@@ -62,9 +62,9 @@ class StepAddressedTraining:
     """Mixin for `keras.Model`: `fit` on step numbers when examples are resident.
 
     With `self.resident` set, `fit` takes a stream of step numbers instead of batches.
-    On JAX and an accelerator, `steps_per_execution` steps run as one `lax.scan`, where
-    Keras would dispatch each one; XLA's CPU code for convolutions inside a loop is
-    slow, so there they are dispatched.
+    On JAX with an accelerator, `steps_per_execution` steps run as one `lax.scan`, while
+    Keras would dispatch each step. On a CPU each step is dispatched, because XLA's CPU
+    code for convolutions inside a loop is slow.
     """
 
     resident = None
@@ -138,12 +138,12 @@ class TrainableModel(StepAddressedTraining, keras.Model):
 
     Attributes:
         result_keys: names under which `batch_loss` may `record` parts of the loss.
-        choices: names of constructor arguments that choose targets or first weights,
+        choices: names of constructor arguments that choose targets or initial weights,
             nothing else. The members of a population may differ in them.
         structure: names of constructor arguments that are numbers, but that shape the
             computation. The members of a population must agree in them.
-        takes_labels: whether the model is trained on labelled images besides, so that
-            gin binds its class, see `of_labelled_data`.
+        takes_labels: whether the model is also trained on labelled images. Gin then
+            binds its class, see `of_labelled_data`.
         steps_per_update: number of steps that an update counts. `step`, and with it
             `model.training_steps` and `global_step`, grow by it.
         network: the `keras.Model` that `export` writes; `make_networks` sets it.
@@ -190,9 +190,9 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         `examples`. By default labels are not used.
 
         Args:
-            seed: integer in [0, 2**32), of the labelled images and of their labels.
+            seed: integer in [0, 2**32), seed of the labelled images and their labels.
             num_labelled_samples: number of labelled images.
-            train_percentage: share of them that trains.
+            train_percentage: share of them for training.
         """
         del seed, num_labelled_samples, train_percentage
         return cls()
@@ -200,8 +200,8 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     def open_data(self) -> Any:
         """Opens what the model is trained on; by default the dataset that gin binds.
 
-        A model whose examples are drawn by a rule of its own returns `Examples`, and
-        needs no `dataset.name`.
+        A model that draws its examples in another way returns `Examples`, and needs no
+        `dataset.name`.
         """
         return named_data.get_named_ground_truth_data()
 
@@ -238,7 +238,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """`batch_loss`; an update raises `step`. Keras calls it."""
+        """`batch_loss`, called by Keras; an update also increases `step`."""
         loss = self.batch_loss(x, y, y_pred, sample_weight, training)
         if training:
             self.step.assign_add(self.steps_per_update)
@@ -251,9 +251,9 @@ class TrainableModel(StepAddressedTraining, keras.Model):
 
         Args:
             x: inputs of the batch.
-            y: its targets, None without any.
+            y: its targets, or None.
             y_pred: what `call` returned for the inputs.
-            sample_weight: its masks, the third part of a batch; None without any.
+            sample_weight: its masks, the third part of a batch, or None.
             training: whether this is an update.
         """
         raise NotImplementedError(f"{type(self).__name__} must define batch_loss.")
@@ -290,7 +290,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
 
 
 def constructor_arguments(model_class: type) -> list[str]:
-    """Names of the arguments of a class, with those of base classes behind **kwargs."""
+    """Names of constructor arguments, with those of base classes behind **kwargs."""
     names: dict[str, None] = {}
     for base in inspect.getmro(model_class):
         if "__init__" in vars(base):
@@ -303,7 +303,7 @@ def constructor_arguments(model_class: type) -> list[str]:
 
 
 def seed_generator(seed: int, purpose: str) -> keras.random.SeedGenerator:
-    """A generator of random numbers; each purpose of a seed has its own numbers."""
+    """A generator of random numbers, which differ between the purposes of a seed."""
     (state,) = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1)
     return keras.random.SeedGenerator(int(state >> 1))
 

@@ -100,7 +100,7 @@ class BaseVAE(TrainableEncoder):
         return 0.0
 
     def auxiliary_loss(self, z_sampled, training):
-        """The loss of networks beside encoder and decoder; by default nothing."""
+        """The loss of networks other than encoder and decoder; by default 0."""
         del z_sampled, training
         return 0.0
 
@@ -189,9 +189,10 @@ class BottleneckVAE(BaseVAE):
 class FactorVAE(BaseVAE):
     """FactorVAE (Kim and Mnih, ICML 2018, Eq. 2): KL + gamma * total correlation.
 
-    A discriminator tells codes of q(z) from codes shuffled over the batch; its logits
-    estimate the total correlation. Both players use one forward pass and one batch, and
-    are updated together, each by its own optimiser, as in disentanglement_lib.
+    A discriminator distinguishes codes of q(z) from codes shuffled over the batch; its
+    logits estimate the total correlation. VAE and discriminator use the same batch and
+    forward pass, and are updated together, each by its own optimiser, as in
+    disentanglement_lib.
 
     Args:
         gamma: weight of the total correlation.
@@ -200,7 +201,7 @@ class FactorVAE(BaseVAE):
             150,000 updates.
     """
 
-    # As the original, no "elbo"; the discriminator's state is ours.
+    # As in disentanglement_lib, without "elbo". The discriminator's keys are new.
     result_keys = (*VAE_KEYS, "discriminator_loss", "discriminator_accuracy")
 
     def __init__(self, gamma, steps_per_update=1):
@@ -231,7 +232,7 @@ class FactorVAE(BaseVAE):
 
     def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         """See `BaseVAE.regularizer`."""
-        # The VAE learns through the discriminator without moving its weights.
+        # The VAE learns through the discriminator without changing its weights.
         logits, _ = self.discriminator.stateless_call(
             [ops.stop_gradient(v) for v in self.discriminator.trainable_variables],
             self.discriminator.non_trainable_variables,
@@ -261,13 +262,13 @@ class FactorVAE(BaseVAE):
         self.record(
             batch_size, discriminator_loss=loss, discriminator_accuracy=accuracy
         )
-        # Evaluation reports the loss of the VAE, as the original does.
+        # Evaluation reports the loss of the VAE, as in disentanglement_lib.
         return loss if training else 0.0
 
 
 @gin.register("dip_vae")
 class DIPVAE(BaseVAE):
-    """DIP-VAE (Kumar et al., ICLR 2018): the covariance of the codes pulled to I.
+    """DIP-VAE (Kumar et al., ICLR 2018): covariance of codes close to the identity.
 
     Args:
         lambda_od: weight of squared off-diagonal entries.

@@ -7,7 +7,7 @@ multiplies densities (Bouchacourt et al., 2018). Which codes are shared is given
 (`*_labels`) or estimated (`*_argmax`, Ada-GVAE and Ada-ML-VAE in the paper).
 
 These models are `@gin.configurable`, not `@gin.register` as the others, so that the
-bindings of `group_vae` and `mlvae` hold for their subclasses.
+bindings of `group_vae` and `mlvae` apply to their subclasses.
 """
 
 import os
@@ -29,10 +29,10 @@ class WeakVAE(BetaVAE):
 
     Args:
         beta: weight of the KL divergence, >= 0.
-        symmetric_kl: whether the models that estimate which codes are shared compare
-            the mean of the divergences in both directions (Dittadi et al., 2021,
-            https://arxiv.org/abs/2010.14407), instead of that of the first image from
-            the second.
+        symmetric_kl: whether shared codes are estimated from the mean of the
+            divergences in both directions (Dittadi et al., 2021,
+            https://arxiv.org/abs/2010.14407), instead of the divergence of the first
+            image from the second.
     """
 
     def __init__(self, beta, symmetric_kl=False):
@@ -40,7 +40,7 @@ class WeakVAE(BetaVAE):
         self.symmetric_kl = symmetric_kl
 
     def examples(self, data):
-        """See `TrainableModel.examples`: pairs, for both."""
+        """See `TrainableModel.examples`: pairs, to train and to evaluate on."""
         pairs = make_pairs(data)
         return pairs, pairs
 
@@ -106,7 +106,7 @@ class WeakVAE(BetaVAE):
 
 @gin.configurable("group_vae")
 class GroupVAE(WeakVAE):
-    """Shared codes are Gaussians with the mean of both means and of both variances."""
+    """Group-VAE: shared codes have the average mean and the average variance."""
 
     def average(self, z_mean, z_logvar, z_mean_2, z_logvar_2):
         """See `WeakVAE.average`."""
@@ -116,7 +116,7 @@ class GroupVAE(WeakVAE):
 
 @gin.configurable("mlvae")
 class MLVAE(WeakVAE):
-    """Shared codes are Gaussians whose density is the product of both.
+    """ML-VAE: the density of shared codes is the product of both densities.
 
     As in disentanglement_lib, the variance is twice that of the product.
     """
@@ -185,8 +185,8 @@ def make_weak_loss(z1, z2, labels, loss_fn=gin.REQUIRED):
 def compute_kl(z_mean, z_logvar, z_mean_2, z_logvar_2):
     """Twice the KL divergence of each code's first Gaussian from its second.
 
-    Means and log-variances are (batch, num_latent), as are the divergences, which are
-    in half nats and >= 0.
+    Takes means and log-variances (batch, num_latent), and returns divergences of this
+    shape, in half nats, >= 0.
     """
     return (
         ops.exp(z_logvar - z_logvar_2)
@@ -204,7 +204,7 @@ def is_in_upper_half(values):
         values: (..., n).
 
     Returns:
-        bool (..., n), True in the middle, False in rows whose values are all equal.
+        bool (..., n), True for the middle, False in rows whose values are all equal.
     """
     low = ops.min(values, axis=-1, keepdims=True)
     extent = ops.max(values, axis=-1, keepdims=True) - low
@@ -222,6 +222,6 @@ def write_pairs_animation(examples, path, num_pairs=10):
 
 
 def _images(pairs):
-    """Images (2 * batch, height, width, channels), both of a pair after each other."""
+    """Images (2 * batch, height, width, channels), pair after pair."""
     _, height, width, channels = pairs.shape
     return ops.reshape(pairs, (-1, height // 2, width, channels))

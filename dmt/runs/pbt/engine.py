@@ -32,7 +32,7 @@ def train_with_gin(
         gin_bindings: lines of gin that override the files.
         num_workers: number of processes, 0 for one per core (one if there is a GPU).
         population: number of models to train as one program, or "auto". The models of a
-            member are never divided. Models of one program have the same batch size and
+            member are never split. Models of one program have the same batch size and
             the same number of updates.
         engine: where the processes run; see `processes.executors`.
 
@@ -101,7 +101,7 @@ class Groups:
         self._executor = executor
         self._population = population
         self._num_trainers = num_trainers
-        # Most models of one program, by what they have in common.
+        # Largest number of models of one program, by shared configuration.
         self._limits = {}
 
     def of(self, plan, number):

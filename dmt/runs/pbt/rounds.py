@@ -27,9 +27,10 @@ from dmt.utils import configuration, files, results
 class Members:
     """The members of a population on disk.
 
-    The round of a member follows from the checkpoint of its parent, its hyperparameters
-    and its seeds, and is written to a directory of its own. Rounds can therefore be
-    killed and repeated at any point, and end with the same scores and weights.
+    The result of a member's round depends only on the checkpoint of its parent, its
+    hyperparameters and its seeds, and is written to its own directory. Rounds can
+    therefore be killed and repeated at any point, and end with the same scores and
+    weights.
 
     Attributes:
         settings: the settings of the population.
@@ -51,7 +52,7 @@ class Members:
         return configuration.gin_configuration(self.gin_files, bindings)
 
     def bindings(self, member: Member, model: int = 0, steps: int = 1) -> list[str]:
-        """Lines of gin of the model of this number, trained for so many steps."""
+        """Lines of gin of a model of a member, trained for a number of steps."""
         hyperparameters = member["hyperparameters"]
         seeds = np.random.SeedSequence([self.settings.seed, member["member"], model])
         return [
@@ -97,14 +98,14 @@ class Members:
 
 
 def most_at_once(members: Members, member: Member) -> int:
-    """See `sizes.most_at_once`; here, because gin must know `pbt` in the process."""
+    """See `sizes.most_at_once`. It is here so that the process knows `pbt` in gin."""
     return sizes.most_at_once(members.gin_files, members.bindings(member))
 
 
 def train_and_score(
     members: Members, number: int, plan: list[Member], together: bool
 ) -> None:
-    """Makes the round `number` of some members unless it is complete.
+    """Trains and scores some members in a round unless this is done.
 
     Batches of the members have the same size. If `together`, all of their models are
     trained as one program.
@@ -122,7 +123,7 @@ def train_and_score(
             population = PopulationSettings()
     if together and len({run.state.step() for run in runs}) > 1:
         # The round was killed while checkpoints were written. In other groups members
-        # would be rounded differently, so that all start again.
+        # would be rounded differently, so all start again.
         for run in runs:
             files.remove(run.model_dir)
         runs = _prepare_all(members, number, models, step)

@@ -3,8 +3,8 @@
 A score is a function (dataset, tables, random_state) of models with the same
 hyperparameters. Images of the indexable dataset are drawn with the numpy RandomState.
 `tables` has a `MomentTable` for each model, which maps indices of images to moments.
-The score of the member, of which larger is better, is returned with the number of its
-best model. Gin binds a score to `pbt.score_fn`.
+A score returns the value of the member (larger is better) and the number of its best
+model. Gin binds a score to `pbt.score_fn`.
 """
 
 import gin

@@ -26,14 +26,15 @@ class PBT:
         num_rounds: number of rounds of training and scoring.
         images_per_round: number of images that each model sees in a round.
         hyperparameters: {name of a gin binding: list of values}. The first values are
-            drawn from the list. If the whole list is integers, so are later values.
+            drawn from the list. If all of them are integers, later values are too.
         score_fn: score of a member, for example `pbt_mig`; see `dmt.runs.pbt.scores`.
         seed: integer in [0, 2**32).
         limits: {name of a gin binding: (smallest, largest)} for some hyperparameters.
         models_per_member: number of models that differ in their seeds only.
         cut: share of the members that is replaced after each round, in (0, 0.5].
-        factors: a hyperparameter that is taken over is multiplied by one of them.
-        halve_after_first_round: whether the worse half ends after the first round.
+        factors: a hyperparameter that is copied is multiplied by a random one of them.
+        halve_after_first_round: whether the worse half is removed after the first
+            round.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -138,7 +139,7 @@ class PBT:
 
 
 def best_of(lineage: list[list[Member]]) -> Member:
-    """The member with the best score, the first of several, with its round.
+    """The member with the best score, or the first of several, with its round.
 
     Args:
         lineage: members of each round, with their scores.

@@ -73,7 +73,7 @@ def pictures_of_codes(seed, output_dir):
     reconstructions = _saved(
         os.path.join(folder, "reconstructions.png"),
         "Reconstructions",
-        "What decoders make of frozen codes, below the images themselves.",
+        "Images, and below them their reconstructions from frozen codes.",
         rows,
         ["images", *codes],
     )
@@ -86,7 +86,7 @@ def _decoder(model):
 
 
 def _traversals(label, codes, decode, folder):
-    """Moves each code of an image through [-1, 1] and through two deviations."""
+    """Moves each code of an image through [-1, 1] and +-2 standard deviations."""
     num_codes = codes.shape[1]
     shown = np.linspace(-1, 1, 21)
     spread = 2 * np.outer(codes.std(axis=0), shown)

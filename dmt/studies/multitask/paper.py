@@ -43,7 +43,7 @@ NUMBERS = {
         "task losses": ("117 to 165", "85"),
     },
 }
-# Datasets here that stand for those of the paper.
+# Datasets of this package that correspond to those of the paper.
 DATASETS = {
     "dsprites": ("dsprites_full", "dsprites_rendered", "dsprites_rendered_small"),
     "shapes3d": ("shapes3d", "shapes3d_rendered"),

@@ -61,7 +61,7 @@ class Study:
         hidden_units: sizes of the hidden layers of each head.
         decoder: gin name of the architecture of the decoders.
         activation: activation function of the auto-encoders.
-        num_images: most images to train heads on codes with, None for all.
+        num_images: largest number of images to train heads with, None for all.
         num_test_images: number of images of the test losses of tasks, None for all.
         model_bindings: lines of gin for every training.
         metric_bindings: {name in `METRIC_FILES`: lines of gin}.

@@ -126,8 +126,8 @@ class Scores:
                 rows.append([f"paper: {label}", found, *[None] * 4])
         return _table(
             "Retrieved factors",
-            "Each code is matched with the factor of largest significant Spearman "
-            "correlation; absolute correlations of the matched codes.",
+            "Each code is matched with the factor that has the largest significant "
+            "Spearman correlation. Correlations are absolute, of the matched codes.",
             ["factors", "mean", "std", "min", "max"],
             rows,
         )

@@ -24,7 +24,7 @@ from dmt.runs.steps import Step
 from dmt.utils import machine, processes, results
 
 _AGGREGATE = "dmt.analysis.aggregate:aggregate_results_to_json"
-# The table of all results is made anew whenever a pipeline ends.
+# The table of all results is written again whenever a pipeline ends.
 steps.register("aggregate", _AGGREGATE, is_repeated=True)
 
 
@@ -265,7 +265,8 @@ def plan_weakly_supervised(pipeline: Pipeline, pipeline_seed: int | None) -> lis
     Args:
         pipeline: directories and gin files.
         pipeline_seed: integer, the seed that all other seeds are drawn with. The seed
-            of the training is drawn first, so with a trained model the others change.
+            of the training is drawn first. With a trained model it is not drawn, so the
+            others change.
     """
     random_state = np.random.RandomState(_needed("pipeline_seed", pipeline_seed))
     lines = []

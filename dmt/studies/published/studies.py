@@ -128,7 +128,7 @@ def unsupervised_models():
 
 
 def unsupervised_sweep(datasets, num_seeds):
-    """Datasets, the 36 `unsupervised_models` and seeds, the last fastest."""
+    """Datasets, the 36 `unsupervised_models` and seeds; the seed varies fastest."""
     return product(
         sweep("dataset.name", datasets),
         ARCHITECTURE,
@@ -178,10 +178,10 @@ def weakly_supervised_sweep():
 def few_labels_sweep():
     """23,040 models: datasets, labels, methods, pairs of strengths, and seeds.
 
-    In the manner of Locatello et al. (2020), "Disentangling factors of variation using
-    few labels", https://arxiv.org/abs/1905.01258. The strengths of the unsupervised
-    terms are those of the unsupervised study. The weights of the supervised term, which
-    are the same numbers, and the seeds are this package's.
+    Based on Locatello et al. (2020), "Disentangling factors of variation using few
+    labels", https://arxiv.org/abs/1905.01258. The strengths of the unsupervised terms
+    are those of the unsupervised study. The weights of the supervised term, which are
+    the same numbers, and the seeds are this package's.
     """
 
     def method(name, strength, values, *others):
@@ -263,7 +263,7 @@ STUDIES = {
 
 
 def find(name):
-    """The study of a name.
+    """The study with this name.
 
     Raises:
         ValueError: if there is none.

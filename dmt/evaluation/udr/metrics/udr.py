@@ -18,7 +18,7 @@ from dmt.evaluation.metrics.information import unit_ranks
 from dmt.evaluation.metrics.samples import chunks
 from dmt.utils import checks, stages
 
-# A code whose KL is not larger is noise, which correlates with nothing.
+# A code with at most this KL is noise, so its correlations are set to 0.
 NOISE_KL = 0.01
 
 
@@ -34,8 +34,8 @@ def udr(
     """Unsupervised Disentanglement Ranking of models that encode the same observations.
 
     The score of a pair is the `relative_strength_disentanglement` of the correlations
-    of their codes, the score of a model the median over its pairs. Codes with a KL of
-    at most 0.01 are set to 0 first.
+    of their codes. The score of a model is the median over its pairs. Codes with a KL
+    of at most 0.01 are set to 0 first.
 
     Args:
         codes: list of arrays of shape (n, num_codes), one per model; the numbers of
@@ -52,9 +52,9 @@ def udr(
     Returns:
         Dictionary:
             model_scores: list of the models' scores, in [0, 1], 1 is best.
-            pairwise_disentanglement_scores: nested list (num_models, num_models, 1); a
-                model's pairs are its column. 0 on the diagonal, and for a pair with a
-                model that has no code left.
+            pairwise_disentanglement_scores: nested list (num_models, num_models, 1);
+                the pairs of a model are in its column. 0 on the diagonal, and for a
+                pair with a model that has no code left.
             raw_correlations: on request, nested list (num_models, num_models, num_codes
                 of the first, num_codes of the second), absolute values, 0 on the
                 diagonal. The rank correlation of a constant code is nan. A code
@@ -142,9 +142,9 @@ def compute_udr_sklearn(
 
     `representation_functions` is a list of functions, one per model, that map
     observations (n, ...) to codes (n, num_codes) and the mean KL of each code
-    (num_codes,). `num_data_points` observations are drawn, `batch_size` per draw, which
-    decides which are drawn and does not limit the encoders. For the other settings and
-    the results see `udr`; these also have batch_size.
+    (num_codes,). `num_data_points` observations are drawn, `batch_size` at a time. The
+    batch size affects which observations are drawn, and does not limit the encoders.
+    For the other settings and the results see `udr`; these also have batch_size.
 
     Raises:
         ValueError: see `udr`; or if there is one function instead of a list, or fewer
@@ -170,7 +170,7 @@ def compute_udr_sklearn(
             codes[model].append(np.asarray(chunk_codes))
             kl[model] += len(observations) / num_data_points * np.asarray(chunk_kl)
     scores = udr(
-        [np.concatenate(chunks) for chunks in codes],
+        [np.concatenate(parts) for parts in codes],
         kl,
         correlation_matrix=correlation_matrix,
         filter_low_kl=filter_low_kl,
@@ -263,10 +263,10 @@ def _absolute_products(ranks, other_ranks):
 
 
 def _fewer_samples(vectors):
-    """Samples, not more than columns, for which Lasso has the same weights.
+    """Reduces samples to at most one per column, with the same weights in Lasso.
 
-    Lasso depends only on inner products of columns, and vectors = QR and R have the
-    same. It divides them by the number of rows, hence the factor.
+    Lasso depends only on the inner products of columns, which vectors = QR and R share.
+    It divides them by the number of rows, so R is scaled.
     """
     rows = np.linalg.qr(vectors - np.mean(vectors, axis=0), mode="r")
     return np.asfortranarray(rows * np.sqrt(len(rows) / len(vectors)))
