@@ -1,12 +1,15 @@
 """Information of columns, one number at a time, and codes on which it is known."""
 
 import collections
+import json
 import math
 
 import gin
 import numpy as np
+import pytest
 
 from dmt.evaluation.metrics import utils
+from dmt.evaluation.metrics.information import in_bins
 from tests.golden import recipes
 
 GRID = np.indices([2, 4, 8]).reshape(3, -1).T.astype(float)
@@ -66,3 +69,21 @@ def on_samples_and_on_arrays(compute, metric):
     )
     scores = compute(dataset, lambda x: x, np.random.RandomState(0), num_train=300)
     return scores, metric(factors.T, codes.T, num_bins=12)
+
+
+def check_on_samples(compute, metric):
+    """The gin configurable scores what the function of arrays scores, as plain values."""
+    scores, of_arrays = on_samples_and_on_arrays(compute, metric)
+    assert of_arrays == scores
+    assert json.loads(json.dumps(scores)) == scores
+    assert scores["num_train"] == 300 and scores["num_bins"] == 12
+    assert np.shape(scores["mutual_information"]) == (3, 3)
+
+
+def check_continuous_factors(metric):
+    """Continuous factors are put into bins if the metric is told of them."""
+    factors, codes = continuous()
+    found = metric(factors, codes, num_bins=6, continuous_factors=True)
+    assert found == metric(in_bins(factors, 6), codes, num_bins=6)
+    with pytest.raises(ValueError, match="continuous_factors"):
+        metric(factors, codes)

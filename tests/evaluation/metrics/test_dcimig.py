@@ -1,12 +1,9 @@
 """DCIMIG."""
 
-import json
-
 import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import dcimig
-from dmt.evaluation.metrics.information import in_bins
 from tests.helpers import information
 from tests.helpers.information import GRID, LOG2, columns
 
@@ -52,22 +49,11 @@ def test_factor_with_one_value():
 
 
 def test_array_function_equals_gin_function():
-    scores, of_arrays = information.on_samples_and_on_arrays(
-        dcimig.compute_dcimig, dcimig.dcimig
-    )
-    assert of_arrays == scores
-    assert json.loads(json.dumps(scores)) == scores
-    assert scores["num_train"] == 300 and scores["num_bins"] == 12
-    assert np.shape(scores["mutual_information"]) == (3, 3)
+    information.check_on_samples(dcimig.compute_dcimig, dcimig.dcimig)
 
 
 def test_continuous_factors_are_put_into_bins():
-    factors, codes = information.continuous()
-    bins = in_bins(factors, 6)
-    found = dcimig.dcimig(factors, codes, num_bins=6, continuous_factors=True)
-    assert found == dcimig.dcimig(bins, codes, num_bins=6)
-    with pytest.raises(ValueError, match="continuous_factors"):
-        dcimig.dcimig(factors, codes)
+    information.check_continuous_factors(dcimig.dcimig)
 
 
 def test_needs_two_factors():

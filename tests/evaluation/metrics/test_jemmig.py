@@ -1,13 +1,11 @@
 """JEMMIG."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import jemmig
-from dmt.evaluation.metrics.information import in_bins
 from tests.helpers import information
 from tests.helpers.information import GRID, LOG2, columns
 
@@ -64,22 +62,11 @@ def test_factor_with_one_value():
 
 
 def test_array_function_equals_gin_function():
-    scores, of_arrays = information.on_samples_and_on_arrays(
-        jemmig.compute_jemmig, jemmig.jemmig
-    )
-    assert of_arrays == scores
-    assert json.loads(json.dumps(scores)) == scores
-    assert scores["num_train"] == 300 and scores["num_bins"] == 12
-    assert np.shape(scores["mutual_information"]) == (3, 3)
+    information.check_on_samples(jemmig.compute_jemmig, jemmig.jemmig)
 
 
 def test_continuous_factors_are_put_into_bins():
-    factors, codes = information.continuous()
-    bins = in_bins(factors, 6)
-    found = jemmig.jemmig(factors, codes, num_bins=6, continuous_factors=True)
-    assert found == jemmig.jemmig(bins, codes, num_bins=6)
-    with pytest.raises(ValueError, match="continuous_factors"):
-        jemmig.jemmig(factors, codes)
+    information.check_continuous_factors(jemmig.jemmig)
 
 
 def test_needs_two_codes():

@@ -1,12 +1,9 @@
 """MIG-sup."""
 
-import json
-
 import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import mig_sup
-from dmt.evaluation.metrics.information import in_bins
 from tests.helpers import information
 from tests.helpers.information import GRID, columns
 
@@ -53,22 +50,11 @@ def test_factor_with_one_value():
 
 
 def test_array_function_equals_gin_function():
-    scores, of_arrays = information.on_samples_and_on_arrays(
-        mig_sup.compute_mig_sup, mig_sup.mig_sup
-    )
-    assert of_arrays == scores
-    assert json.loads(json.dumps(scores)) == scores
-    assert scores["num_train"] == 300 and scores["num_bins"] == 12
-    assert np.shape(scores["mutual_information"]) == (3, 3)
+    information.check_on_samples(mig_sup.compute_mig_sup, mig_sup.mig_sup)
 
 
 def test_continuous_factors_are_put_into_bins():
-    factors, codes = information.continuous()
-    bins = in_bins(factors, 6)
-    found = mig_sup.mig_sup(factors, codes, num_bins=6, continuous_factors=True)
-    assert found == mig_sup.mig_sup(bins, codes, num_bins=6)
-    with pytest.raises(ValueError, match="continuous_factors"):
-        mig_sup.mig_sup(factors, codes)
+    information.check_continuous_factors(mig_sup.mig_sup)
 
 
 def test_needs_two_factors():
