@@ -72,7 +72,7 @@ def on_samples_and_on_arrays(compute, metric):
 
 
 def check_on_samples(compute, metric):
-    """The gin configurable scores what the function of arrays scores, as plain values."""
+    """The gin configurable gives plain values, those of the function of arrays."""
     scores, of_arrays = on_samples_and_on_arrays(compute, metric)
     assert of_arrays == scores
     assert json.loads(json.dumps(scores)) == scores
