@@ -1,4 +1,4 @@
-"""Speed of the data sets: images per second to the model, memory, conversions.
+"""Speed of the datasets: images per second to the model, memory, conversions.
 
     python tests/benchmarks/data.py                        # three minutes on two cores
     python tests/benchmarks/data.py --rows dsprites_rendered,shapes3d_mapped
@@ -21,9 +21,9 @@ and "idle", images per CPU-second times threads, tells what a quiet machine woul
   pixels are drawn each time, and their batches are float32.
 - `_mapped` and `_preloaded` are files in the official formats, written on the spot with
   46,000 images or so (of dSprites, these are 24 MB of bits) and opened by the class of
-  the data set. They are in the operating system's cache; a disk is not measured.
+  the dataset. They are in the operating system's cache; a disk is not measured.
 
-Memory: the largest of a process that opens a data set and reads 10,000 random images,
+Memory: the largest of a process that opens a dataset and reads 10,000 random images,
 beside what it had before. "mapped" are pages of files, which the system takes back when
 memory is short. Rendered sprites are written all over their 377 MB, which the system
 hands out in pages of 2 MB, so that few pictures take all of it.
@@ -239,7 +239,7 @@ def opener(name):
 
 
 def preloading(open_data, preload):
-    """Opens a data set from memory or from a memory map."""
+    """Opens a dataset from memory or from a memory map."""
 
     def open_with_binding():
         gin.bind_parameter("official_data.preload", preload)
@@ -257,7 +257,7 @@ def first_use():
 
 
 class Row(NamedTuple):
-    """How a data set is opened, its files written, and the target in images/s."""
+    """How a dataset is opened, its files written, and the target in images/s."""
 
     open: Callable
     write: Callable | None = None
@@ -340,7 +340,7 @@ def measure_loading(args):
 
 
 def draw_ahead(name, data, quick):
-    """Draws what a rendered data set keeps: pictures, or all scenes of Shapes3D."""
+    """Draws what a rendered dataset keeps: pictures, or all scenes of Shapes3D."""
     if name.startswith("armcube_rendered"):
         if not quick:
             data.prepare()
@@ -524,7 +524,7 @@ def measure_conversions(args):
 
 
 class Fed(Ours):
-    """The model of train.py for the images of one data set."""
+    """The model of train.py for the images of one dataset."""
 
     def __init__(self, data):
         from dmt.methods.unsupervised import vae
@@ -540,7 +540,7 @@ class Fed(Ours):
 
 
 def measure_training(args):
-    """Steps per second of `fit` on some data sets against a constant batch."""
+    """Steps per second of `fit` on some datasets against a constant batch."""
     names = [name for name in TRAINED if name in args.rows]
     if "shapes3d_mapped" in names:
         write_shapes3d(Path(os.environ["DMT_DATA"]))

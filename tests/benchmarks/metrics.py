@@ -27,7 +27,7 @@ on the codes of the rows above, which are run for this), and its encoder calls, 
 images each, are counted; a stated share of them is timed, with the same compiled
 encoder, and scaled.
 
-`--memory` scores a data set of the size of MPI3D in a process of its own and prints the
+`--memory` scores a dataset of the size of MPI3D in a process of its own and prints the
 largest memory that this process ever had.
 
 "CPU" is the processor time of all threads: on a busy machine the ratio of seconds is

@@ -280,9 +280,7 @@ def heads_class():
         def call(self, codes):
             return self.heads(codes)
 
-        def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
-            if training:
-                self.step.assign_add(1)
+        def batch_loss(self, x, y, y_pred, sample_weight, training):
             return ops.sum(task_losses(y, y_pred, [0] * 10))
 
     return Heads
