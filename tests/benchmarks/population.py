@@ -192,7 +192,7 @@ class Stepper:
             trained.compile(optimizer=trained.make_optimizer())
         else:
             kind, convolutions = FORMS[form]
-            trained = Population(singles, kind, convolutions=convolutions)
+            trained = Population(singles, form=kind, convolutions=convolutions)
             trained.compile(
                 optimizer=make_optimizer([m.make_optimizer() for m in singles])
             )
