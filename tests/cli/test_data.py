@@ -114,7 +114,10 @@ def test_info(root, capsys):
         (["info", "shapes3d", "cars3d"], ["NAME", "cars3d"]),
         (["fetch", "shape3d"], ["shapes3d"]),
         (["show", "dsprites_rendred"], ["dsprites_rendered"]),
-        (["fetch", "dsprites_rendered"], ["dsprites_rendered", "no published file: Rendered"]),
+        (
+            ["fetch", "dsprites_rendered"],
+            ["dsprites_rendered", "no published file: Rendered"],
+        ),
         (["fetch", "dummy_data"], ["dummy_data", "no published file"]),
         (["show", "dummy_data", "--gin_bindings=no_such.x = 1"], ["no_such"]),
         (["fetch", "celeba"], ["mmlab.ie.cuhk.edu.hk", "dmt_data add celeba"]),
