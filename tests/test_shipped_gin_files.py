@@ -11,6 +11,10 @@ from tests.helpers.runs import ROOT
 
 FOLDER = ROOT / "gin_configs"
 FILES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.gin"))
+# The packages that register configurables.
+PACKAGES = (
+    "data methods evaluation postprocessing validation runs analysis studies".split()
+)
 # The configurable that a command calls, by the folder of its gin files.
 CALLED = {
     "metrics": "evaluation",
@@ -33,10 +37,8 @@ FROM_CALLER = {"histogram_discretizer.num_bins"}
 
 @pytest.fixture(scope="module", autouse=True)
 def everything_imported():
-    for package in ("dmt.data", "dmt.methods", "dmt.evaluation", "dmt.postprocessing"):
-        modules.import_all(package)
-    for package in ("dmt.validation", "dmt.runs", "dmt.analysis", "dmt.studies"):
-        modules.import_all(package)
+    for package in PACKAGES:
+        modules.import_all(f"dmt.{package}")
 
 
 def parameters_without_value(configurable, is_called):

@@ -1,12 +1,16 @@
 """The commands as users call them: help, mistakes, a full disk."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.helpers.runs import BIN, HEAVY, TINY, bindings, call, check_mistake, printed
+from tests.helpers.runs import (
+    BIN,
+    TINY,
+    bindings,
+    call,
+    check_mistake,
+    printed,
+    run_and_list_imports,
+)
 
 COMMANDS = sorted(path.name for path in BIN.glob("dmt_*"))
 
@@ -26,21 +30,7 @@ def train(forks):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_imports_nothing_heavy(command):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = [{command!r}, '--help']\n"
-        "try:\n"
-        f"    runpy.run_path({str(BIN / command)!r}, run_name='__main__')\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        f"print([name for name in {HEAVY} if name in sys.modules])\n"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(BIN.parent)},
-    )
+    process = run_and_list_imports(command, "--help")
     assert process.stdout.strip().endswith("[]"), process.stdout + process.stderr
     assert "USAGE" in process.stdout
 

@@ -21,7 +21,7 @@ from dmt.data import registry
 from dmt.data.ground_truth import dummy_data
 from dmt.data.official import catalog, download
 from tests.helpers import file_server
-from tests.helpers.runs import BIN, HEAVY, call, check_mistake
+from tests.helpers.runs import BIN, call, check_mistake, run_and_list_imports
 
 
 @pytest.fixture
@@ -44,21 +44,7 @@ def npz(**arrays):
 
 
 def test_list_imports_nothing_heavy(root):
-    code = (
-        "import runpy, sys\n"
-        "sys.argv = ['dmt_data', 'list']\n"
-        "try:\n"
-        f"    runpy.run_path({str(BIN / 'dmt_data')!r}, run_name='__main__')\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        f"print([name for name in {HEAVY} if name in sys.modules])\n"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(BIN.parent)},
-    )
+    process = run_and_list_imports("dmt_data", "list")
     lines = process.stdout.splitlines()
     # Gin must know the parameters of datasets, whose modules need arrays.
     assert lines[-1] in ("[]", "['numpy']"), process.stdout + process.stderr

@@ -99,6 +99,29 @@ def run_binary(command, folder, *arguments):
     return call(command, *arguments, folder=folder)
 
 
+def run_and_list_imports(command, *arguments):
+    """Runs a script of bin/, then prints which modules of `HEAVY` it imported.
+
+    Returns:
+        The `subprocess.CompletedProcess`; the list is the last line of its output.
+    """
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = {[command, *arguments]!r}\n"
+        "try:\n"
+        f"    runpy.run_path({str(BIN / command)!r}, run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
 def printed(process):
     """What a command printed; it must have succeeded."""
     assert process.returncode == 0, process.stderr[-2000:]

@@ -156,7 +156,8 @@ def write_best(members: Members, best: Member) -> None:
         with files.replacing(model_dir) as directory:
             shutil.copytree(members.model_dir(number, member, model), directory)
     with members.configuration(best, model, best["step"]):
-        train.finish(_prepare(model_dir))
+        run = _prepare(model_dir)
+    train.finish(run)
 
 
 def _last_step(members, number, member):
