@@ -197,7 +197,7 @@ def _without_constant_factors(function, gin_name):
 
     @functools.wraps(function)
     def score(sampler, **settings):
-        sizes = list(sampler.data.factors_num_values)
+        sizes = list(getattr(sampler.data, "factors_num_values", []))
         if not layouts or 1 not in sizes:
             return function(sampler, **settings)
         # The declared numbers of values may be wrong, as in `IdentityObservationsData`.
