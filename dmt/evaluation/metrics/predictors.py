@@ -1,5 +1,6 @@
 """Classifiers that predict factors from codes."""
 
+import contextlib
 import functools
 import warnings
 
@@ -130,12 +131,21 @@ def _thread_pools():
 
 
 def _fit_quietly(model, codes, target):
+    with without_advice():
+        return model.fit(codes, target)
+
+
+@contextlib.contextmanager
+def without_advice():
+    """Context in which scikit-learn does not advise to use it in another way."""
     from sklearn import exceptions
 
     with warnings.catch_warnings():
         # Metrics stop after a fixed number of iterations on purpose.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
-        return model.fit(codes, target)
+        # A factor may have many values.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield
 
 
 def scores(models, codes, factors):

@@ -15,7 +15,12 @@ from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.evaluation.metrics import registry, scoring
-from dmt.evaluation.metrics.inputs import Table
+from dmt.evaluation.metrics.inputs import (  # noqa: F401 (for other packages)
+    Table,
+    as_codes,
+    check_samples,
+    train_and_test,
+)
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, stages
 
