@@ -57,11 +57,15 @@ def metric(
     scores: Iterable[str],
     invariances: frozenset[str] = EVERYTHING,
     resampling: bool = True,
+    name: str | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a metric under its function's name; see `Metric`."""
+    """Decorator that registers a metric; see `Metric`.
+
+    Its name is that of its function, unless `name` is another one.
+    """
 
     def register(function):
-        METRICS[function.__name__] = Metric(
+        METRICS[name or function.__name__] = Metric(
             function, gin_name, tuple(scores), invariances, resampling
         )
         return function

@@ -43,8 +43,10 @@ from dmt.utils import stages
         "accuracy_svm_matrix.sap",
     ],
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+    # disentanglement_lib has another function of this name.
+    name="unified_scores",
 )
-def unified_scores(
+def aggregate_relations(
     factors: ArrayLike,
     codes: ArrayLike,
     factors_test: ArrayLike | None = None,
@@ -88,7 +90,8 @@ def unified_scores(
         >>> import numpy as np
         >>> factors = np.indices([3, 4]).reshape(2, -1).T
         >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-        >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
+        >>> relation = "mutual_information_matrix"
+        >>> scores = aggregate_relations(*samples, matrices=[relation])
         >>> round(scores["mutual_information_matrix.mig"], 9)
         1.0
         >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
@@ -107,7 +110,7 @@ def unified_scores(
         raise ValueError(
             f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
         )
-    return _scores(samples, {name: functions[name] for name in matrices})
+    return scores_of_relations(samples, {name: functions[name] for name in matrices})
 
 
 @on_samples("unified_scores")
@@ -130,9 +133,7 @@ def compute_unified_scores(
         names = getattr(sampler.data, "factor_names", None) or [
             f"Factor {index}" for index in range(sampler.data.num_factors)
         ]
-        for function in matrix_fns:
-            name = function.__name__
-            _plot(np.array(scores[f"{name}.matrix"]), sampler.artifact_dir, name, names)
+        plot_relations(scores, matrix_fns, sampler.artifact_dir, names)
     return scores
 
 
@@ -151,10 +152,16 @@ def compute_unified_score_on_fixed_data(
 
 def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return bootstrap(lambda *samples: _scores(samples, named), tables)
+    return bootstrap(lambda *samples: scores_of_relations(samples, named), tables)
 
 
-def _scores(samples, matrix_fns):
+def scores_of_relations(samples, matrix_fns):
+    """Unified scores; see `aggregate_relations`.
+
+    Args:
+        samples: factors and codes to train on, then those to test on, each (n, ...).
+        matrix_fns: {name: relation}, see `_MATRIX_ARGUMENTS`.
+    """
     factors_train, codes_train, factors_test, codes_test = samples
     scores = {}
     for name, matrix_fn in matrix_fns.items():
@@ -356,6 +363,13 @@ AGGREGATION_FN = [
 
 def _numbered(name, values):
     return {f"{name}_{index}": float(value) for index, value in enumerate(values)}
+
+
+def plot_relations(scores, matrix_fns, directory, factor_names):
+    """Draws the matrices of `scores_of_relations`, if matplotlib is installed."""
+    for function in matrix_fns:
+        name = function.__name__
+        _plot(np.array(scores[f"{name}.matrix"]), directory, name, factor_names)
 
 
 def _plot(matrix, directory, name, factor_names):
