@@ -1,3 +1,7 @@
 """Disentanglement and Multi-Task learning on Keras 3."""
 
+from dmt.compat import finder as _finder
+
 __version__ = "0.1.0"
+
+_finder.install()

@@ -82,7 +82,7 @@ def compare(
     }
     plots = _plots(series)
     os.makedirs(output_dir, exist_ok=True)
-    results.save_dict(found, os.path.join(output_dir, "compare.json"))
+    results.save_dict(os.path.join(output_dir, "compare.json"), found)
     pages.write(
         os.path.join(os.path.dirname(__file__), "compare.html.jinja"),
         os.path.join(output_dir, "compare.html"),

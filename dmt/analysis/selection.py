@@ -95,6 +95,7 @@ def select(
         section |= _ranked(models, criteria)
         sections.append(section | {"agreement": _agreement(models, criteria)})
     results.save_dict(
+        path,
         {
             "study_dir": study_dir,
             "criteria": criteria,
@@ -104,7 +105,6 @@ def select(
             "incomplete": incomplete,
             "datasets": sections,
         },
-        path,
     )
     labelled = zip(_labels(sections), sections, strict=True)
     return "\n\n".join(_table(*pair, criteria) for pair in labelled)

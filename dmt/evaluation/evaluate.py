@@ -59,6 +59,9 @@ def evaluate(
     model_dir: str,
     output_dir: str,
     overwrite: bool = False,
+    evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    name: str = "",
     *,
     resume: bool = False,
     shared_codes: dict | None = None,
@@ -73,17 +76,20 @@ def evaluate(
         model_dir: directory that `postprocess` wrote.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
+        evaluation_fn: see `Settings`; gin supplies it if it is not given.
+        random_seed: see `Settings`; gin supplies it if it is not given.
+        name: see `Settings`; gin supplies it if it is "".
         resume: whether to do nothing if the step is complete.
         shared_codes: dictionary, empty at first, through which the evaluations of one
             process share codes. It does not change the results.
         moments_dir: folder in which `codes.write_moments` kept the encoder's outputs.
-        **settings: those of `Settings`, which gin supplies if they are not given.
+        **settings: the others of `Settings`, which gin supplies if they are not given.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
         ValueError: if `output_dir` exists and may not be replaced.
     """
-    chosen = Settings(**settings)
+    chosen = make_settings(evaluation_fn, random_seed, name, **settings)
     if configuration.is_done(
         output_dir, "evaluation", overwrite, resume, inputs=[model_dir]
     ):
@@ -99,6 +105,14 @@ def evaluate(
 
 
 evaluate_with_gin = configuration.with_gin(evaluate)
+
+
+def make_settings(
+    evaluation_fn: Any, random_seed: Any, name: str, **settings: Any
+) -> Settings:
+    """`Settings`, of which gin supplies those that are `gin.REQUIRED` or "" here."""
+    named = {"name": name} if name else {}
+    return Settings(evaluation_fn, random_seed, **named, **settings)
 
 
 def run_metric(

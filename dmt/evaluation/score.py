@@ -128,4 +128,4 @@ def write_scores(scores: Mapping[str, Any], path: str, seed: int) -> None:
         path: the file to write or to replace.
         seed: the seed of `score_arrays`, for the record.
     """
-    results.save_dict({**scores, "seed": seed, "versions": versions()}, path)
+    results.save_dict(path, {**scores, "seed": seed, "versions": versions()})

@@ -69,32 +69,41 @@ def with_gin(step: Callable) -> Callable:
     """Returns a step that also parses its gin configuration and clears it afterwards.
 
     Args:
-        step: function whose parameters begin with directories, then `overwrite`.
+        step: function of directories, which have no default, and of other parameters,
+            one of which is `overwrite`.
 
     Returns:
-        Function with the parameters of `step` and, after `overwrite`, the parameters of
-        `gin_configuration`, both empty by default.
+        Function of the directories, `overwrite` and the parameters of
+        `gin_configuration`, both empty by default. The other parameters of `step` are
+        given by name.
     """
     parameters = list(inspect.signature(step).parameters.values())
-    place = [p.name for p in parameters].index("overwrite") + 1
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     added = [
         inspect.Parameter(name, kind, default=())
         for name in ("gin_config_files", "gin_bindings")
     ]
-    # Later parameters must be given by name, so that more of them can be added.
+    first = [
+        p
+        for p in parameters
+        if p.name == "overwrite" or (p.kind == kind and p.default is p.empty)
+    ]
+    # The others must be given by name, so that more of them can be added.
+    first.sort(key=lambda p: p.name == "overwrite")
     others = [
         p.replace(kind=p.KEYWORD_ONLY) if p.kind == kind else p
-        for p in parameters[place:]
+        for p in parameters
+        if p not in first
     ]
-    signature = inspect.Signature([*parameters[:place], *added, *others])
+    signature = inspect.Signature([*first, *added, *others])
 
     @functools.wraps(step)
     def run(*arguments, **named):
         given = signature.bind(*arguments, **named)
-        lists = (given.arguments.pop(p.name, None) or () for p in added)
+        lists = [given.arguments.pop(p.name, None) or () for p in added]
+        overwrite = given.arguments.pop("overwrite", False)
         with gin_configuration(*lists):
-            return step(*given.args, **given.kwargs)
+            return step(*given.args, overwrite=overwrite, **given.kwargs)
 
     run.__signature__ = signature  # type: ignore[attr-defined]
     return run

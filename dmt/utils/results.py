@@ -51,13 +51,13 @@ def update_result_directory(
         gin_path = os.path.join(directory, "gin", f"{step_name}.gin")
         json_path = os.path.join(directory, "json", f"{step_name}_{{}}.json")
         files.write_text(gin_path, operative_config or gin.operative_config_str())
-        save_dict(gin_dict(gin_path), json_path.format("config"))
+        save_dict(json_path.format("config"), gin_dict(gin_path))
         save_dict(
-            {**results_dict, "uuid": str(uuid.uuid4())}, json_path.format("results")
+            json_path.format("results"), {**results_dict, "uuid": str(uuid.uuid4())}
         )
         save_dict(
-            aggregate_json_results(os.path.join(directory, "json")),
             os.path.join(directory, "aggregate", f"{step_name}.json"),
+            aggregate_json_results(os.path.join(directory, "json")),
         )
 
 
@@ -145,9 +145,10 @@ def bound_string(config_path: str, binding: str) -> str:
     return bindings[binding].strip("'\"")
 
 
-def save_dict(values: Mapping[str, Any], path: str) -> None:
-    """Writes a dictionary as JSON, with null for NaN and infinities."""
-    files.write_text(path, json.dumps(_plain(values), indent=2, allow_nan=False))
+def save_dict(config_path: str, dict_with_info: Mapping[str, Any]) -> None:
+    """Writes a dictionary to a JSON file, with null for NaN and infinities."""
+    text = json.dumps(_plain(dict_with_info), indent=2, allow_nan=False)
+    files.write_text(config_path, text)
 
 
 def load_json(

@@ -14,12 +14,16 @@ from dmt.utils.compilation import compiled
 from dmt.visualize import pages
 
 _NUM_PICTURES = 64
-# Number of images for the statistics of the codes.
-_NUM_POINTS = 4096
 
 
 def visualize(
-    model_dir, output_dir, overwrite=False, num_animations=5, num_frames=20, fps=10
+    model_dir,
+    output_dir,
+    overwrite=False,
+    num_animations=5,
+    num_frames=20,
+    fps=10,
+    num_points_irs=4096,
 ):
     """Draws what a model learned.
 
@@ -46,6 +50,7 @@ def visualize(
         num_animations: number of animations of each range, from different images.
         num_frames: number of frames of an animation.
         fps: number of frames per second.
+        num_points_irs: number of images for the statistics of the codes.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
@@ -88,15 +93,15 @@ def visualize(
                     fps,
                 )
 
-        factors = data.sample_factors(_NUM_POINTS, random_state)
+        factors = data.sample_factors(num_points_irs, random_state)
         means, logvars = encode(
             data.sample_observations_from_factors(factors, random_state)
         )
         kl = kl_per_code(means, logvars)
-        results.save_dict({"kl_per_code": kl}, path("kl_per_code.json"))
+        results.save_dict(path("kl_per_code.json"), {"kl_per_code": kl})
         _save_traversals(means, logvars, decode, path, num_frames, fps)
         effects = path("interventional_effects", "interventional_effect.png")
-        _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
+        save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
 
 
 def _open_model(model_dir, config_path):
@@ -197,7 +202,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
-def _save_effects(factor_names, factors, codes, order, path):
+def save_effects(factor_names, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
     Factors (n, num_factors) are integers; codes (n, num_codes) are drawn in `order`.

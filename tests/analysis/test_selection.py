@@ -270,7 +270,7 @@ def test_scores_with_all_labels_do_not_rank(tmp_path):
             "evaluation_results.discrete_mig": mig,
             "evaluation_results.num_bins": 20,
         }
-        results.save_dict(cells, os.path.join(folder, "evaluation.json"))
+        results.save_dict(os.path.join(folder, "evaluation.json"), cells)
     _, (after,) = select(study_dir, tmp_path / "after", *criteria)
     # Small losses and large bounds go with large scores: 1 - 6 * 2 / (4 * 15).
     agreement = {"spearman": pytest.approx(0.8), "runs": 4}

@@ -61,7 +61,7 @@ def test_json_knows_numpy_and_has_no_nan(tmp_path):
         "nested": {"int": np.int64(3), "tuple": (np.nan, 1.5)},
         "complex": 1 + 2j,
     }
-    results.save_dict(values, tmp_path / "values.json")
+    results.save_dict(tmp_path / "values.json", values)
     assert results.load_json(tmp_path / "values.json") == {
         "matrix": [[1.0, 0.0], [0.0, 1.0]],
         "nan": None,

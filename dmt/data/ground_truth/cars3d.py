@@ -46,11 +46,11 @@ class Cars3D(grid_data.GridData):
             "cars3d",
             sources,
             lambda: map(_read_mesh, sources),
-            (self.size, *self.observation_shape),
+            (self.num_images, *self.observation_shape),
         )
         # A file holds the images of one object type, beginning with all elevations of
         # the first azimuth.
-        rows = np.arange(self.size).reshape(self.factor_sizes[::-1]).T.ravel()
+        rows = np.arange(self.num_images).reshape(self.factor_sizes[::-1]).T.ravel()
         super().__init__("cars3d", images=images, rows=rows)
 
 

@@ -59,7 +59,10 @@ class DSprites(grid_data.GridData):
         paths = [f"dsprites/{FILE_STEM}{suffix}" for suffix in (".hdf5", ".npz")]
         source = prepared.find("dSprites", paths, _FETCH, "dsprites_rendered")
         return prepared.open_images(
-            "dsprites", [source], lambda: _read(source, self.size), (self.size, 512)
+            "dsprites",
+            [source],
+            lambda: _read(source, self.num_images),
+            (self.num_images, 512),
         )
 
     def images_at(self, indices):
@@ -67,6 +70,19 @@ class DSprites(grid_data.GridData):
         pixels = np.unpackbits(self._packed_images[self.checked(indices)], axis=1)
         pixels *= 255
         return pixels.reshape(-1, *self.observation_shape)
+
+    def sample_observations_from_factors_no_color(self, factors, random_state):
+        """The images as they are, for subclasses that change the observations.
+
+        Args:
+            factors: int array of shape (n, num_factors).
+            random_state: numpy RandomState.
+
+        Returns:
+            float32 array of shape (n, 64, 64, 1), 0 or 1.
+        """
+        images = self.images_at(self.indices_of(factors, random_state))
+        return images.astype(np.float32) / 255
 
 
 @registry.dataset("dsprites_full")

@@ -26,8 +26,8 @@ _BATCH = 8
 
 # Grey levels, and six hues of equal lightness: husl_palette(6, h=0.1, s=0.7, l=0.7)
 # of seaborn.
-_BACKGROUND_COLORS = np.repeat(np.linspace(0, 1, 5)[:, None], 3, axis=1)
-_OBJECT_COLORS = np.array(
+BACKGROUND_COLORS = np.repeat(np.linspace(0, 1, 5)[:, None], 3, axis=1)
+OBJECT_COLORS = np.array(
     [
         [0.9096231780824386, 0.5883403686424795, 0.3657680693481871],
         [0.6350181801577739, 0.6927729880940552, 0.3626904230371999],
@@ -180,8 +180,8 @@ class AbstractDSprites(grid_data.GridData):
         )
 
     def _colored(self, indices, convert):
-        object_colors = convert(_OBJECT_COLORS)
-        background_colors = convert(_BACKGROUND_COLORS)
+        object_colors = convert(OBJECT_COLORS)
+        background_colors = convert(BACKGROUND_COLORS)
         colors, sprites = np.divmod(indices, self._sprites.size)
         background, foreground = np.divmod(colors, len(object_colors))
         masks = self._sprites.images_at(sprites).reshape(-1, 64 * 64)

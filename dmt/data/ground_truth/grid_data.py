@@ -58,9 +58,18 @@ class GridData(ground_truth_data.GroundTruthData):
         self._rows = rows
 
     @property
-    def size(self):
-        """Number of images."""
+    def num_images(self):
+        """Number of combinations, which all have an image."""
         return math.prod(self.factor_sizes)
+
+    @property
+    def size(self):
+        """Number of images; None in a subclass that changes observations only.
+
+        Its observations are not the images of `images_at`, so they have no indices.
+        """
+        changed = _place(self, "sample_observations_from_factors")
+        return None if changed < _place(self, "images_at") else self.num_images
 
     def sample_factors(self, num, random_state):
         """Draws factors: int64, shape (num, num_factors)."""
@@ -80,3 +89,8 @@ class GridData(ground_truth_data.GroundTruthData):
         """Images at the indices: uint8, shape (n, *observation_shape)."""
         indices = self.checked(indices)
         return self._images[indices if self._rows is None else self._rows[indices]]
+
+
+def _place(data, method):
+    """How many classes are asked for a method before the one that defines it."""
+    return [method in vars(base) for base in type(data).__mro__].index(True)

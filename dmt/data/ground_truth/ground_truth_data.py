@@ -87,6 +87,11 @@ class GroundTruthData:
         """Name of each factor."""
         return [f"Factor {i}" for i in range(self.num_factors)]
 
+    @property
+    def num_images(self) -> int:
+        """Number of images that `images_at` can return."""
+        return self.size or 0
+
     def indexed_size(self, user: str) -> int:
         """Returns `size`, or raises an error if observations have no indices.
 
@@ -188,7 +193,7 @@ class GroundTruthData:
             ValueError: if one is not.
         """
         indices = np.asarray(indices)
-        size = self.size or 0
+        size = self.num_images
         if indices.size and not (0 <= indices.min() and indices.max() < size):
             raise ValueError(
                 f"Indices must be in [0, {size}). "

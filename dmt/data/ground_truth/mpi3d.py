@@ -52,24 +52,24 @@ class MPI3D(grid_data.GridData):
     ]
     observation_shape = [64, 64, 3]
 
-    def __init__(self, name):
+    def __init__(self, mode="mpi3d_toy"):
         """Opens the images, directly in the official file if it is not compressed.
 
         Args:
-            name: the name of the dataset.
+            mode: the name of the dataset.
 
         Raises:
             DatasetNotFound: if there is no official file.
             ValueError: if the official file is damaged.
         """
-        fetch = f"run `dmt_data fetch {name}`"
-        path = f"{name}/{_DATASETS[name][0]}"
-        source = prepared.find(name, [path], fetch, "armcube_rendered")
+        fetch = f"run `dmt_data fetch {mode}`"
+        path = f"{mode}/{_DATASETS[mode][0]}"
+        source = prepared.find(mode, [path], fetch, "armcube_rendered")
         with prepared.naming_damage(source, fetch):
             shape, dtype = prepared.npz_layout(source, "images")
             self.factor_sizes = self._sizes(shape)
             prepared.check_layout(
-                "images", shape, dtype, (self.size, *self.observation_shape)
+                "images", shape, dtype, (self.num_images, *self.observation_shape)
             )
             mapped = prepared.map_npz(source, "images")
 
@@ -77,8 +77,8 @@ class MPI3D(grid_data.GridData):
             with prepared.naming_damage(source, fetch):
                 yield from prepared.read_npz(source, "images", shape)
 
-        images = prepared.open_images(name, [source], read, shape, mapped=mapped)
-        super().__init__(name, images=images)
+        images = prepared.open_images(mode, [source], read, shape, mapped=mapped)
+        super().__init__(mode, images=images)
 
     def _sizes(self, shape):
         possible = {math.prod(sizes): sizes for sizes in self.possible_factor_sizes}

@@ -47,7 +47,7 @@ class Shapes3D(grid_data.GridData):
         """
         path, twin = "3dshapes/3dshapes.h5", "shapes3d_rendered"
         source = prepared.find("shapes3d", [path], _FETCH, twin)
-        shape = (self.size, *self.observation_shape)
+        shape = (self.num_images, *self.observation_shape)
         images = prepared.open_images(
             "shapes3d", [source], lambda: self._read(source, shape), shape
         )

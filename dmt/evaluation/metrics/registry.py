@@ -69,21 +69,23 @@ def metric(
     scores: Iterable[str],
     invariances: frozenset[str] = EVERYTHING,
     resampling: bool = True,
+    name: str | None = None,
     **layout: Any,
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a metric under its function's name.
+    """Decorator that registers a metric.
 
     Args:
         gin_name: see `Metric`.
         scores: see `Metric`.
         invariances: see `Metric`.
         resampling: see `Metric`.
+        name: name of the metric, that of its function if None.
         **layout: `axes`, `indices` and `keys` of `scoring.Layout`.
     """
 
     def register(function):
-        name, shown = function.__name__, tuple(scores)
-        places = scoring.Layout(name, shown, **layout)
+        label, shown = name or function.__name__, tuple(scores)
+        places = scoring.Layout(label, shown, **layout)
         entry = Metric(
             scoring.of_tables(function, places),
             gin_name,
@@ -92,7 +94,7 @@ def metric(
             resampling,
             places,
         )
-        METRICS[name] = entry
+        METRICS[label] = entry
         return entry.function
 
     return register

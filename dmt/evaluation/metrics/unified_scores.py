@@ -43,12 +43,14 @@ from dmt.utils import stages
     ],
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
     axes={"matrix": (1,)},
+    # disentanglement_lib has another function of this name.
+    name="unified_scores",
     keys=(
         r"(?<=\.factor_)\d+|(?<=\.dci_completeness\.code_)\d+"
         r"|(?<=\.merge_)\d+|(?<=\d_)\d+$"
     ),
 )
-def unified_scores(
+def aggregate_relations(
     factors: np.ndarray,
     codes: np.ndarray,
     factors_test: np.ndarray,
@@ -93,7 +95,8 @@ def unified_scores(
         >>> import numpy as np
         >>> factors = np.indices([3, 4]).reshape(2, -1).T
         >>> samples = (factors, -2.0 * factors, factors, -2.0 * factors)
-        >>> scores = unified_scores(*samples, matrices=["mutual_information_matrix"])
+        >>> relation = "mutual_information_matrix"
+        >>> scores = aggregate_relations(*samples, matrices=[relation])
         >>> round(scores["mutual_information_matrix.mig"], 9)
         1.0
         >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
@@ -111,7 +114,7 @@ def unified_scores(
         raise ValueError(
             f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
         )
-    return _scores(
+    return scores_of_relations(
         factors,
         codes,
         factors_test,
@@ -140,9 +143,7 @@ def compute_unified_scores(
         names = getattr(sampler.data, "factor_names", None) or [
             f"Factor {index}" for index in range(sampler.data.num_factors)
         ]
-        for function in matrix_fns:
-            name = function.__name__
-            _plot(np.array(scores[f"{name}.matrix"]), sampler.artifact_dir, name, names)
+        plot_relations(scores, matrix_fns, sampler.artifact_dir, names)
     return scores
 
 
@@ -161,11 +162,22 @@ def compute_unified_score_on_fixed_data(
 
 def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return bootstrap(lambda *samples: _scores(*samples, named), tables)
+    return bootstrap(lambda *samples: scores_of_relations(*samples, named), tables)
 
 
 @registry.formula_of("unified_scores")
-def _scores(factors_train, codes_train, factors_test, codes_test, matrix_fns):
+def scores_of_relations(
+    factors_train, codes_train, factors_test, codes_test, matrix_fns
+):
+    """Unified scores; see `aggregate_relations`.
+
+    Args:
+        factors_train: array of shape (n_train, num_factors).
+        codes_train: array of shape (n_train, num_codes).
+        factors_test: array of shape (n_test, num_factors).
+        codes_test: array of shape (n_test, num_codes).
+        matrix_fns: {name: relation}, see `_MATRIX_ARGUMENTS`.
+    """
     scores = {}
     for name, matrix_fn in matrix_fns.items():
         matrix = matrix_fn(codes_train.T, factors_train.T, codes_test.T, factors_test.T)
@@ -366,6 +378,13 @@ AGGREGATION_FN = [
 
 def _numbered(name, values):
     return {f"{name}_{index}": float(value) for index, value in enumerate(values)}
+
+
+def plot_relations(scores, matrix_fns, directory, factor_names):
+    """Draws the matrices of `scores_of_relations`, if matplotlib is installed."""
+    for function in matrix_fns:
+        name = function.__name__
+        _plot(np.array(scores[f"{name}.matrix"]), directory, name, factor_names)
 
 
 def _plot(matrix, directory, name, factor_names):

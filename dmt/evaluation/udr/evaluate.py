@@ -4,16 +4,17 @@ import functools
 import inspect
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import gin
 import numpy as np
 from keras import ops
 from tabulate import tabulate
 
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import IndexedData, MomentTable, kl_per_code
-from dmt.evaluation.evaluate import Settings, run_metric, write_evaluation
+from dmt.evaluation.evaluate import make_settings, run_metric, write_evaluation
 from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, results
 from dmt.utils.compilation import compiled
@@ -22,6 +23,9 @@ from dmt.utils.compilation import compiled
 def evaluate(
     model_dirs: Sequence[str],
     output_dir: str,
+    evaluation_fn: Callable[..., dict[str, Any]] = gin.REQUIRED,
+    random_seed: int = gin.REQUIRED,
+    name: str = "",
     overwrite: bool = False,
     *,
     resume: bool = False,
@@ -36,19 +40,23 @@ def evaluate(
     Args:
         model_dirs: directories that `train` wrote, two at least.
         output_dir: directory to write.
+        evaluation_fn: a function `(ground_truth_data, representation_functions,
+            random_state) -> dict`, see `udr_sklearn`; gin supplies it if it is not
+            given.
+        random_seed: see `dmt.evaluation.evaluate.Settings`; gin supplies it if it is
+            not given.
+        name: see `Settings`; gin supplies it if it is "".
         overwrite: whether to replace `output_dir` if it exists.
         resume: whether to do nothing if the step is complete.
-        **settings: those of `dmt.evaluation.evaluate.Settings`, which gin supplies if
-            they are not given. Here evaluation_fn is a function `(ground_truth_data,
-            representation_functions, random_state) -> dict`, see `udr_sklearn`, and
-            dtype_policy must be None.
+        **settings: the others of `Settings`. Here dtype_policy must be None.
 
     Raises:
         FileNotFoundError: if a directory holds no trained model.
         ValueError: if there are fewer than two, one is given twice, or `output_dir`
             exists and may not be replaced.
     """
-    chosen, model_dirs = Settings(**settings), list(model_dirs)
+    chosen = make_settings(evaluation_fn, random_seed, name, **settings)
+    model_dirs = list(model_dirs)
     _check(chosen, model_dirs)
     if configuration.is_done(
         output_dir, "evaluation", overwrite, resume, inputs=model_dirs

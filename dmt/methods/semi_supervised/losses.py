@@ -7,6 +7,7 @@ reconstruction loss that is a mean. Their relative weight therefore depends on t
 size, except with `supervised_loss.reduction = "mean"`.
 """
 
+import inspect
 from collections.abc import Callable
 
 import gin
@@ -72,7 +73,8 @@ def make_supervised_loss(
     Args:
         num_latent: number of codes.
         factor_sizes: number of values of each label; models give it.
-        loss_fn: `xent`, `l2`, `cov`, `embed` or another `SupervisedLoss`.
+        loss_fn: `xent`, `l2`, `cov`, `embed` or another `SupervisedLoss`; or a function
+            of codes, labels and factor_sizes that returns the loss of the batch.
         reduction: "sum" over the batch, as in disentanglement_lib; or "mean", which
             does not depend on the batch size. `cov` and `embed` are the same in both:
             they are made of means.
@@ -85,7 +87,10 @@ def make_supervised_loss(
             loss needs one for each.
     """
     checks.one_of("supervised_loss.reduction", reduction, ("sum", "mean"))
-    loss = loss_fn(factor_sizes)
+    if inspect.isclass(loss_fn):
+        loss = loss_fn(factor_sizes)
+    else:
+        loss = OfFunction(factor_sizes, loss_fn)
     if loss.codes_are_matched and num_latent < len(factor_sizes):
         raise ValueError(
             "supervised_loss.loss_fn needs a code for each label; raise "
@@ -207,6 +212,26 @@ class Embedding(SupervisedLoss):
             log_likelihood = ops.sum(label * ops.log_softmax(logits), axis=1)
             losses.append(-ops.mean(log_likelihood))
         return ops.sum(ops.stack(losses))
+
+
+class OfFunction(SupervisedLoss):
+    """The loss that a function computes, as disentanglement_lib's users write it.
+
+    Args:
+        factor_sizes: number of values of each label.
+        function: function of codes (batch, num_latent), labels (batch, num_labels) and
+            factor_sizes, that returns the loss of the batch, a scalar.
+    """
+
+    codes_are_matched = False
+
+    def __init__(self, factor_sizes, function):
+        super().__init__(factor_sizes)
+        self.function = resolution.resolved(function, 3)
+
+    def terms(self, codes, labels):
+        """See `SupervisedLoss.terms`."""
+        return self.function(codes, labels, self.factor_sizes)
 
 
 @gin.configurable("annealer", denylist=["gamma", "step"])

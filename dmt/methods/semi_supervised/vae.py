@@ -98,6 +98,14 @@ class SemiSupervised:
         unlabelled = x[: ops.shape(y)[0]]
         return super().batch_loss(unlabelled, y, y_pred, sample_weight, training)
 
+    def regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """See `BaseVAE.regularizer`."""
+        return self.unsupervised_regularizer(kl_loss, z_mean, z_logvar, z_sampled)
+
+    def unsupervised_regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
+        """The regulariser of the unsupervised model; see `BaseVAE.regularizer`."""
+        return super().regularizer(kl_loss, z_mean, z_logvar, z_sampled)
+
     def label_loss(self, y, y_pred, training):
         """See `BaseVAE.label_loss`."""
         supervised_loss = self.supervised_loss(y_pred["z_mean_labelled"], y)
@@ -171,7 +179,7 @@ class MineVAE(SemiSupervised, vae.BetaVAE):
 
     result_keys = ("reconstruction_loss", "supervised_loss", "kl_loss")
 
-    def __init__(self, factor_sizes, beta, gamma_sup):
+    def __init__(self, factor_sizes, gamma_sup, beta):
         super().__init__(factor_sizes, gamma_sup, beta=beta)
 
     def initialize(self, data, seed):

@@ -2,14 +2,17 @@
 
 An encoder is a function `(input_tensor, num_latent) -> (means, log_var)`, a decoder
 `(latent_tensor, output_shape) -> pre-activation images`, a discriminator
-`input_tensor -> (batch, 2) logits`. Each is written with Keras layers on symbolic
-tensors; the `make_*` functions turn the bound one into a `keras.Model`.
+`input_tensor -> (batch, 2) logits`, which may also return probabilities. Each is
+written with Keras layers on symbolic tensors; the `make_*` functions turn the bound one
+into a `keras.Model`. All may take `is_training` too, as in disentanglement_lib. It is
+None, which means that Keras tells each layer whether it is in training.
 Kernels are initialised with Glorot's uniform distribution, biases with zeros.
 
 Source of the layer tables: Locatello et al., "Challenging Common Assumptions in the
 Unsupervised Learning of Disentangled Representations" (ICML 2019), Tables 1 and 2.
 """
 
+import inspect
 import math
 
 import gin
@@ -36,7 +39,7 @@ def make_gaussian_encoder(
     """
     images = keras.Input(tuple(observation_shape), name="images")
     with keras.name_scope("encoder"):
-        means, log_var = encoder_fn(images, num_latent)
+        means, log_var = _call(encoder_fn, images, num_latent)
     return keras.Model(images, [means, log_var], name="encoder")
 
 
@@ -55,7 +58,7 @@ def make_decoder(num_latent, observation_shape, decoder_fn=gin.REQUIRED):
     """
     codes = keras.Input((num_latent,), name="latent_vectors")
     with keras.name_scope("decoder"):
-        images = decoder_fn(codes, tuple(observation_shape))
+        images = _call(decoder_fn, codes, tuple(observation_shape))
     return keras.Model(codes, images, name="decoder")
 
 
@@ -75,13 +78,21 @@ def make_discriminator(num_latent, discriminator_fn=gin.REQUIRED):
     codes = keras.Input((num_latent,), name="latent_vectors")
     # FactorVAE chooses the optimiser of a variable by this name.
     with keras.name_scope("discriminator"):
-        logits = discriminator_fn(codes)
+        logits = _call(discriminator_fn, codes)
+    if isinstance(logits, tuple):
+        logits, _ = logits
     return keras.Model(codes, logits, name="discriminator")
 
 
 def class_probabilities(logits):
     """Softmax over the last axis, clipped to [1e-6, 1 - 1e-6]."""
     return ops.clip(ops.softmax(logits, axis=-1), 1e-6, 1 - 1e-6)
+
+
+def _call(architecture, *arguments):
+    if "is_training" in inspect.signature(architecture).parameters:
+        return architecture(*arguments, is_training=None)
+    return architecture(*arguments)
 
 
 def _gaussian(x, num_latent, names, initializer=lambda: "glorot_uniform"):
@@ -93,8 +104,9 @@ def _gaussian(x, num_latent, names, initializer=lambda: "glorot_uniform"):
 
 
 @gin.configurable("conv_encoder", allowlist=[])
-def conv_encoder(input_tensor, num_latent):
+def conv_encoder(input_tensor, num_latent, is_training=None):
     """Convolutional encoder: four convolutions of stride 2, one dense layer."""
+    del is_training
     x = input_tensor
     for i, (filters, size) in enumerate(((32, 4), (32, 4), (64, 2), (64, 2)), start=1):
         x = Conv2D(filters, size, 2, "same", activation="relu", name=f"e{i}")(x)
@@ -104,28 +116,31 @@ def conv_encoder(input_tensor, num_latent):
 
 
 @gin.configurable("fc_encoder", allowlist=[])
-def fc_encoder(input_tensor, num_latent):
+def fc_encoder(input_tensor, num_latent, is_training=None):
     """Fully connected encoder: two layers of 1200 ReLU units."""
+    del is_training
     x = layers.Flatten(name="flatten")(input_tensor)
     x = layers.Dense(1200, activation="relu", name="e1")(x)
     x = layers.Dense(1200, activation="relu", name="e2")(x)
     return _gaussian(x, num_latent, ("dense", "dense_1"))
 
 
-@gin.configurable("test_encoder", denylist=["input_tensor"])
-def test_encoder(input_tensor, num_latent):
+@gin.configurable("test_encoder", denylist=["input_tensor", "is_training"])
+def test_encoder(input_tensor, num_latent, is_training=None):
     """Two linear heads on the flattened image: the smallest encoder."""
+    del is_training
     x = layers.Flatten(name="flatten")(input_tensor)
     return _gaussian(x, num_latent, ("e1", "e2"))
 
 
 @gin.configurable("deconv_decoder", allowlist=[])
-def deconv_decoder(latent_tensor, output_shape):
+def deconv_decoder(latent_tensor, output_shape, is_training=None):
     """Convolutional decoder: two dense layers, four upsamplings by 2.
 
     Raises:
         ValueError: if height or width is not a multiple of 16.
     """
+    del is_training
     height, width, channels = output_shape
     if height % 16 or width % 16:
         raise ValueError(
@@ -148,8 +163,9 @@ def deconv_decoder(latent_tensor, output_shape):
 
 
 @gin.configurable("fc_decoder", allowlist=[])
-def fc_decoder(latent_tensor, output_shape):
+def fc_decoder(latent_tensor, output_shape, is_training=None):
     """Fully connected decoder: three layers of 1200 tanh units."""
+    del is_training
     x = latent_tensor
     for name in ("dense", "dense_1", "dense_2"):
         x = layers.Dense(1200, activation="tanh", name=name)(x)
@@ -158,8 +174,9 @@ def fc_decoder(latent_tensor, output_shape):
 
 
 @gin.configurable("test_decoder", allowlist=[])
-def test_decoder(latent_tensor, output_shape):
+def test_decoder(latent_tensor, output_shape, is_training=None):
     """One linear layer: the smallest decoder."""
+    del is_training
     x = layers.Dense(math.prod(output_shape), name="d1")(latent_tensor)
     return layers.Reshape(output_shape, name="reshape")(x)
 
@@ -238,9 +255,15 @@ def make_initializer(name):
 
 
 @gin.configurable("fc_discriminator", allowlist=[])
-def fc_discriminator(input_tensor):
-    """Six layers of 1000 leaky ReLU units (slope 0.2) and two logits."""
+def fc_discriminator(input_tensor, is_training=None):
+    """Six layers of 1000 leaky ReLU units (slope 0.2) and two logits.
+
+    Returns:
+        Logits and probabilities, each (batch, 2).
+    """
+    del is_training
     x = layers.Flatten(name="flatten")(input_tensor)
     for i in range(1, 7):
         x = layers.Dense(1000, activation="leaky_relu", name=f"d{i}")(x)
-    return layers.Dense(2, name="logits")(x)
+    logits = layers.Dense(2, name="logits")(x)
+    return logits, ops.softmax(logits)

@@ -376,12 +376,12 @@ def regularize_diag_off_diag_dip(covariance_matrix, lambda_od, lambda_d):
     )
 
 
-def shuffle_codes(z, seed):
+def shuffle_codes(z, seed=None):
     """Shuffles every code over the batch by a permutation of its own.
 
     Args:
         z: (batch, num_latent).
-        seed: integer or `keras.random.SeedGenerator`.
+        seed: integer or `keras.random.SeedGenerator`; None for Keras' global one.
 
     Returns:
         (batch, num_latent), a sample of the product of the marginals.

@@ -86,9 +86,11 @@ class WeakVAE(BetaVAE):
         del sample_weight
         mean, logvar = y_pred
         first, second = ((mean[:, i], logvar[:, i]) for i in (0, 1))
-        kl_per_point = compute_kl(*first, *second)
+        (mean_1, logvar_1), (mean_2, logvar_2) = first, second
+        kl_per_point = compute_kl(mean_1, mean_2, logvar_1, logvar_2)
         if self.symmetric_kl:
-            kl_per_point = 0.5 * (kl_per_point + compute_kl(*second, *first))
+            reverse = compute_kl(mean_2, mean_1, logvar_2, logvar_1)
+            kl_per_point = 0.5 * (kl_per_point + reverse)
         shared = self.average(*first, *second)
         labels = ops.one_hot(y[:, 0], mean.shape[-1])
         codes = [
@@ -182,18 +184,18 @@ def make_weak_loss(z1, z2, labels, loss_fn=gin.REQUIRED):
     return loss_fn(z1, z2, labels)
 
 
-def compute_kl(z_mean, z_logvar, z_mean_2, z_logvar_2):
+def compute_kl(z_1, z_2, logvar_1, logvar_2):
     """Twice the KL divergence of each code's first Gaussian from its second.
 
-    Takes means and log-variances (batch, num_latent), and returns divergences of this
-    shape, in half nats, >= 0.
+    Takes two means, then two log-variances, as disentanglement_lib. All are (batch,
+    num_latent). Returns divergences of this shape, in half nats, >= 0.
     """
     return (
-        ops.exp(z_logvar - z_logvar_2)
-        + ops.square(z_mean_2 - z_mean) * ops.exp(-z_logvar_2)
+        ops.exp(logvar_1 - logvar_2)
+        + ops.square(z_2 - z_1) * ops.exp(-logvar_2)
         - 1
-        + z_logvar_2
-        - z_logvar
+        + logvar_2
+        - logvar_1
     )
 
 

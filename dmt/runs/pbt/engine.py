@@ -77,7 +77,7 @@ def train_with_gin(
                 member |= members.score(number, member["member"])
             lineage.append(plan)
             path = os.path.join(output_dir, "lineage.json")
-            results.save_dict({"rounds": lineage}, path)
+            results.save_dict(path, {"rounds": lineage})
             members.remove_checkpoints(lineage)
         task = Task(executor, rounds.write_best, (members, best_of(lineage)))
         processes.run_all([("best model", task)], processes.Progress(1).end)
@@ -113,7 +113,7 @@ class Groups:
         path = os.path.join(folder, "groups.json")
         if not os.path.exists(path):
             os.makedirs(folder, exist_ok=True)
-            results.save_dict({"groups": self._divide(plan, number)}, path)
+            results.save_dict(path, {"groups": self._divide(plan, number)})
         members = {member["member"]: member for member in plan}
         return [
             ([members[number] for number in numbers], together)

@@ -142,7 +142,7 @@ def train_and_score(
         if not failed.intersection(run.model_dir for run in own):
             with members.configuration(member, 0, step):
                 score |= _score_models(members.settings.seed, own, tables)
-        results.save_dict(score, path)
+        results.save_dict(path, score)
     keras.backend.clear_session()
 
 

@@ -23,8 +23,8 @@ def write(definition, output_dir):
     tables, claims = scores.tables(), scores.claims()
     facts = {**scores.facts(), "definition": dataclasses.asdict(definition)}
     results.save_dict(
-        {**facts, "claims": claims, "tables": tables},
         os.path.join(output_dir, "study.json"),
+        {**facts, "claims": claims, "tables": tables},
     )
     files.write_text(
         os.path.join(output_dir, "tables.md"), _markdown(facts, claims, tables)

@@ -21,7 +21,7 @@ def test_golden_of_arrays(case):
     params = case["params"]
     options = {"matrices": params["matrix_fns"], "num_bins": params["num_bins"]}
     golden.check(
-        case, lambda *arrays: unified_scores.unified_scores(*arrays, **options)
+        case, lambda *arrays: unified_scores.aggregate_relations(*arrays, **options)
     )
 
 
@@ -106,7 +106,7 @@ def samples():
 
 def test_own_aggregations_agree_with_their_metrics(samples):
     np.random.seed(0)
-    scores = unified_scores.unified_scores(*samples)
+    scores = unified_scores.aggregate_relations(*samples)
     assert scores["mutual_information_matrix.mig"] == pytest.approx(
         mig.mig(*samples[:2])["discrete_mig"]
     )
@@ -163,4 +163,4 @@ def test_plots(named, samples, tmp_path):
 
 def test_unknown_relation(samples):
     with pytest.raises(ValueError, match=r"Received: \['correlation'\]"):
-        unified_scores.unified_scores(*samples, matrices=["correlation"])
+        unified_scores.aggregate_relations(*samples, matrices=["correlation"])

@@ -39,7 +39,7 @@ def test_upper_half(name):
 def test_weak_functions(name):
     inputs, expected = CASES[name]["in"], CASES[name]["out"]
     codes = [ops.convert_to_tensor(inputs[key]) for key in CODES]
-    kl = weak_vae.compute_kl(*codes)
+    kl = weak_vae.compute_kl(*codes[::2], *codes[1::2])
     check(kl, expected["kl_per_point"])
     own = ops.convert_to_numpy(weak_vae.is_in_upper_half(kl))
     np.testing.assert_array_equal(own, expected["bins"] == 1)
@@ -110,7 +110,7 @@ def test_codes_that_are_all_alike_have_finite_gradients():
     zeros = np.zeros((2, 3), "float32")
 
     def total(mean, logvar):
-        kl = weak_vae.compute_kl(mean, logvar, mean, logvar)
+        kl = weak_vae.compute_kl(mean, mean, logvar, logvar)
         shared = model.average(mean, logvar, mean, logvar)
         parts = model.aggregate(mean, logvar, *shared, None, kl)
         return ops.sum(parts[0] + ops.exp(parts[1]))
