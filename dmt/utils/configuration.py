@@ -242,6 +242,18 @@ def import_modules_of(gin_file: str) -> list[str]:
     return names
 
 
+def bind_default(name: str, value: str) -> None:
+    """Binds a parameter, to a value as gin writes it, unless it is bound already.
+
+    Raises:
+        ValueError: if gin refuses the value.
+    """
+    if name not in results.parse_bindings(gin.config_str()):
+        with gin.unlock_config():
+            parse_binding(f"{name} = {value}")
+            bindings.check()
+
+
 def resolve_auto_dataset(previous_gin_file: str) -> None:
     """Replaces `dataset.name = "auto"` by the dataset of the previous step.
 
@@ -273,19 +285,16 @@ def bind_dataset(gin_file: str) -> None:
         ValueError: if a binding is damaged; see also `import_modules_of`.
     """
     packages = {name.split(".")[0] for name in import_modules_of(gin_file)} - {"dmt"}
-    bound = results.parse_bindings(gin.config_str())
     for name, value in results.bindings_of(gin_file).items():
         configurable = stages.configurable_of(name)
-        if not configurable or configurable == "dataset" or name in bound:
+        if not configurable or configurable == "dataset":
             continue
         is_of_data = stages.stage_of(name) in ("dataset", "supervision")
         if is_of_data or _module(configurable).split(".")[0] in packages:
-            with gin.unlock_config():
-                try:
-                    parse_binding(f"{name} = {value}")
-                    bindings.check()
-                except ValueError as error:
-                    raise ValueError(f"{gin_file}: {error}") from error
+            try:
+                bind_default(name, value)
+            except ValueError as error:
+                raise ValueError(f"{gin_file}: {error}") from error
 
 
 def _module(configurable):
