@@ -17,7 +17,7 @@ from dmt.utils import machine, trust
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MAX_ENTRIES = 10_000
-_MAX_CONFIG = 2**26  # bytes
+_MAX_CONFIG = 2**24  # bytes
 _MAX_LAYERS = 5_000
 _MAX_DEPTH = 100
 _MAX_OUTPUT = 2**27  # numbers that a layer computes for one image
@@ -58,10 +58,7 @@ def load(path: str, mend: str) -> Any:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=not trusted)
     except Exception as error:
-        text = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} cannot be read, write it again: {text[:500]}"
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _checked_config(path: str, trusted: bool) -> dict:
@@ -73,24 +70,24 @@ def _checked_config(path: str, trusted: bool) -> dict:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         if str(error).startswith(path):
             raise
-        raise ValueError(
-            f"{path} cannot be read, write it again. It is no Keras file: {error}"
-        ) from error
+        raise _unreadable(path, error) from error
     except RecursionError as error:
         raise _refused(path, f"{_CONFIG} is nested too deeply") from error
     except (RuntimeError, NotImplementedError) as error:  # Encrypted, or unknown.
         raise _refused(path, str(error)) from error
     if not isinstance(config, dict):
         raise _refused(path, f"{_CONFIG} is no dictionary")
-    layers = 0
-    for part in _parts(path, config):
-        layers += "class_name" in part and part["class_name"] not in _PLAIN
-        if layers > 10 * _MAX_LAYERS or (
-            isinstance(part.get("layers"), list) and len(part["layers"]) > _MAX_LAYERS
-        ):
-            raise _refused(path, f"it has more than {_MAX_LAYERS} layers")
-        if not trusted and "class_name" in part:
-            _check_class(path, part)
+    parts = list(_parts(path, config))
+    # In a network, each layer has a list of its inputs.
+    if sum("inbound_nodes" in part for part in parts) > _MAX_LAYERS or any(
+        isinstance(part.get("layers"), list) and len(part["layers"]) > _MAX_LAYERS
+        for part in parts
+    ):
+        raise _refused(path, f"it has more than {_MAX_LAYERS} layers")
+    if not trusted:
+        for part in parts:
+            if "class_name" in part:
+                _check_class(path, part)
     return config
 
 
@@ -109,6 +106,12 @@ def _check_archive(path, archive):
         raise _refused(path, f"it holds {size:,} bytes, more than the {most:,} allowed")
     if archive.getinfo(_CONFIG).file_size > _MAX_CONFIG:
         raise _refused(path, f"{_CONFIG} has more than {_MAX_CONFIG:,} bytes")
+
+
+def _unreadable(path, error):
+    # Keras wraps the error of a layer in those of the networks around it.
+    text = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]
+    return ValueError(f"{path} cannot be read, write it again: {text[:300]}")
 
 
 def _refused(path, reason):
@@ -220,10 +223,7 @@ def _check_size(path, config):
             needed = sum(4 * math.prod(v.shape) for v in network.variables)
             largest = max(_sizes_of_outputs(network), default=0)
     except Exception as error:
-        text = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} cannot be read, write it again: {text[:500]}"
-        ) from error
+        raise _unreadable(path, error) from error
     finally:
         global_state.set_global_attribute(pending, before)
     if needed > 4 * size + 2**20:
