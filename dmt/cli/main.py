@@ -104,6 +104,10 @@ def _run(program, command, argv):
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("dmt").setLevel(logging.INFO)
     try:
+        if "trust" in FLAGS and FLAGS.trust:
+            from dmt.utils import trust
+
+            trust.allow()
         command.function(FLAGS, *argv[1:])
     except Exception as error:
         if os.environ.get("DMT_TRACEBACK"):

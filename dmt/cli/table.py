@@ -73,9 +73,18 @@ GIN_FLAGS = several(
     gin_bindings="Line in gin's syntax, which overrides the files.",
 )
 GIN_BINDINGS = GIN_FLAGS[1]
+TRUST = Flag(
+    "trust",
+    "bool",
+    False,
+    "Whether code of the directories that are read may run: Python modules that their "
+    "gin files import, and code in their Keras files. Directories that you wrote "
+    "yourself need no flag.",
+)
 OVERWRITE = Flag("overwrite", "bool", False, "Whether to replace existing output.")
 STEP_FLAGS = (
     *GIN_FLAGS,
+    TRUST,
     OVERWRITE,
     Flag("resume", "bool", False, "Whether to continue unfinished work."),
 )

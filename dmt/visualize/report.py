@@ -21,7 +21,7 @@ _MAX_TABLE = 64
 _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
-def write_report(run_dir, output_path):
+def write_report(run_dir, output_path, gin_config_files=(), gin_bindings=()):
     """Writes the page of a run as one HTML file without external parts.
 
     The page also names the parts that the run does not have yet.
@@ -30,13 +30,16 @@ def write_report(run_dir, output_path):
         run_dir: directory with `model/`, as `train` writes it, and optionally
             `postprocessed/<name>/`, `metrics/<name>/<metric>/` and `visualizations/`.
         output_path: HTML file to write.
+        gin_config_files: paths of gin files that override the configuration of the
+            training, for example to name the factors of another dataset.
+        gin_bindings: lines of gin that override the files.
 
     Returns:
         `output_path`.
 
     Raises:
         FileNotFoundError: if `run_dir` holds no trained model.
-        ValueError: if a file of the run is damaged.
+        ValueError: if a file of the run is damaged or gin refuses a line.
     """
     model_dir = os.path.join(run_dir, "model")
     if not results.is_complete(model_dir, "train"):
@@ -49,7 +52,7 @@ def write_report(run_dir, output_path):
         os.path.join(os.path.dirname(__file__), "report.html.jinja"),
         output_path,
         **_facts(model_dir, config),
-        metrics=_metrics(run_dir, config),
+        metrics=_metrics(run_dir, config, gin_config_files, gin_bindings),
         curves=_curves(os.path.join(model_dir, "history.csv")),
         picture=lambda path: pages.inlined(os.path.join(folder, path)),
         configurations=_configurations(run_dir),
@@ -91,9 +94,9 @@ def _facts(model_dir, config):
     }
 
 
-def _metrics(run_dir, config):
+def _metrics(run_dir, config, *gin_lists):
     """The results of each metric, sorted by representation and metric."""
-    factors = _factor_names(run_dir)
+    factors = _factor_names(run_dir, *gin_lists)
     codes = [f"code {j}" for j in range(int(config.get("encoder.num_latent", 0)))]
 
     def names(axis, length):
@@ -163,8 +166,10 @@ def _shape(value):
     return array.shape if 0 < max(array.shape) <= _MAX_TABLE and array.size else ()
 
 
-def _factor_names(run_dir):
+def _factor_names(run_dir, *gin_lists):
     gin_file = os.path.join(run_dir, "model", "results", "gin", "train.gin")
+    if any(gin_lists):
+        return named_data.dataset_of(gin_file, *gin_lists).factor_names
     try:
         return named_data.dataset_of(gin_file).factor_names
     except (ValueError, OSError):
