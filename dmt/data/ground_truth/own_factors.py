@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dmt.data.ground_truth import ground_truth_data, own_images
-from dmt.utils import checks
+from dmt.utils import arrays, checks
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +173,12 @@ def _values(column, factor, source):
         values = np.char.decode(values, "utf-8")
     if values.dtype.kind == "U":
         values = np.array([text.strip() for text in values.tolist()])
+        for text in values:
+            if kind := arrays.other_kind(text):
+                raise ValueError(
+                    f"Factors must be numbers or words. Received: {kind}, {text!r}, for "
+                    f"{factor} of {source}"
+                )
         try:
             values = values.astype(np.float64)
         except ValueError:
