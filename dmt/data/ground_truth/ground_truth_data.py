@@ -146,9 +146,9 @@ class GroundTruthData:
         names = [name for name, is_continuous in pairs if is_continuous]
         if discrete and names:
             raise ValueError(
-                f"{user} needs factors with discrete values. Put continuous ones into "
-                "bins: bind image_folder.num_bins or npz_images.num_bins to 10 or "
-                f"another number. Received: {self.name}, whose {', '.join(names)} "
+                f"{user} needs factors with discrete values. Bind {self.name}.num_bins "
+                "= 5, or another number, to put continuous ones into bins. Received: "
+                f"{self.name}, whose {', '.join(names)} "
                 f"{'is' if len(names) == 1 else 'are'} continuous"
             )
 
@@ -171,13 +171,13 @@ class GroundTruthData:
     def disjoint_rows(
         self, sizes: Sequence[int], random_state: RandomState
     ) -> list[np.ndarray]:
-        """Draws the rows of several samples, such as training and test samples.
+        """Draws the rows of a sample, or of a training and a test sample.
 
-        No image is in two samples. If there are fewer images than are wanted, each is
-        used once, and the samples become smaller in proportion.
+        No image is drawn twice. If there are fewer images than are wanted, at most a
+        third of them are test samples.
 
         Args:
-            sizes: number of rows of each sample.
+            sizes: number of rows of each sample, one or two.
             random_state: numpy RandomState.
 
         Returns:
@@ -187,16 +187,16 @@ class GroundTruthData:
             ValueError: if there are too few images, or images have no indices.
         """
         rows = random_state.permutation(self.indexed_size("A list of images"))
-        total = sum(sizes)
-        if total > len(rows):
-            sizes = [size * len(rows) // total for size in sizes]
+        wanted = sum(sizes)
+        if wanted > len(rows):
+            tests = [min(size, len(rows) // 3) for size in sizes[1:]]
+            sizes = [min(sizes[0], len(rows) - sum(tests)), *tests]
             logger.warning(
-                "%s has %d images, fewer than the %d samples that are wanted. Each is "
-                "used once: %s.",
+                "%s has %d images, fewer than the %d samples that are wanted. Used: %s",
                 self.name,
                 len(rows),
-                total,
-                " to train and ".join(map(str, sizes)) + " to test" * (len(sizes) > 1),
+                wanted,
+                " to train and ".join(map(str, sizes)) + " to test" * len(tests),
             )
         samples = []
         for size in sizes:

@@ -28,6 +28,10 @@ class DatasetWrapper(ground_truth_data.GroundTruthData):
         """Draws factors: int64, shape (num, num_factors)."""
         return self._base.sample_factors(num, random_state)
 
+    def check_factors(self, user, discrete=True):
+        """See `GroundTruthData`; the message is about the other dataset."""
+        self._base.check_factors(user, discrete)
+
     def scaled_factors(self, factors):
         """See `GroundTruthData`; the range is that of the other dataset."""
         return self._base.scaled_factors(factors)
