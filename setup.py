@@ -41,7 +41,7 @@ setup(
         "matplotlib",
         "numba",
         "numpy>=2.0",
-        "pillow>=10",
+        "pillow>=10.1",
         "platformdirs",
         "scikit-learn>=1.9",
         "scipy>=1.15",

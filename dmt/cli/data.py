@@ -25,10 +25,10 @@ def _data(flags, verb, *arguments):
 def list_datasets():
     """Prints all datasets, those with published files first."""
     from dmt.data import registry
-    from dmt.data.ground_truth import ground_truth_data
+    from dmt.data.ground_truth import ground_truth_data, prepared
     from dmt.data.official import catalog, local
 
-    root = ground_truth_data.data_root()
+    root, cache = ground_truth_data.data_root(), prepared.cache_root()
     rows = [
         (
             dataset.name,
@@ -45,24 +45,30 @@ def list_datasets():
         if name not in catalog.DATASETS
     ]
     print(_table([("name", "images", "download", "here", "what"), *rows]))
-    print(f"\nFiles are looked for in {root.absolute()}. More: dmt_data info NAME")
+    print(f"\nFiles are looked for in {root.absolute()}.")
+    print(f"Prepared files are kept in {(cache / 'prepared').absolute()}.")
+    print("More: dmt_data info NAME")
 
 
 def info(name):
     """Prints the record of a dataset."""
     from dmt.data import registry
-    from dmt.data.ground_truth import ground_truth_data
+    from dmt.data.ground_truth import ground_truth_data, own_images
     from dmt.data.official import catalog
 
     dataset = catalog.find(name)
     if dataset is None:
         print(f"{name}: {registry.describe(name)}")
         data = _open(name)
-        factors = dict(zip(data.factor_names, data.factors_num_values, strict=True))
+        kinds = zip(data.factors_num_values, data.continuous_factors, strict=True)
+        sizes = ["(continuous)" if kind else size for size, kind in kinds]
+        factors = dict(zip(data.factor_names, sizes, strict=True))
         _print_facts(
             ("origin", data.origin),
             ("images", _size_of(data)),
-            ("factors", _listed(factors)),
+            ("factors", _listed(factors) or "none, the images have no labels"),
+            ("note", catalog.NOTES.get(name, "")),
+            ("first", own_images.shown(data.image_names[0]) if data.image_names else ""),
         )
         return
     root = ground_truth_data.data_root()
@@ -299,7 +305,8 @@ COMMANDS = (
     Command(
         "data",
         "Fetches, checks and shows datasets. Their folder is $DMT_DATA, else "
-        "$DISENTANGLEMENT_LIB_DATA, else the current folder.",
+        "$DISENTANGLEMENT_LIB_DATA, else the current folder. Prepared files are in the "
+        "same folder, or in the user's cache folder if neither variable is set.",
         _FLAGS,
         _data,
         verbs={verb: facts[1:] for verb, facts in _STEPS.items()},

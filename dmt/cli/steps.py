@@ -2,6 +2,7 @@
 
 import functools
 import glob
+import inspect
 import os
 import sys
 
@@ -113,7 +114,8 @@ def _score(flags):
     _check_score_flags(flags, with_gin)
     factors = arrays.load_tables([flags.factors, flags.factors_test], "factors")
     codes = arrays.load_tables([flags.codes, flags.codes_test], "codes")
-    samples = [table for pair in zip(factors, codes, strict=True) for table in pair]
+    pairs = zip(factors or [None], codes, strict=True)
+    samples = [table for pair in pairs for table in pair]
     if with_gin:
         machine.import_keras()
         rows = [
@@ -133,6 +135,8 @@ def _score(flags):
 def _check_score_flags(flags, with_gin):
     if bool(flags.codes_test) != bool(flags.factors_test):
         raise ValueError("Give --codes_test and --factors_test together.")
+    if with_gin and not flags.factors:
+        raise ValueError("Gin files draw samples of the factors: give --factors.")
     path = flags.output_path
     if path and os.path.exists(path) and not flags.overwrite:
         raise ValueError(f"The file {path} exists. Give --overwrite.")
@@ -154,6 +158,13 @@ def _score_by_name(flags, samples):
     with configuration.gin_configuration([], flags.gin_bindings):
         score.check_bindings()
         for name in flags.metrics or metrics.METRICS:
+            needs_factors = name in metrics.METRICS and "factors" in (
+                inspect.signature(metrics.METRICS[name].function).parameters
+            )
+            if needs_factors and samples[0] is None:
+                if flags.metrics:
+                    raise ValueError(f"{name} needs --factors, a table of factors.")
+                continue
             try:
                 scores = score.score_arrays(
                     name,
@@ -243,13 +254,14 @@ COMMANDS = (
     ),
     Command(
         "score",
-        "Scores codes in files: --codes=codes.npy --factors=factors.npy. Files are "
+        "Scores codes in files: --codes=codes.npy [--factors=factors.npy]. Files are "
         ".npy, .npz, .csv or .parquet tables with the same number of rows.",
         (
             *several(
                 "string",
                 codes="Table of n rows of codes.",
-                factors="Table of n rows of factors.",
+                factors="Table of n rows of factors. Without it, only metrics that need "
+                "no factors are computed.",
                 codes_test="Codes of the test samples, for metrics that train a "
                 "classifier. Without them, a third of the rows is held out.",
                 factors_test="Factors of the test samples.",
@@ -276,7 +288,7 @@ COMMANDS = (
             OVERWRITE,
         ),
         _score,
-        required=("codes", "factors"),
+        required=("codes",),
     ),
     Command(
         "udr",

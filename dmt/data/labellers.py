@@ -32,14 +32,15 @@ def make_labeller(
     """Makes labels of factors with a labeller.
 
     Args:
-        labels: int array (n, num_factors), the factors of n images.
+        labels: array (n, num_factors), the factors of n images: value numbers, and
+            continuous factors scaled to [0, 1].
         dataset: the `GroundTruthData` of the images.
         random_state: numpy RandomState.
         labeller_fn: the labeller, for example `perfect_labeller`.
 
     Returns:
-        float32 array (n, num_labels) of integers, and the number of values of each
-        label, a list of int.
+        float32 array (n, num_labels), and the number of values of each label, a list of
+        int, 0 for a continuous label in [0, 1].
     """
     labels, sizes = labeller_fn(labels, dataset, random_state)
     return np.asarray(labels, dtype="float32"), [int(size) for size in sizes]
@@ -51,7 +52,7 @@ def perfect_labeller(
 ) -> tuple[np.ndarray, Sequence[int]]:
     """Labels that are the factors; see `make_labeller`."""
     del random_state
-    return labels, dataset.factors_num_values
+    return labels, label_sizes(dataset)
 
 
 @stages.configurable("bin_labeller", "supervision", denylist=_ARGUMENTS)
@@ -74,10 +75,12 @@ def bin_labeller(
     """
     del random_state
     checks.integer("bin_labeller.num_bins", num_bins, low=1)
-    sizes = np.array(dataset.factors_num_values)
-    bins = np.minimum(labels // (sizes / num_bins), num_bins - 1)
-    binned = np.where(sizes > num_bins, bins, labels)
-    return binned, np.minimum(sizes, num_bins).tolist()
+    sizes = np.array(label_sizes(dataset))
+    # A continuous label is in [0, 1].
+    widths = np.where(sizes > 0, sizes, 1) / num_bins
+    is_binned = (sizes > num_bins) | (sizes == 0)
+    binned = np.where(is_binned, np.minimum(labels // widths, num_bins - 1), labels)
+    return binned, np.where(is_binned, num_bins, sizes).tolist()
 
 
 @stages.configurable("noisy_labeller", "supervision", denylist=_ARGUMENTS)
@@ -94,17 +97,17 @@ def noisy_labeller(
         dataset: see `make_labeller`.
         random_state: numpy RandomState.
         prob_random: probability that a label of an image is a random value, which may
-            be the right one.
+            be the right one. Those of a continuous label are uniform in [0, 1).
 
     Raises:
         ValueError: if prob_random is not a probability.
     """
     checks.number("noisy_labeller.prob_random", prob_random, low=0, high=1)
-    labels, sizes = labels.copy(), dataset.factors_num_values
+    labels, sizes = labels.copy(), label_sizes(dataset)
     for row in labels:
         for factor, size in enumerate(sizes):
             if random_state.rand() < prob_random:
-                row[factor] = random_state.randint(size)
+                row[factor] = random_state.randint(size) if size else random_state.rand()
     return labels, sizes
 
 
@@ -113,7 +116,9 @@ def permuted_labeller(
     labels: np.ndarray, dataset: GroundTruthData, random_state: np.random.RandomState
 ) -> tuple[np.ndarray, Sequence[int]]:
     """Labels that are the factors with permuted values; see `make_labeller`."""
-    sizes = dataset.factors_num_values
+    sizes = label_sizes(dataset)
+    if 0 in sizes:
+        dataset.check_factors("permuted_labeller")
     columns = [
         random_state.permutation(size)[column]
         for size, column in zip(sizes, labels.T, strict=True)
@@ -149,7 +154,7 @@ def partial_labeller(
         high=num_factors,
     )
     kept = random_state.choice(num_factors, num_observed_factors, replace=False)
-    return labels[:, kept], [dataset.factors_num_values[column] for column in kept]
+    return labels[:, kept], [label_sizes(dataset)[column] for column in kept]
 
 
 def sample_supervised_data(
@@ -160,20 +165,42 @@ def sample_supervised_data(
     Args:
         seed: integer in [0, 2**32).
         dataset: a `GroundTruthData`.
-        num_labelled_samples: number of images.
+        num_labelled_samples: number of images, at most those of the dataset. If the
+            dataset is a list of images (`has_drawn_rows`), they are different ones.
 
     Returns:
         Observations (n, ...), labels float32 (n, num_labels), and the number of values
-        of each label, a list of int.
+        of each label, a list of int. It is 0 for labels in [0, 1] of a continuous
+        factor.
 
     Raises:
-        ValueError: if num_labelled_samples is not a positive integer.
+        ValueError: if num_labelled_samples or the seed is out of range, or the images
+            have no labels.
     """
-    checks.integer("num_labelled_samples", num_labelled_samples, low=1)
+    checks.seed("seed", seed)
+    size = getattr(dataset, "size", None)
+    checks.integer("num_labelled_samples", num_labelled_samples, low=1, high=size)
+    if not dataset.factors_num_values:
+        dataset.check_factors("Learning from labels")
     random_state = np.random.RandomState(seed)
-    factors = dataset.sample_factors(num_labelled_samples, random_state)
-    observations = dataset.sample_observations_from_factors(factors, random_state)
+    if getattr(dataset, "has_drawn_rows", False):
+        (rows,) = dataset.disjoint_rows([num_labelled_samples], random_state)
+        factors = dataset.factors_at(rows)
+        observations = dataset.observations_at(rows)
+    else:
+        factors = dataset.sample_factors(num_labelled_samples, random_state)
+        observations = dataset.sample_observations_from_factors(factors, random_state)
+    if 0 in label_sizes(dataset):
+        factors = dataset.scaled_factors(factors)
     return observations, *make_labeller(factors, dataset, random_state)
+
+
+def label_sizes(dataset: GroundTruthData) -> list[int]:
+    """Number of values of each factor as a label, 0 for a continuous factor."""
+    sizes = [int(size) for size in dataset.factors_num_values]
+    for factor in np.flatnonzero(getattr(dataset, "continuous_factors", ())):
+        sizes[factor] = 0
+    return sizes
 
 
 def train_test_split(

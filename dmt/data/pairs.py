@@ -92,6 +92,7 @@ class DrawnPairs(PairExamples):
             ValueError: if k is another number, or the dataset has one combination only.
         """
         super().__init__(dataset)
+        dataset.check_factors("dynamics")
         possible = (-1, *range(1, dataset.num_factors + 1))
         if not checks.is_integer(k) or k not in possible:
             raise ValueError(

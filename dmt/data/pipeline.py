@@ -183,6 +183,10 @@ class IndexedData:
         """Indices (n,) of images that show the factors (n, num_factors)."""
         return self._dataset.indices_of(factors, random_state)
 
+    def observations_at(self, indices):
+        """The indices."""
+        return indices
+
     # The methods of the dataset itself would load images.
     sample = GroundTruthData.sample
     sample_observations = GroundTruthData.sample_observations

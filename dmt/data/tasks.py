@@ -126,7 +126,13 @@ class RandomTasks(Tasks):
             ValueError: if the dataset has no indices.
         """
         size = dataset.indexed_size("A task")
+        dataset.check_factors("random_tasks", discrete=False)
         factors = dataset.factors_at(np.arange(size))
+        if any(dataset.continuous_factors):
+            # `inputs` divides by the number of values minus one.
+            last = np.maximum(np.array(dataset.factors_num_values) - 1, 1)
+            scaled = dataset.scaled_factors(factors)
+            factors = np.where(dataset.continuous_factors, scaled * last, factors)
         facts = {
             **self._facts,
             "factor_sizes": [int(size) for size in dataset.factors_num_values],
@@ -279,6 +285,7 @@ class LabelTasks(Tasks):
 
     def _read(self, dataset, size):
         if self._path is None:
+            dataset.check_factors("label_tasks without a path", discrete=False)
             table, words = dataset.factors_at(np.arange(size)), []
             names, source = dataset.factor_names, dataset.name
         else:
@@ -311,6 +318,8 @@ class LabelTasks(Tasks):
                     f"Received: column {column!r}"
                 )
             if task >= self._num_regressions:
+                if self._path is None and dataset.continuous_factors[number]:
+                    dataset.check_factors("label_tasks.classification")
                 targets[:, task] = np.unique(values, return_inverse=True)[1]
         return targets
 

@@ -1,6 +1,7 @@
 """Reads tables of numbers from files that any program wrote."""
 
 import csv
+import datetime
 import os
 from collections.abc import Iterable
 
@@ -64,6 +65,24 @@ def columns_of_words(path: str) -> list[int]:
     ]
 
 
+def other_kind(cell: str) -> str:
+    """What the text of a cell is if it is neither a number nor a word, else ""."""
+    cell = cell.strip()
+    if _is_number(cell) or not any(mark in "([{+-.0123456789" for mark in cell[:1]):
+        return ""
+    for kind, parse in (
+        ("a complex number", complex),
+        ("a time", datetime.datetime.fromisoformat),
+        ("a time", datetime.time.fromisoformat),
+    ):
+        try:
+            parse(cell)
+        except ValueError:
+            continue
+        return kind
+    return "a list" if f"{cell[0]}{cell[-1]}" in ("[]", "()", "{}") else ""
+
+
 def _read(path, name):
     """The columns of a file; each has numbers or words."""
     path, _, key = path.partition(".npz:")
@@ -77,14 +96,14 @@ def _read(path, name):
         if kind == ".npz":
             return _read_npz(path, key, name)
         if kind == ".csv":
-            return [np.array(column) for column in zip(*_csv(path)[1], strict=True)]
+            return _csv_columns(_csv(path)[1])
         if kind == ".parquet":
             return _read_parquet(path)
     except ImportError:
         raise
     except Exception as error:
         raise ValueError(
-            f"{path} cannot be read as a table of numbers: {error}"
+            f"{path} cannot be read as a table of numbers: {' '.join(str(error).split())}"
         ) from error
     raise ValueError(f"Give {name} as .npy, .npz, .csv or .parquet. Received: {path}")
 
@@ -92,10 +111,16 @@ def _read(path, name):
 def _columns(table):
     if table.ndim == 1:
         table = table[:, None]
-    if table.ndim != 2 or not table.size or table.dtype.kind not in _NUMBERS:
+    if table.ndim != 2 or not table.size or table.dtype.kind not in f"{_NUMBERS}U":
+        advice = ""
+        if table.ndim == 3:
+            advice = (
+                ". Of sequences (n, time, values), give each step a row, as in "
+                "reshape(-1, values), or each sequence, as in mean(axis=1)"
+            )
         raise ValueError(
             "it must hold numbers in one or two dimensions, not "
-            f"{table.dtype} of shape {table.shape}"
+            f"{table.dtype} of shape {table.shape}{advice}"
         )
     return list(table.T)
 
@@ -111,9 +136,17 @@ def _read_npz(path, key, name):
         return _columns(file[key])
 
 
+def _csv_columns(rows):
+    for row in rows:
+        for cell in row:
+            if kind := other_kind(cell):
+                raise ValueError(f"a cell must be a number or a word, not {kind}: {cell}")
+    return [np.array(column) for column in zip(*rows, strict=True)]
+
+
 def _csv(path):
     """Column names, [] if there are none, and the other lines."""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file) if row]
     if not rows:
         raise ValueError("it is empty")
@@ -154,7 +187,34 @@ def _read_parquet(path):
         ) from error
     table = parquet.read_table(path)
     _check_names(table.column_names)
-    return [column.to_numpy() for column in table.columns]
+    if not table.num_rows or not table.num_columns:
+        raise ValueError("it is empty")
+    return [
+        _parquet_column(name, column)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+
+
+def _parquet_column(name, column):
+    import pyarrow
+    from pyarrow import types
+
+    if column.null_count:
+        raise ValueError(f"column {name} has {column.null_count} empty cells")
+    kind = column.type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_decimal(kind):
+        column = column.cast(pyarrow.float64())
+    elif not (
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_string(kind)
+        or types.is_large_string(kind)
+    ):
+        raise ValueError(f"column {name} must hold numbers or words, not {column.type}")
+    return column.to_numpy()
 
 
 def _number_words(columns, index, paths, name):

@@ -77,9 +77,11 @@ validate_with_gin = configuration.with_gin(validate)
 
 def scores_on_labels(data, codes, validation_fn, random_seed, num_labelled_samples):
     """Results of a metric on labelled images of a `GroundTruthData`; see `validate`."""
-    observations, labels, _ = sample_supervised_data(
+    observations, labels, sizes = sample_supervised_data(
         random_seed, data, num_labelled_samples
     )
+    if 0 in sizes:
+        data.check_factors(getattr(validation_fn, "gin_name", validation_fn.__name__))
     # scikit-learn breaks ties between splits with NumPy's global generator.
     np.random.seed(random_seed)
     return validation_fn(observations, labels.T, codes)

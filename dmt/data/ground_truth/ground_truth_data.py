@@ -5,11 +5,15 @@ The rest of the package uses datasets through this class only.
 """
 
 import functools
+import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.random import RandomState
+
+logger = logging.getLogger(__name__)
 
 
 class DatasetNotFound(FileNotFoundError):
@@ -22,8 +26,12 @@ def data_root() -> Path:
     It is named by the environment variable DMT_DATA, or by DISENTANGLEMENT_LIB_DATA. If
     neither is set, it is the current folder.
     """
-    root = os.environ.get("DMT_DATA") or os.environ.get("DISENTANGLEMENT_LIB_DATA")
-    return Path(root or ".").expanduser()
+    return Path(bound_data_root() or ".").expanduser()
+
+
+def bound_data_root() -> str | None:
+    """The value of the environment variables of `data_root`, None if none is set."""
+    return os.environ.get("DMT_DATA") or os.environ.get("DISENTANGLEMENT_LIB_DATA")
 
 
 class GroundTruthData:
@@ -47,6 +55,11 @@ class GroundTruthData:
             last factor counts fastest.
         has_all_combinations: whether every combination of factor values has an
             observation.
+        has_drawn_rows: whether the samples of a metric are different rows of the list
+            of images, see `disjoint_rows`. Otherwise they are drawn independently, as
+            in disentanglement_lib.
+        image_names: names of the images in the order of the indices, None if they have
+            no names.
         has_grid_draws: whether many draws of factors may be made at once, with
             `draws.randints`. True promises that `sample_factors` is one call of
             `randint` for each factor in turn, and that
@@ -59,6 +72,7 @@ class GroundTruthData:
     is_grid: bool = False
     has_all_combinations: bool = True
     has_grid_draws: bool = False
+    image_names: Sequence[str] | None = None
 
     # Cached properties let a class or an instance set plain attributes instead.
 
@@ -79,8 +93,18 @@ class GroundTruthData:
 
     @property
     def num_factors(self) -> int:
-        """Number of factors of variation."""
+        """Number of factors of variation, 0 if the images have no labels."""
         return len(self.factors_num_values)
+
+    @functools.cached_property
+    def continuous_factors(self) -> list[bool]:
+        """Whether each factor is continuous: its values are numbers of their own."""
+        return [False] * self.num_factors
+
+    @functools.cached_property
+    def has_drawn_rows(self) -> bool:
+        """See the class."""
+        return self.size is not None and not self.has_all_combinations
 
     @functools.cached_property
     def factor_names(self) -> list[str]:
@@ -108,6 +132,31 @@ class GroundTruthData:
             )
         return self.size
 
+    def check_factors(self, user: str, discrete: bool = True) -> None:
+        """Raises an error if there are no factors of variation, or of another kind.
+
+        Args:
+            user: what needs the factors, for the message.
+            discrete: whether no factor may be continuous.
+
+        Raises:
+            ValueError: if that is so.
+        """
+        if not self.num_factors:
+            raise ValueError(
+                f"{user} needs factors of variation. Received: {self.name}, whose "
+                "images have no labels"
+            )
+        pairs = zip(self.factor_names, self.continuous_factors, strict=True)
+        names = [name for name, is_continuous in pairs if is_continuous]
+        if discrete and names:
+            raise ValueError(
+                f"{user} needs factors with discrete values. Bind {self.name}.num_bins "
+                "= 5, or another number, to put continuous ones into bins. Received: "
+                f"{self.name}, whose {', '.join(names)} "
+                f"{'is' if len(names) == 1 else 'are'} continuous"
+            )
+
     def prepare(self) -> None:
         """Writes files for later uses, if rendering the images takes long."""
 
@@ -119,9 +168,57 @@ class GroundTruthData:
             random_state: numpy RandomState.
 
         Returns:
-            int64 array of shape (num, num_factors).
+            Array of shape (num, num_factors): int64 value numbers; or float64, if there
+            are continuous factors, which have their own values.
         """
         raise NotImplementedError
+
+    def disjoint_rows(
+        self, sizes: Sequence[int], random_state: RandomState
+    ) -> list[np.ndarray]:
+        """Draws the rows of a sample, or of a training and a test sample.
+
+        No image is drawn twice. If there are fewer images than are wanted, at most a
+        third of them are test samples.
+
+        Args:
+            sizes: number of rows of each sample, one or two.
+            random_state: numpy RandomState.
+
+        Returns:
+            An int array of indices for each sample.
+
+        Raises:
+            ValueError: if there are too few images, or images have no indices.
+        """
+        rows = random_state.permutation(self.indexed_size("A list of images"))
+        wanted = sum(sizes)
+        if wanted > len(rows):
+            tests = [min(size, len(rows) // 3) for size in sizes[1:]]
+            sizes = [min(sizes[0], len(rows) - sum(tests)), *tests]
+            logger.warning(
+                "%s has %d images, fewer than the %d samples that are wanted. Used: %s",
+                self.name,
+                len(rows),
+                wanted,
+                " to train and ".join(map(str, sizes)) + " to test" * len(tests),
+            )
+        samples = []
+        for size in sizes:
+            samples.append(rows[:size])
+            rows = rows[size:]
+            same = np.isin(self.image_numbers(rows), self.image_numbers(samples[-1]))
+            rows = rows[~same]
+        if not all(len(sample) for sample in samples):
+            raise ValueError(
+                f"{self.name} has too few images for {len(sizes)} samples without "
+                f"common images. Received: {self.size} images"
+            )
+        return samples
+
+    def image_numbers(self, indices: np.ndarray) -> np.ndarray:
+        """Numbers of the images at the indices, equal if an image is listed twice."""
+        return indices
 
     def sample_observations_from_factors(
         self, factors: np.ndarray, random_state: RandomState
@@ -135,8 +232,11 @@ class GroundTruthData:
         Returns:
             float32 array of shape (n, *observation_shape), values in [0, 1].
         """
-        images = self.images_at(self.indices_of(factors, random_state))
-        return images.astype(np.float32) / 255
+        return self.observations_at(self.indices_of(factors, random_state))
+
+    def observations_at(self, indices: np.ndarray) -> np.ndarray:
+        """Observations at the indices, as `sample_observations_from_factors` returns"""
+        return self.images_at(indices).astype(np.float32) / 255
 
     def sample(
         self, num: int, random_state: RandomState
@@ -156,9 +256,20 @@ class GroundTruthData:
             indices: int array of shape (n,), values in [0, size).
 
         Returns:
-            int64 array of shape (n, num_factors).
+            Array of shape (n, num_factors), as `sample_factors` returns.
         """
         raise NotImplementedError(f"Observations of {self.name} have no indices.")
+
+    def scaled_factors(self, factors: np.ndarray) -> np.ndarray:
+        """Factors (n, num_factors) with continuous ones scaled to [0, 1]."""
+        if not any(self.continuous_factors):
+            return factors
+        table = self.factors_at(np.arange(self.size or 0))
+        scaled = np.array(factors, dtype=np.float64)
+        for column in np.flatnonzero(self.continuous_factors):
+            low, high = table[:, column].min(), table[:, column].max()
+            scaled[:, column] = (scaled[:, column] - low) / max(high - low, 1e-300)
+        return scaled
 
     def indices_of(
         self, factors: np.ndarray, random_state: RandomState | None = None
@@ -166,7 +277,7 @@ class GroundTruthData:
         """Indices of observations that show the factors.
 
         Args:
-            factors: int array of shape (n, num_factors).
+            factors: array of shape (n, num_factors).
             random_state: numpy RandomState. It is needed if several observations show
                 the same factors, because one of them is then drawn.
 

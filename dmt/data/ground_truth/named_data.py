@@ -14,6 +14,9 @@ from dmt.utils import configuration, stages
 
 __all__ = ["dataset_of", "get_named_ground_truth_data", "open_dataset", "register"]
 
+# Scripts for earlier versions use this name.
+open_data_set = open_dataset
+
 # Gin must know the parameters of all datasets before it parses a file.
 registry.import_shipped()
 

@@ -44,6 +44,9 @@ class PooledData(wrapped.DatasetWrapper):
         self.size = base.size
         self.is_grid = base.is_grid
         self.has_grid_draws = base.has_grid_draws
+        self.has_drawn_rows = base.has_drawn_rows
+        self.image_names = base.image_names
+        self.image_numbers = base.image_numbers
         self.indices_of = base.indices_of
         self.factors_at = base.factors_at
 

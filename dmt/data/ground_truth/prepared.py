@@ -1,9 +1,9 @@
 """Arrays of official files, which are converted once and then memory-mapped.
 
 The first use of an official file streams its images to `prepared/<name>/images.npy` in
-the data root. Later uses memory-map that file. The file `meta.json` beside it, the
-"seal", identifies the source and is written last. If the seal is missing or the source
-has changed, the images are prepared again.
+the folder of `cache_root`. Later uses memory-map that file. The file `meta.json` beside
+it, the "seal", identifies the source and is written last. If the seal is missing or the
+source has changed, the images are prepared again.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
 from dmt.data.ground_truth import ground_truth_data
 from dmt.utils import checks, files, machine, stages
@@ -30,6 +31,20 @@ _FORMAT = 1
 _READ_BYTES = 1 << 24
 # Copies in memory that are in use; a dataset that is opened again shares them.
 _copies: weakref.WeakValueDictionary[tuple, np.ndarray] = weakref.WeakValueDictionary()
+
+
+def cache_root() -> Path:
+    """Folder that holds `prepared/`.
+
+    It is named by the environment variable DMT_DATA, or by DISENTANGLEMENT_LIB_DATA. If
+    neither is set, it is the user's cache folder, on Linux ~/.cache/dmt.
+    """
+    root = ground_truth_data.bound_data_root()
+    return Path(root).expanduser() if root else _user_cache()
+
+
+def _user_cache():
+    return platformdirs.user_cache_path("dmt")
 
 
 def not_found(name, path, fetch, rendered=None):
@@ -95,8 +110,8 @@ def naming_damage(source, fetch):
 def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
     """Opens the images of official files, preparing them at the first use.
 
-    Prepared files are in `prepared/<name>` of the data root, or of ~/.cache/dmt if the
-    root cannot be written. They are made again when a source changes.
+    Prepared files are in `prepared/<name>` of `cache_root`, or of the user's cache
+    folder if that root cannot be written. They are made again when a source changes.
 
     Args:
         name: the name of the folder of prepared files.
@@ -169,10 +184,8 @@ def _open_sealed(name, facts, shape, dtype, mapped=None):
 
 
 def _folders(name):
-    return [
-        base / "prepared" / name
-        for base in (ground_truth_data.data_root(), Path.home() / ".cache/dmt")
-    ]
+    roots = dict.fromkeys((cache_root(), _user_cache()))
+    return [root / "prepared" / name for root in roots]
 
 
 def _write_sealed(folder, images, shape, dtype, seal):

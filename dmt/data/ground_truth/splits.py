@@ -38,12 +38,20 @@ class Subset(table_data.FactorTable, wrapped.DatasetWrapper):
             rows: int array of shape (n,), indices into the base; may repeat.
         """
         wrapped.DatasetWrapper.__init__(self, name, base)
-        super().__init__(base.factors_at(rows), base.factors_num_values)
+        super().__init__(
+            base.factors_at(rows), base.factors_num_values, base.continuous_factors
+        )
         self._rows = rows
+        if base.image_names is not None:
+            self.image_names = [base.image_names[row] for row in rows]
 
     def images_at(self, indices):
         """Images at the indices: uint8, shape (n, *observation_shape)."""
         return self._base.images_at(self._rows[indices])
+
+    def image_numbers(self, indices):
+        """See `GroundTruthData`."""
+        return self._base.image_numbers(self._rows[indices])
 
     def _missing(self, factors):
         return (
@@ -182,7 +190,10 @@ def _column(base, name, parameter):
             f"{parameter} names factors of {base.name}, which are "
             f"{', '.join(base.factor_names)}. Received: {name!r}"
         )
-    return base.factor_names.index(name)
+    column = base.factor_names.index(name)
+    if base.continuous_factors[column]:
+        base.check_factors(parameter)
+    return column
 
 
 def _is_held_out(base, held_out):

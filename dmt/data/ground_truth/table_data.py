@@ -18,7 +18,10 @@ class FactorTable(ground_truth_data.GroundTruthData):
     """
 
     def __init__(
-        self, factors: np.ndarray, factors_num_values: Sequence[int] | None = None
+        self,
+        factors: np.ndarray,
+        factors_num_values: Sequence[int] | None = None,
+        continuous_factors: Sequence[bool] | None = None,
     ):
         """Numbers the combinations of values that occur.
 
@@ -26,19 +29,36 @@ class FactorTable(ground_truth_data.GroundTruthData):
             factors: array of shape (n, num_factors).
             factors_num_values: number of values of each factor, if `factors` holds
                 value numbers. None to number the values that occur, in ascending order.
+            continuous_factors: whether each factor is continuous; None if none is. The
+                values of a continuous factor are kept.
         """
         factors = np.asarray(factors)
-        if factors_num_values is None:
-            columns = [np.unique(column, return_inverse=True) for column in factors.T]
-            factors_num_values = [len(values) for values, _ in columns]
-            factors = np.stack([numbers for _, numbers in columns], axis=1)
-        self.factors_num_values = list(factors_num_values)
-        self._factors = factors.astype(np.int64, copy=False)
+        numbers = np.empty(factors.shape, dtype=np.int64)
+        kinds = list(continuous_factors or [False] * factors.shape[1])
+        sizes = list(factors_num_values or [0] * factors.shape[1])
+        self._values = {}
+        for column, is_continuous in enumerate(kinds):
+            if factors_num_values is not None and not is_continuous:
+                numbers[:, column] = factors[:, column]
+                continue
+            values, numbers[:, column] = np.unique(
+                factors[:, column], return_inverse=True
+            )
+            sizes[column] = len(values)
+            if is_continuous:
+                self._values[column] = values
+        self.continuous_factors = kinds
+        self.factors_num_values = sizes
+        self._factors = numbers
+        if self._values:
+            self._factors = numbers.astype(np.float64)
+            for column in self._values:
+                self._factors[:, column] = factors[:, column]
         self.size = len(factors)
         self._known = []
         ids, num_ids = np.zeros(self.size, dtype=np.int64), 1
         for columns in _column_groups(self.factors_num_values, self.size):
-            keys = self._keys(ids, self._factors, columns)
+            keys = self._keys(ids, numbers, columns)
             known, ids = np.unique(keys, return_inverse=True)
             num_ids = len(known)
             self._known.append((columns, known))
@@ -46,8 +66,12 @@ class FactorTable(ground_truth_data.GroundTruthData):
         self._counts = np.bincount(ids, minlength=num_ids)
         self._starts = np.cumsum(self._counts) - self._counts
         self._is_unique = num_ids == self.size
-        self.has_all_combinations = num_ids == math.prod(self.factors_num_values)
+        # Nobody can name the values of a continuous factor to ask for an observation.
+        is_grid = 0 < len(kinds) and not self._values
+        num_combinations = math.prod(self.factors_num_values)
+        self.has_all_combinations = is_grid and num_ids == num_combinations
         self.has_grid_draws = self.has_all_combinations and self._is_unique
+        self.has_drawn_rows = not self.has_grid_draws
         in_order = np.array_equal(self._row_order, np.arange(self.size))
         self.is_grid = self.has_grid_draws and in_order
         self._space = state_space.SplitDiscreteStateSpace(
@@ -61,13 +85,13 @@ class FactorTable(ground_truth_data.GroundTruthData):
         return ids * math.prod(sizes) + index
 
     def sample_factors(self, num, random_state):
-        """Draws factors: int64, shape (num, num_factors)."""
+        """Draws factors, see `GroundTruthData`: shape (num, num_factors)."""
         if self.has_all_combinations:
             return self._space.sample_latent_factors(num, random_state)
         return self._factors[random_state.randint(self.size, size=num)]
 
     def factors_at(self, indices):
-        """Factors of the rows: int64, shape (n, num_factors)."""
+        """Factors of the rows, see `GroundTruthData`: shape (n, num_factors)."""
         return self._factors[indices]
 
     def indices_of(self, factors, random_state=None):
@@ -78,9 +102,9 @@ class FactorTable(ground_truth_data.GroundTruthData):
         """
         factors = np.asarray(factors)
         ids = np.zeros(len(factors), dtype=np.int64)
-        found = np.ones(len(factors), dtype=bool)
+        numbers, found = self._numbered(factors)
         for columns, known in self._known:
-            keys = self._keys(ids, factors, columns)
+            keys = self._keys(ids, numbers, columns)
             ids = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             found &= known[ids] == keys
         if not found.all():
@@ -94,6 +118,18 @@ class FactorTable(ground_truth_data.GroundTruthData):
                 )
             rows = rows + random_state.randint(self._counts[ids])
         return self._row_order[rows]
+
+    def _numbered(self, factors):
+        """Value numbers of factors (n, num_factors), and whether they are known (n,)"""
+        known = np.ones(len(factors), dtype=bool)
+        if not self._values:
+            return factors, known
+        numbers = factors.astype(np.int64)
+        for column, values in self._values.items():
+            places = np.searchsorted(values, factors[:, column])
+            numbers[:, column] = np.minimum(places, len(values) - 1)
+            known &= values[numbers[:, column]] == factors[:, column]
+        return numbers, known
 
     def _missing(self, factors):
         """The message about a combination of factors that no row has."""
@@ -116,9 +152,9 @@ class TableData(FactorTable):
             f"Received: factor values {factors}"
         )
 
-    def sample_observations_from_factors(self, factors, random_state):
-        """Numbers (n,) of rows that have the factors."""
-        return self.indices_of(factors, random_state)
+    def observations_at(self, indices):
+        """The indices, which are the numbers of rows."""
+        return indices
 
 
 class ImageTable(FactorTable):
@@ -133,6 +169,8 @@ class ImageTable(FactorTable):
         factors_num_values: Sequence[int] | None = None,
         rows: np.ndarray | None = None,
         origin: str = "user",
+        continuous_factors: Sequence[bool] | None = None,
+        image_names: Sequence[str] | None = None,
     ):
         """Joins factors and images.
 
@@ -146,10 +184,15 @@ class ImageTable(FactorTable):
             rows: int array of shape (n,), the number of the image of each row of
                 factors; None if they are in the same order.
             origin: see `GroundTruthData`.
+            continuous_factors: see `FactorTable`.
+            image_names: see `GroundTruthData`.
         """
-        super().__init__(factors, factors_num_values)
+        super().__init__(factors, factors_num_values, continuous_factors)
         self.name = name
         self.origin = origin
+        self.image_names = image_names
+        # With dozens of images, independent draws would test on the training images.
+        self.has_drawn_rows = self.has_drawn_rows or origin == "user"
         self.factor_names = list(factor_names)
         self.observation_shape = list(images.shape[1:])
         self._images = images
@@ -163,6 +206,8 @@ class ImageTable(FactorTable):
 
 def _column_groups(sizes, num_rows):
     """Slices of columns; rows times combinations of each slice fit in int64."""
+    if not sizes:
+        return []
     groups, start, span = [], 0, 1
     for stop, num_values in enumerate(sizes):
         # Python's integers do not overflow if the grid is huge.

@@ -21,11 +21,20 @@ class DatasetWrapper(ground_truth_data.GroundTruthData):
         self.factors_num_values = base.factors_num_values
         self.factor_names = base.factor_names
         self.observation_shape = base.observation_shape
+        self.continuous_factors = base.continuous_factors
         self.has_all_combinations = base.has_all_combinations
 
     def sample_factors(self, num, random_state):
         """Draws factors: int64, shape (num, num_factors)."""
         return self._base.sample_factors(num, random_state)
+
+    def check_factors(self, user, discrete=True):
+        """See `GroundTruthData`; the message is about the other dataset."""
+        self._base.check_factors(user, discrete)
+
+    def scaled_factors(self, factors):
+        """See `GroundTruthData`; the range is that of the other dataset."""
+        return self._base.scaled_factors(factors)
 
 
 def open_base(base, wrapper):

@@ -72,6 +72,32 @@ _DSPRITES_FILE = _dsprites_file(
     },
     or_else=(_DSPRITES_NPZ,),
 )
+# What users have taken for a mistake of theirs.
+_ORIENTATIONS = (
+    "orientations 0 and 39 show the same image, because values run from 0 to 2 pi; a "
+    "square also looks nearly the same after a quarter turn, an ellipse after half a one"
+)
+_SPRITES_NOTES = f"{_ORIENTATIONS}; the file has a factor color with one value"
+_OLD_MPI3D = "an older file with 460,800 images has 4 colours and 4 shapes"
+_FEASIBLE = (
+    "the factors depend on each other, because the arm touches neither the cube nor the "
+    "floor; metrics that fix factors need combinations that do not exist"
+)
+# Notes about datasets that need no published files.
+NOTES = {
+    "dsprites_rendered": _ORIENTATIONS,
+    "dsprites_rendered_noshape": _ORIENTATIONS,
+    "color_dsprites_rendered": _ORIENTATIONS,
+    "noisy_dsprites_rendered": _ORIENTATIONS,
+    "texture_dsprites_rendered": _ORIENTATIONS,
+    "armcube_rendered": _FEASIBLE,
+    "armcube_rendered_128": _FEASIBLE,
+    "armcube_rendered_heldout_colors": _FEASIBLE,
+    "armcube_rendered_shifted": _FEASIBLE,
+    "shapes3d_rendered": "the published images also have a faint texture",
+    "dummy_data": "the images are noise, so scores have no meaning",
+}
+
 _SCREAM_FILE = File(path="scream/scream.jpg", urls=(dsprites_variants.SCREAM_URL,))
 
 
@@ -91,6 +117,7 @@ def _dsprites(name, description, channels, **changes):
         "citation": "Matthey, Higgins, Hassabis and Lerchner (2017), dSprites, "
         "https://github.com/google-deepmind/dsprites-dataset",
         "files": (_DSPRITES_FILE,),
+        "notes": _SPRITES_NOTES,
         "twin": "dsprites_rendered",
         **changes,
     }
@@ -194,6 +221,7 @@ def _trifinger(name, folder, description, num_images, images="images.tar"):
         ),
         terms="no licence is stated: ask the authors before you share the files",
         needs_consent=True,
+        notes=_FEASIBLE,
         by_hand="ask the authors of the paper for robot_finger_datasets.tar",
     )
 
@@ -245,20 +273,21 @@ _ALL = (
                 },
             ),
         ),
-        notes="the npz file that disentanglement_lib reads was never published",
+        notes="the npz file that disentanglement_lib reads was never published; labels "
+        "in the file are values (scale 0.75 to 1.25, orientation -30 to 30 degrees)",
         twin="shapes3d_rendered",
     ),
     _mpi3d(
         "toy",
         "a robot arm that holds an object, simple renderings",
         _mpi3d_file("toy", "55889cb7c7dfc655d6e0277beee88868"),
-        notes="an older file with 460,800 images has 4 colours and 4 shapes",
+        notes=_OLD_MPI3D,
     ),
     _mpi3d(
         "realistic",
         "a robot arm that holds an object, realistic renderings",
         _mpi3d_file("realistic", "59a6225b88b635365f70c91b3e52f70f"),
-        notes="an older file with 460,800 images has 4 colours and 4 shapes",
+        notes=_OLD_MPI3D,
     ),
     _mpi3d(
         "real",
@@ -290,6 +319,8 @@ _ALL = (
             ),
         ),
         terms="no licence is stated: do not pass the files on",
+        notes="images are scaled to 64 x 64; cars are numbered in the order of "
+        "list.txt, in disentanglement_lib in the order of the file system",
     ),
     Dataset(
         name="smallnorb",
@@ -305,6 +336,8 @@ _ALL = (
             for facts, sha256 in zip(_SMALLNORB_FILES, _SMALLNORB_DIGESTS, strict=True)
         ),
         terms="for research purposes only, not to be sold, cite the paper",
+        notes="images are those of the first camera, scaled to 64 x 64; the instance (10 "
+        "of each category) is drawn at random and is not a factor",
         needs_consent=True,
     ),
     _trifinger(
@@ -352,6 +385,8 @@ _ALL = (
                 "fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7",
             ),
         ),
+        notes="images are the centre squares, scaled to 64 x 64; the attributes depend "
+        "on each other and not all combinations exist",
         terms="for non-commercial research only; do not pass the images on, not even "
         "reduced or changed",
         needs_consent=True,

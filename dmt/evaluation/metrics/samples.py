@@ -6,7 +6,7 @@ Rows are samples everywhere: factors have shape (n, num_factors), codes (n, num_
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import gin
@@ -59,6 +59,8 @@ class Sampler:
         """
         checks.integer("num_points", num_points, low=1)
         checks.integer("batch_size", batch_size, low=1)
+        if self._has_drawn_rows():
+            return self.samples([num_points], batch_size)[0]
         factors = []
 
         def draw_batches():
@@ -75,8 +77,31 @@ class Sampler:
     def train_and_test(
         self, num_train: int, num_test: int, batch_size: int
     ) -> list[Table]:
-        """Samples training samples, then test samples; see `sample`."""
-        return [self.sample(num, batch_size) for num in (num_train, num_test)]
+        """Samples training samples, then test samples; see `samples`."""
+        return self.samples([num_train, num_test], batch_size)
+
+    def samples(self, sizes: Sequence[int], batch_size: int) -> list[Table]:
+        """Samples of several sizes; see `sample`.
+
+        If the dataset is a list of images, no image is in two samples.
+        """
+        for size in sizes:
+            checks.integer("num_points", size, low=1)
+        if not self._has_drawn_rows():
+            return [self.sample(size, batch_size) for size in sizes]
+        rows = self.data.disjoint_rows(sizes, self.random_state)
+        return [self._sample_at(part, batch_size) for part in rows]
+
+    def _has_drawn_rows(self):
+        return getattr(self.data, "has_drawn_rows", False)
+
+    def _sample_at(self, rows, batch_size):
+        starts = range(0, len(rows), batch_size)
+        codes = self.encode(
+            self.data.observations_at(rows[start : start + batch_size])
+            for start in starts
+        )
+        return self.data.factors_at(rows), codes
 
     def codes(self, num_points: int) -> np.ndarray:
         """Codes (num_points, num_codes) of random observations, drawn at once."""
@@ -153,12 +178,16 @@ def on_samples(gin_name: str) -> Callable[[Callable], Callable]:
     representation_function, random_state, artifact_dir=None` in place of the sampler;
     gin cannot bind these four. Of the settings, `num_train` and `num_test` are numbers
     of samples, and `batch_size` is the number of samples per draw (`Sampler.sample`).
+    If the dataset has continuous factors, the setting `continuous_factors` says so, and
+    a metric without this setting is refused.
     """
     names = ["ground_truth_data", "representation_function", "random_state"]
     make = _configurable(
         gin_name, [*names, "artifact_dir"], lambda *four: (Sampler(*four),)
     )
-    return lambda function: make(_without_constant_factors(function, gin_name))
+    return lambda function: make(
+        _without_constant_factors(_with_kinds(function, gin_name), gin_name)
+    )
 
 
 class _FactorsThatVary:
@@ -175,6 +204,13 @@ class _FactorsThatVary:
     @property
     def factor_names(self):
         return [self._data.factor_names[index] for index in self._kept]
+
+    @property
+    def continuous_factors(self):
+        return [self._data.continuous_factors[index] for index in self._kept]
+
+    def factors_at(self, rows):
+        return self._data.factors_at(rows)[:, self._kept]
 
     def sample_factors(self, num, random_state):
         return self._data.sample_factors(num, random_state)[:, self._kept]
@@ -219,6 +255,33 @@ def _without_constant_factors(function, gin_name):
     return score
 
 
+def _with_kinds(function, gin_name):
+    """A function of a `Sampler` that knows which factors are continuous."""
+
+    @functools.wraps(function)
+    def score(sampler, **settings):
+        _check_factors(gin_name, sampler.data, settings)
+        return function(sampler, **settings)
+
+    return score
+
+
+def _check_factors(gin_name, data, settings):
+    """Checks that a metric can use the factors of a dataset, and sets their kinds."""
+    entries = [e for e in registry.METRICS.values() if e.gin_name == gin_name]
+    if entries and "factors" not in entries[0].parameters:
+        return
+    kinds = getattr(data, "continuous_factors", None)
+    if kinds is None:
+        return
+    if "continuous_factors" not in settings:
+        data.check_factors(gin_name)
+    else:
+        data.check_factors(gin_name, discrete=False)
+        if any(kinds):
+            settings["continuous_factors"] = all(kinds) or kinds
+
+
 def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
     """The gin configurable of a registered metric, made from its function of arrays.
 
@@ -242,7 +305,8 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
     }
 
     def compute(sampler, batch_size, **arguments):
-        tables = [sampler.sample(arguments.pop(size), batch_size) for size in sizes]
+        nums = [arguments.pop(size) for size in sizes]
+        tables = sampler.samples(nums, batch_size)
         score = functools.partial(function, **{"seed": None, **arguments})
         if entry.resampling:
             return bootstrap(score, tables)

@@ -25,7 +25,7 @@ class SupervisedLoss(keras.layers.Layer):
     A subclass defines `terms` and is registered by `@gin.register`.
 
     Args:
-        factor_sizes: number of values of each label.
+        factor_sizes: number of values of each label, 0 for a continuous label.
     """
 
     reduction = "sum"
@@ -42,7 +42,8 @@ class SupervisedLoss(keras.layers.Layer):
 
         Args:
             codes: (batch, num_latent), means of the codes.
-            labels: (batch, num_labels), integers as float32.
+            labels: (batch, num_labels), float32: integers, or numbers in [0, 1] of a
+                continuous label.
         """
         terms = self.terms(codes, labels)
         return ops.mean(terms) if self.reduction == "mean" else ops.sum(terms)
@@ -60,8 +61,8 @@ class SupervisedLoss(keras.layers.Layer):
         return codes[:, : len(self.factor_sizes)]
 
     def normalized(self, labels):
-        """Labels in [0, 1): divided by their number of values."""
-        return labels / np.array(self.factor_sizes, dtype="float32")
+        """Labels in [0, 1]: classes are divided by their number of values."""
+        return labels / np.maximum(self.factor_sizes, 1).astype("float32")
 
 
 @gin.configurable("supervised_loss", denylist=["num_latent"])
@@ -180,6 +181,11 @@ class Embedding(SupervisedLoss):
         if sigma != "learn" and not checks.is_number(sigma):
             raise ValueError(
                 f'embed.sigma must be a number or "learn". Received: sigma={sigma!r}'
+            )
+        if 0 in factor_sizes:
+            raise ValueError(
+                "embed needs labels with classes: bind another supervised_loss.loss_fn, "
+                "or labeller.labeller_fn = @bin_labeller. Received: a continuous label"
             )
         super().__init__(factor_sizes)
         self.sigma = sigma
