@@ -9,7 +9,7 @@ from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import kl_per_code
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.utils import configuration, files, pictures, results
+from dmt.utils import configuration, files, locks, pictures, results
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages
 
@@ -18,6 +18,7 @@ _NUM_PICTURES = 64
 _NUM_POINTS = 4096
 
 
+@locks.holding("output_dir")
 def visualize(
     model_dir, output_dir, overwrite=False, num_animations=5, num_frames=20, fps=10
 ):
