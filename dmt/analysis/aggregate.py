@@ -12,9 +12,8 @@ import glob
 import json
 import multiprocessing
 import os
-import tempfile
 
-from dmt.utils import files, machine, results
+from dmt.utils import files, locks, machine, results
 
 # Number of files that a process reads before it writes their columns to disk.
 CHUNK = 2000
@@ -46,11 +45,7 @@ def aggregate_results_to_json(
     paths = sorted(glob.glob(result_file_pattern, recursive=True))
     if not paths:
         raise ValueError(f"{result_file_pattern} matches no file.")
-    directory = os.path.dirname(os.path.abspath(output_path))
-    # The directory itself is made only after all files are read.
-    while not os.path.isdir(directory):
-        directory = os.path.dirname(directory)
-    with tempfile.TemporaryDirectory(prefix=".tmp.aggregate", dir=directory) as folder:
+    with locks.only_in(output_path), files.scratch_of(output_path) as folder:
         chunks = _transpose(paths, folder)
         with files.replacing(output_path) as temporary:
             write(chunks, temporary)
@@ -165,7 +160,11 @@ def _write_parquet(chunks, path):
         kinds[name] = tuple(sorted(set().union(*found)))
     schema = pa.schema([(k, types.get(kinds[k], pa.string())) for k in kinds])
     start = 0
-    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+    # Arrow itself cannot open every name.
+    with (
+        open(path, "wb") as output,
+        pyarrow.parquet.ParquetWriter(output, schema) as writer,
+    ):
         for chunk, num_rows, places in chunks:
             arrays = []
             with open(chunk, "rb") as file:

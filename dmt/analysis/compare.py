@@ -16,7 +16,7 @@ from tabulate import tabulate
 
 from dmt import metrics
 from dmt.analysis import configurations
-from dmt.utils import checks, results
+from dmt.utils import checks, files, locks, results
 from dmt.utils.statistics import rank_correlation, student_interval
 from dmt.visualize import pages
 
@@ -38,6 +38,7 @@ _MAX_PLOTS = 24
 _COLUMNS = 4
 
 
+@locks.holding("output_dir", "compare.json")
 def compare(
     first: str, second: str, output_dir: str, ignore: Iterable[str] = ()
 ) -> str:
@@ -81,18 +82,21 @@ def compare(
         "keys": keys,
     }
     plots = _plots(series)
-    os.makedirs(output_dir, exist_ok=True)
-    results.save_dict(os.path.join(output_dir, "compare.json"), found)
-    pages.write(
-        os.path.join(os.path.dirname(__file__), "compare.html.jinja"),
-        os.path.join(output_dir, "compare.html"),
-        **found,
-        plots=plots,
-        most=_MAX_SHOWN,
-        most_plots=_MAX_PLOTS,
-        signed=_signed,
-        values_of=_values,
-    )
+    with (
+        files.replacing(os.path.join(output_dir, "compare.json")) as json_path,
+        files.replacing(os.path.join(output_dir, "compare.html")) as page_path,
+    ):
+        results.save_dict(json_path, found)
+        pages.write(
+            os.path.join(os.path.dirname(__file__), "compare.html.jinja"),
+            page_path,
+            **found,
+            plots=plots,
+            most=_MAX_SHOWN,
+            most_plots=_MAX_PLOTS,
+            signed=_signed,
+            values_of=_values,
+        )
     return _table(found)
 
 

@@ -19,7 +19,7 @@ from dmt.analysis.configurations import some
 from dmt.analysis.criteria import CRITERIA, Candidate, check_losses
 from dmt.evaluation import tables
 from dmt.evaluation.versions import versions
-from dmt.utils import checks, configuration, results, stages
+from dmt.utils import checks, configuration, locks, results, stages
 from dmt.utils.statistics import rank_correlation
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ SETTINGS = "selection/selection.gin"
 _MAX_SHOWN = 20
 
 
+@locks.holding("output_dir", "selection.json")
 def select(
     study_dir: str,
     output_dir: str,

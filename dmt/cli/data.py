@@ -68,7 +68,10 @@ def info(name):
             ("images", _size_of(data)),
             ("factors", _listed(factors) or "none, the images have no labels"),
             ("note", catalog.NOTES.get(name, "")),
-            ("first", own_images.shown(data.image_names[0]) if data.image_names else ""),
+            (
+                "first",
+                own_images.shown(data.image_names[0]) if data.image_names else "",
+            ),
         )
         return
     root = ground_truth_data.data_root()
@@ -202,20 +205,21 @@ def show(name, output_path=None, overwrite=False):
     """
     import numpy as np
 
-    from dmt.utils import pictures
+    from dmt.utils import locks, pictures
     from dmt.visualize import visualize_dataset
 
     output_path = output_path or f"{name}.png"
-    if os.path.exists(output_path) and not overwrite:
-        raise ValueError(f"The file {output_path} exists. Give --overwrite.")
-    data = _open(name)
-    random_state = np.random.RandomState(0)
-    if data.has_all_combinations:
-        sheet = visualize_dataset.factors_picture(data, random_state)
-    else:
-        images = data.sample_observations(_NUM_RANDOM_IMAGES, random_state)
-        sheet = pictures.image_grid(images)
-    pictures.save_image(sheet, output_path)
+    with locks.only_in(output_path):
+        if os.path.exists(output_path) and not overwrite:
+            raise ValueError(f"The file {output_path} exists. Give --overwrite.")
+        data = _open(name)
+        random_state = np.random.RandomState(0)
+        if data.has_all_combinations:
+            sheet = visualize_dataset.factors_picture(data, random_state)
+        else:
+            images = data.sample_observations(_NUM_RANDOM_IMAGES, random_state)
+            sheet = pictures.image_grid(images)
+        pictures.save_image(sheet, output_path)
     print(f"The sheet is {output_path}")
 
 

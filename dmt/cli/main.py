@@ -1,7 +1,9 @@
 """The entry point of every command: parses flags, makes one call, reports mistakes."""
 
+import contextlib
 import difflib
 import functools
+import io
 import logging
 import os
 import sys
@@ -22,6 +24,19 @@ def main() -> None:
     DMT_TRACEBACK is set, the traceback is shown instead.
     """
     program = os.path.basename(sys.argv[0])
+    _open_streams()
+    try:
+        _main(program)
+    except OSError as error:  # Of help texts; `_run` reports those of the command.
+        _fail(program, error)
+    finally:
+        # After an error at exit, the interpreter would write a traceback.
+        lost = _flush()
+        if lost is not None:
+            _fail(program, lost)
+
+
+def _main(program):
     command = table.find(program.removeprefix(table.PREFIX))
     if command is None:
         _fail(program, f"There is no such command. Known: {', '.join(table.names())}.")
@@ -41,8 +56,64 @@ def one_line(error: object) -> str:
 
 
 def _fail(program: str, error: object, hint: str = "") -> NoReturn:
-    print(f"{program}: {one_line(error)}{hint}", file=sys.stderr)
+    _flush()
+    try:
+        print(f"{program}: {one_line(error)}{hint}", file=sys.stderr, flush=True)
+    except OSError:
+        _redirect_to_nothing(sys.stderr)
     sys.exit(2)
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output whose errors say that it is meant."""
+
+    def write(self, text):
+        with _naming_output():
+            return super().write(text)
+
+    def flush(self):
+        with _naming_output():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _naming_output():
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _open_streams():
+    """Opens the standard streams that are closed; lets stdout show any file name."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # A file that is opened later must not get the number of a stream.
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _Output(
+            sys.stdout.buffer,
+            encoding=sys.stdout.encoding,
+            errors="backslashreplace",
+            line_buffering=sys.stdout.line_buffering,
+            write_through=sys.stdout.write_through,
+        )
+
+
+def _flush():
+    """Writes what was printed; returns the error if that cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _redirect_to_nothing(sys.stdout)
+        return error
+    return None
+
+
+def _redirect_to_nothing(stream):
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
 
 
 def _define(flag):

@@ -1,5 +1,6 @@
 """Commands for the steps of a run: train, postprocess, evaluate, score."""
 
+import contextlib
 import functools
 import glob
 import inspect
@@ -106,6 +107,14 @@ def _evaluation_configs(flags):
 
 
 def _score(flags):
+    from dmt.utils import locks
+
+    path = flags.output_path
+    with locks.only_in(path) if path else contextlib.nullcontext():
+        _score_files(flags)
+
+
+def _score_files(flags):
     from dmt import metrics
     from dmt.evaluation import score
     from dmt.utils import arrays

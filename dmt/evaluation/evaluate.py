@@ -18,7 +18,7 @@ from dmt.evaluation.codes import codes_of
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.versions import versions
 from dmt.postprocessing.representation import load_representation
-from dmt.utils import checks, configuration, files, results, stages
+from dmt.utils import checks, configuration, files, locks, results, stages
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Settings:
         checks.seed("evaluation.random_seed", self.random_seed)
 
 
+@locks.holding("output_dir")
 def evaluate(
     model_dir: str,
     output_dir: str,

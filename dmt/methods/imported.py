@@ -10,7 +10,7 @@ import shutil
 
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import architectures
-from dmt.utils import configuration, files, results
+from dmt.utils import configuration, files, locks, results
 
 _RESULTS = (
     "results/gin/train.gin",
@@ -27,6 +27,7 @@ _REQUIRED = (
 _BINDINGS = ("encoder.encoder_fn", "encoder.num_latent", "decoder.decoder_fn")
 
 
+@locks.holding("output_dir")
 def import_model(
     source_dir, output_dir, overwrite=False, gin_config_files=(), gin_bindings=()
 ):

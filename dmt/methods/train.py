@@ -18,7 +18,7 @@ from dmt.data import pipeline
 from dmt.methods.run_state import RunState
 from dmt.methods.settings import TrainingSettings
 from dmt.methods.shared.training import Resident, TrainableModel
-from dmt.utils import configuration, files, modules, results
+from dmt.utils import configuration, files, locks, modules, results
 
 
 @dataclasses.dataclass
@@ -50,6 +50,7 @@ class Training:
     operative_config: str
 
 
+@locks.holding("model_dir")
 def train(
     model_dir: str, overwrite: bool = False, resume: bool = False, **settings: Any
 ) -> None:
@@ -74,6 +75,7 @@ def train(
     _fit_and_finish(prepare(model_dir, overwrite, resume, **settings))
 
 
+@locks.holding("model_dir")
 def train_with_gin(
     model_dir: str,
     overwrite: bool = False,
@@ -131,7 +133,7 @@ def prepare(
             "at random. Bind model.resident = False."
         )
     if overwrite:
-        files.remove(model_dir)
+        files.discard(model_dir)
     return Training(
         model_dir=model_dir,
         settings=chosen,

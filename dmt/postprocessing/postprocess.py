@@ -12,9 +12,10 @@ from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.postprocessing import methods  # noqa: F401 (registers the methods)
 from dmt.postprocessing.representation import Representation, save_representation
-from dmt.utils import checks, configuration, files, results
+from dmt.utils import checks, configuration, files, locks, results
 
 
+@locks.holding("output_dir")
 @gin.configurable(
     "postprocess", denylist=["model_dir", "output_dir", "overwrite", "resume"]
 )

@@ -13,7 +13,7 @@ import resource
 from collections.abc import Iterator, Sequence
 
 from dmt.runs import steps
-from dmt.utils import files, processes
+from dmt.utils import files, locks, processes
 from dmt.utils.processes import Task
 
 
@@ -48,16 +48,14 @@ Stages = Sequence[Sequence[Run]]
 
 def execute_all(
     stages: Stages,
-    output_dir: str,
     num_workers: int,
     population: str | int = "auto",
     engine: str = "local",
 ) -> None:
-    """Makes all runs of a study.
+    """Makes all runs of a study, whose directory the caller has locked.
 
     Args:
         stages: the runs. A stage begins when the stage before it is complete.
-        output_dir: directory of the study.
         num_workers: number of processes that train.
         population: number of runs to train as one program if they differ in numbers
             only, or "auto"; see `dmt.methods.population.sizes`.
@@ -75,27 +73,19 @@ def execute_all(
     shared = engine == "files"
     progress = processes.Progress(sum(map(len, stages)))
     with (
-        processes.only_in(output_dir, shared),
         # After an error, runs stay locked until the processes that make them end.
-        contextlib.ExitStack() as locks,
+        contextlib.ExitStack() as locks_of_runs,
         processes.executors(num_workers, "local" if shared else engine) as executors,
     ):
         for stage in stages:
-            _execute_stage(stage, population, executors, locks, progress)
+            _execute_stage(stage, population, executors, locks_of_runs, progress)
 
 
 def summary(stages: Stages) -> str:
     """How many runs are complete, in work and to do, and which are in work."""
     runs = list(itertools.chain(*stages))
     waiting = [run for run in runs if not run.is_complete()]
-    in_work = []
-    for run in waiting:
-        if os.path.isdir(run.directory):
-            lock = processes.claim(run.directory)
-            if lock is None:
-                in_work.append(run.name)
-            else:
-                lock.close()
+    in_work = [run.name for run in waiting if locks.is_held(run.directory)]
     counts = (
         f"{len(runs)} runs: {len(runs) - len(waiting)} complete, {len(in_work)} in "
         f"work, {len(waiting) - len(in_work)} to do."
@@ -103,9 +93,9 @@ def summary(stages: Stages) -> str:
     return "\n".join([counts, *(f"in work: {name}" for name in in_work)])
 
 
-def _execute_stage(stage, population, executors, locks, progress):
+def _execute_stage(stage, population, executors, locks_of_runs, progress):
     trainers, scorers, num_workers = executors
-    claims = _Claims(stage, population, num_workers, trainers, locks, progress)
+    claims = _Claims(stage, population, num_workers, trainers, locks_of_runs, progress)
 
     def tasks():
         for group in claims:
@@ -134,12 +124,14 @@ class _Claims:
     other processes hold the locks of all runs that are left.
     """
 
-    def __init__(self, stage, population, num_workers, trainers, locks, progress):
+    def __init__(
+        self, stage, population, num_workers, trainers, locks_of_runs, progress
+    ):
         self._waiting = list(stage)
         self._population = population
         self._num_workers = num_workers
         self._trainers = trainers
-        self._all_locks = locks
+        self._all_locks = locks_of_runs
         self._progress = progress
         self._locks, self._kinds, self._sizes = {}, {}, {}
 
@@ -170,9 +162,10 @@ class _Claims:
     def _claim(self, run):
         """Locks a run; returns whether this process is to make it now."""
         if not run.is_complete():
-            lock = processes.claim(run.directory)
+            lock = locks.claim(run.directory)
             if lock is None:
                 return False
+            os.makedirs(run.directory, exist_ok=True)
             # Another process may have completed it before it freed the lock.
             if not run.is_complete():
                 self._locks[run.name] = self._all_locks.enter_context(lock)

@@ -4,7 +4,7 @@ import os
 from typing import Protocol
 
 from dmt.runs import runner
-from dmt.utils import configuration, machine, processes
+from dmt.utils import configuration, locks, machine, processes
 
 
 class Study(Protocol):
@@ -63,12 +63,15 @@ def run(
         print(runner.summary(stages))
         return None
     study.prepare()
-    configuration.check_same(
-        os.path.join(output_dir, "config.gin"),
-        study.configuration,
-        f"{output_dir} holds a study with another configuration; give the same one or "
-        "another directory.",
-    )
-    machine.import_keras()
-    runner.execute_all(stages, output_dir, num_workers, population, engine)
-    return study.write_page(output_dir)
+    with locks.only_in(output_dir, shared=engine == "files"):
+        configuration.check_same(
+            os.path.join(output_dir, "config.gin"),
+            study.configuration,
+            f"{output_dir} holds a study with another configuration; give the same one "
+            "or another directory.",
+        )
+        machine.import_keras()
+        runner.execute_all(stages, num_workers, population, engine)
+        # Processes that share the work may end at the same time.
+        with locks.waiting_for(os.path.join(output_dir, "page")):
+            return study.write_page(output_dir)

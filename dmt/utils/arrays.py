@@ -140,7 +140,9 @@ def _csv_columns(rows):
     for row in rows:
         for cell in row:
             if kind := other_kind(cell):
-                raise ValueError(f"a cell must be a number or a word, not {kind}: {cell}")
+                raise ValueError(
+                    f"a cell must be a number or a word, not {kind}: {cell}"
+                )
     return [np.array(column) for column in zip(*rows, strict=True)]
 
 

@@ -165,7 +165,8 @@ def is_done(
                 f"The output directory {output_dir} holds the input {path}. Name "
                 "another one."
             )
-    if resume and results.is_complete(output_dir, step_name):
+    fault = results.fault(output_dir, step_name) if resume else ""
+    if resume and not fault:
         _check_unchanged(
             results.load_json(
                 os.path.join(output_dir, "results", "json", f"{step_name}_config.json")
@@ -176,8 +177,11 @@ def is_done(
             _check_made_from(inputs[0], output_dir)
         logger.info("%s is complete, nothing to do.", output_dir)
         return True
-    can_be_finished = resume and step_name == "train"
-    if os.path.exists(output_dir) and not (overwrite or can_be_finished):
+    exists = os.path.exists(output_dir)
+    can_be_finished = resume and results.is_own(output_dir, step_name)
+    if exists and can_be_finished:
+        logger.warning("%s is not complete. %s", output_dir, fault)
+    elif exists and not overwrite:
         raise ValueError(
             f"The output directory {output_dir} exists. Give --overwrite to replace it"
             + (", --resume to finish what is not complete" if resume is False else "")

@@ -1,8 +1,11 @@
 """Writes files and directories completely or not at all; reads and writes models."""
 
 import contextlib
+import errno
+import hashlib
 import logging
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,59 +13,202 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+# New content, replaced content, content to delete: hidden beside what they belong to.
+_LEFTOVER = re.compile(r"\.(tmp|parts|old|gone)\.([^.]+)\.(\d+)\.(.+)", re.DOTALL)
+# The system's limit of a name is 255 bytes.
+_LONGEST_NAME = 150
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[str]:
     """Context with a temporary path, which is renamed to `path` on success.
 
-    After an error, nothing is left. A killed process leaves a hidden file or directory,
-    which the next attempt on the same machine removes.
+    After an error, nothing is left, and what was at `path` is unchanged. A killed
+    process leaves a hidden file or directory. The next attempt on the same machine, or
+    the next process that locks `path` (`dmt.utils.locks`), removes it.
 
     Args:
-        path: the file or directory to write or to replace.
+        path: the file or directory to write or to replace. A link stays a link.
 
     Yields:
         The path to write to, in the directory of `path` and with its extension.
+
+    Raises:
+        OSError: if there is no room; the error names the file.
     """
-    directory, name = os.path.split(os.path.abspath(path))
-    os.makedirs(directory, exist_ok=True)
-    prefix = f".tmp.{socket.gethostname()}."
-    for leftover in os.listdir(directory):
-        if leftover.startswith(prefix) and leftover.endswith(f".{name}"):
-            pid = leftover.removeprefix(prefix).split(".")[0]
-            if pid.isdigit() and not _is_running(int(pid)):
-                remove(os.path.join(directory, leftover))
-    temporary = os.path.join(directory, f"{prefix}{os.getpid()}.{name}")
+    path = os.path.realpath(path)
+    with folder_of(path):
+        remove_leftovers(path)
+        temporary = _beside(path, "tmp")
+        with _removing_if_failed(temporary, path):
+            yield temporary
+            if os.path.isdir(temporary):
+                _replace_directory(temporary, path)
+            else:
+                with contextlib.suppress(FileNotFoundError):  # A link to nothing.
+                    with open(temporary, "rb") as file:
+                        os.fsync(file.fileno())
+                os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def scratch_of(path: str | os.PathLike) -> Iterator[str]:
+    """Context with an empty directory beside `path` for what is needed to write it."""
+    path = os.path.realpath(path)
+    with folder_of(path):
+        remove_leftovers(path)
+        directory = _beside(path, "parts")
+        with _removing_if_failed(directory, path):
+            os.mkdir(directory)
+            yield directory
+        remove(directory)
+
+
+@contextlib.contextmanager
+def _removing_if_failed(temporary, path):
+    """Context that has no temporary file at first, and none after an error.
+
+    If there was no room, the error names the final path.
+    """
     remove(temporary)  # A killed process may have had the same process number.
     try:
-        yield temporary
-        if os.path.isdir(temporary) and os.path.exists(path):
-            # One call cannot replace a directory, so the old one is removed last.
-            old = f"{temporary}.old"
-            os.rename(path, old)
-            os.rename(temporary, path)
-            remove(old)
-            return
-        if os.path.isfile(temporary):
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
+        yield
+    except BaseException as error:
         remove(temporary)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            place = os.fsdecode(error.filename or temporary).replace(temporary, path)
+            raise OSError(error.errno, os.strerror(error.errno), place) from error
         raise
 
 
-def _is_running(pid):
+def _replace_directory(temporary, path):
+    """Renames a directory; what was there is deleted last."""
+    old = _beside(path, "old")
+    # One call cannot replace a directory.
+    exists = os.path.lexists(path)
+    if exists:
+        os.rename(path, old)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        if exists:
+            os.rename(old, path)
+        raise
+    if exists:
+        _delete(old, path)
+
+
+def discard(path: str | os.PathLike) -> None:
+    """Deletes a file or a directory tree if it exists, at once for all who look.
+
+    It is renamed before it is deleted, so that a killed process leaves no part of it.
+    """
+    path = os.path.realpath(path)
+    if os.path.lexists(path):
+        _delete(path, path)
+
+
+def _delete(path, owner):
+    gone = _beside(owner, "gone")
+    remove(gone)
+    os.rename(path, gone)
+    remove(gone)
+
+
+def _beside(path, kind):
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{kind}.{_host()}.{os.getpid()}.{short(name)}")
+
+
+def _host():
+    return socket.gethostname().replace(".", "-")
+
+
+def short(name: str) -> str:
+    """Returns a name, or a digest with its extension if it is too long to add to."""
+    if len(os.fsencode(name)) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return digest + os.path.splitext(name)[1][:16]
+
+
+@contextlib.contextmanager
+def folder_of(path: str) -> Iterator[None]:
+    """Context in which the directory of `path` exists; removes it if it stays empty.
+
+    Directories that were there before, and those that others use, are kept.
+    """
+    directory = os.path.dirname(path)
+    made = []
+    while not os.path.isdir(directory):
+        made.append(directory)
+        directory = os.path.dirname(directory)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for directory in made:
+                os.rmdir(directory)
+
+
+def remove_leftovers(path: str, of_all: bool = False) -> None:
+    """Removes what killed processes left beside a path while they replaced it.
+
+    If a process was killed while it replaced a directory, the old one is put back.
+
+    Args:
+        path: the file or directory that was being written.
+        of_all: whether to remove also what processes of other machines left. The caller
+            then holds the lock on `path`.
+    """
+    directory, name = os.path.split(path)
+    # Earlier versions gave replaced directories the last ending.
+    names = (short(name), f"{short(name)}.old")
+    for leftover in os.listdir(directory):
+        found = _LEFTOVER.fullmatch(leftover)
+        if not found or found[4] not in names or not is_left(leftover, of_all):
+            continue
+        leftover = os.path.join(directory, leftover)
+        is_old = found[1] == "old" or found[4] == names[1]
+        if is_old and not os.path.lexists(path):
+            os.rename(leftover, path)
+        else:
+            remove(leftover)
+
+
+def target_of(name: str) -> str | None:
+    """The name of what a temporary file belongs to, None if it is not one of ours."""
+    found = _LEFTOVER.fullmatch(name)
+    return found and found[4]
+
+
+def is_left(name: str, of_all: bool) -> bool:
+    """Whether the process that wrote a temporary file of ours has ended.
+
+    Args:
+        name: the name of the file.
+        of_all: whether processes of other machines count as ended.
+    """
+    _, host, pid, _ = _LEFTOVER.fullmatch(name).groups()  # type: ignore[union-attr]
+    if host != _host():
+        return of_all
+    return (of_all and int(pid) == os.getpid()) or not is_running(int(pid))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine is running."""
     try:
         os.kill(pid, 0)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         return isinstance(error, PermissionError)
     return True
 
 
 def remove(path: str | os.PathLike) -> None:
     """Deletes a file or a directory tree if it exists."""
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:
         with contextlib.suppress(FileNotFoundError):

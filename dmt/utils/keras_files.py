@@ -175,7 +175,13 @@ def _check_weights(path):
             content = archive.read(_WEIGHTS)
             with h5py.File(io.BytesIO(content), "r") as file:
                 fault = _fault_of_weights(file, len(content))
-        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            RuntimeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise _refused(path, f"{_WEIGHTS} cannot be read, {error}") from error
     if fault:
         raise _refused(path, f"{_WEIGHTS} {fault}")

@@ -1,8 +1,7 @@
-"""Worker processes: their number, locks on directories, tasks and their progress."""
+"""Worker processes: their number, tasks and their progress."""
 
 import contextlib
 import dataclasses
-import fcntl
 import logging
 import math
 import multiprocessing
@@ -20,7 +19,7 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
-from typing import Any, TextIO
+from typing import Any
 
 from absl import logging as absl_logging
 
@@ -56,49 +55,6 @@ def population_of(flag: str | int) -> str | int:
         '--population must be "auto" or a number of models, at least 1. '
         f"Received: {flag!r}"
     )
-
-
-@contextlib.contextmanager
-def only_in(directory: str, shared: bool = False) -> Iterator[None]:
-    """Context in which this process holds the lock that `claim` returns.
-
-    Raises:
-        ValueError: if another process has the lock.
-    """
-    lock = claim(directory, shared)
-    if lock is None:
-        raise ValueError(
-            f"Another process works in {directory}. Wait for it, or name another "
-            "directory."
-        )
-    with lock:
-        yield
-
-
-def claim(directory: str, shared: bool = False) -> TextIO | None:
-    """Locks a directory.
-
-    The operating system frees the lock when the process ends, even if it is killed. On
-    a network file system with locks, this holds for processes on all machines.
-
-    Args:
-        directory: the directory; it is created if necessary.
-        shared: whether other processes may lock it too if they set `shared`.
-
-    Returns:
-        An open file, which frees the lock when it is closed; None if another process
-        has the lock.
-    """
-    os.makedirs(directory, exist_ok=True)
-    # For a shared lock, NFS requires that the file is open for reading.
-    lock = open(os.path.join(directory, ".lock"), "a+")
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
 
 
 @contextlib.contextmanager

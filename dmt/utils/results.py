@@ -11,11 +11,13 @@ Each step starts from a copy of the previous step's directory, so the last direc
 the files of all steps.
 """
 
+import functools
 import glob
 import json
 import os
 import shutil
 import uuid
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,16 +54,17 @@ def update_result_directory(
             shutil.copytree(old_result_directory, directory)
         for name in ("gin", "json", "aggregate"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
-        gin_path = os.path.join(directory, "gin", f"{step_name}.gin")
-        json_path = os.path.join(directory, "json", f"{step_name}_{{}}.json")
+        path = functools.partial(os.path.join, directory)
+        gin_path = path("gin", f"{step_name}.gin")
         files.write_text(gin_path, operative_config or gin.operative_config_str())
-        save_dict(json_path.format("config"), gin_dict(gin_path))
+        save_dict(path("json", f"{step_name}_config.json"), gin_dict(gin_path))
         save_dict(
-            json_path.format("results"), {**results_dict, "uuid": str(uuid.uuid4())}
+            path("json", f"{step_name}_results.json"),
+            {**results_dict, "uuid": str(uuid.uuid4())},
         )
         save_dict(
-            os.path.join(directory, "aggregate", f"{step_name}.json"),
-            aggregate_json_results(os.path.join(directory, "json")),
+            path("aggregate", f"{step_name}.json"),
+            aggregate_json_results(path("json")),
         )
         trust.sign(
             directory,
@@ -70,11 +73,59 @@ def update_result_directory(
         )
 
 
+# What a step writes besides its results, for later steps to read.
+_PRODUCTS = {"train": "model.keras", "postprocess": "representation.keras"}
+
+
 def is_complete(output_dir: str, step_name: str) -> bool:
     """Whether a directory has the results of a step, which are written last."""
-    return os.path.exists(
-        os.path.join(output_dir, "results", "aggregate", f"{step_name}.json")
+    return all(map(os.path.exists, _files_of(output_dir, step_name)))
+
+
+def fault(output_dir: str, step_name: str) -> str:
+    """Reads all that a complete step has written.
+
+    Returns:
+        What is wrong, "" if the step is complete.
+    """
+    gin_path, *json_paths = _files_of(output_dir, step_name)
+    try:
+        for path in json_paths:
+            load_json(path)
+        bindings_of(gin_path)
+    except (OSError, ValueError) as error:
+        return str(error)
+    if step_name in _PRODUCTS:
+        path = os.path.join(output_dir, _PRODUCTS[step_name])
+        try:
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+        except (OSError, zipfile.BadZipFile) as error:
+            return f"{path} cannot be read: {error}"
+        if damaged:
+            return f"{path} cannot be read: {damaged} in it is damaged"
+    return ""
+
+
+def is_own(output_dir: str, step_name: str) -> bool:
+    """Whether a directory holds what a step has begun, and nothing of a later step."""
+    pattern = os.path.join(glob.escape(output_dir), "results", "gin", "*.gin")
+    found = {os.path.basename(path).removesuffix(".gin") for path in glob.glob(pattern)}
+    if step_name == "train":
+        return found <= {"train"}
+    earlier = found if step_name != "postprocess" else {"train"}
+    return step_name in found and found <= {step_name, *earlier}
+
+
+def _files_of(output_dir, step_name):
+    """Paths of the files of a step: the configuration in gin, and all in JSON."""
+    names = (
+        f"gin/{step_name}.gin",
+        f"json/{step_name}_config.json",
+        f"json/{step_name}_results.json",
+        f"aggregate/{step_name}.json",
     )
+    return [os.path.join(output_dir, "results", name) for name in names]
 
 
 def aggregate_json_results(base_path: str) -> dict[str, Any]:

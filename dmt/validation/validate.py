@@ -14,9 +14,10 @@ import numpy as np
 
 from dmt.data.labellers import sample_supervised_data
 from dmt.evaluation.evaluate import encoded_data, write_evaluation
-from dmt.utils import configuration, stages
+from dmt.utils import configuration, locks, stages
 
 
+@locks.holding("output_dir")
 @stages.configurable(
     "validation",
     "evaluation",

@@ -10,7 +10,7 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import tables
-from dmt.utils import results
+from dmt.utils import locks, results
 from dmt.visualize import pages
 
 # Floats that are settings of a metric. Integers and strings are always settings.
@@ -21,6 +21,7 @@ _MAX_TABLE = 64
 _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
+@locks.holding("output_path")
 def write_report(run_dir, output_path, gin_config_files=(), gin_bindings=()):
     """Writes the page of a run as one HTML file without external parts.
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from dmt.data.ground_truth import named_data
-from dmt.utils import files, pictures
+from dmt.utils import files, locks, pictures
 
 _NUM_PICTURES = 16
 _VALUES_PER_FACTOR = 10
@@ -32,7 +32,8 @@ def visualize_dataset(
     """
     data = named_data.get_named_ground_truth_data(dataset_name)
     random_state = np.random.RandomState(0)
-    with files.replacing(os.path.join(output_path, dataset_name)) as directory:
+    path = os.path.join(output_path, dataset_name)
+    with locks.only_in(path), files.replacing(path) as directory:
         if not data.has_all_combinations:
             images = data.sample_observations(8 * _NUM_PICTURES, random_state)
             _save_grid(images, directory, "samples.png")

@@ -10,13 +10,14 @@ from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import kl_per_code
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import losses
-from dmt.utils import configuration, files, pictures, results
+from dmt.utils import configuration, files, locks, pictures, results
 from dmt.utils.compilation import compiled
 from dmt.visualize import pages
 
 _NUM_PICTURES = 64
 
 
+@locks.holding("output_dir")
 def visualize(
     model_dir,
     output_dir,

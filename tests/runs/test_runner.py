@@ -9,7 +9,7 @@ import pytest
 
 from dmt.methods.population import sizes
 from dmt.runs import runner, steps
-from dmt.utils import processes
+from dmt.utils import locks, processes
 from tests.helpers.runs import TINY, bindings
 
 METRIC = (
@@ -45,7 +45,7 @@ def directories(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     for population, num_workers in (("auto", 2), (1, 1), (3, 1)):
         directory = root / str(population)
-        runner.execute_all([stage(directory)], str(directory), num_workers, population)
+        runner.execute_all([stage(directory)], num_workers, population)
     return root
 
 
@@ -104,7 +104,7 @@ def test_a_member_that_fails_is_named_and_the_others_are_scored(tmp_path):
     good = make_run(tmp_path, "run/0", 0)
     bad = make_run(tmp_path, "run/1", 1, AdamOptimizer__learning_rate="1e30")
     with pytest.raises(ValueError, match="1 of 2 failed.*run/1: The loss is"):
-        runner.execute_all([[good, bad]], str(tmp_path), 1, 2)
+        runner.execute_all([[good, bad]], 1, 2)
     assert (tmp_path / "run/0/metrics/mean/mig/results").is_dir()
     assert not (tmp_path / "run/1/metrics").exists()
     assert not list(tmp_path.rglob("*moments_*"))
@@ -121,13 +121,13 @@ def test_runs_are_locked_until_their_processes_end(monkeypatch, tmp_path):
             with executors(*arguments) as found:
                 yield found
         finally:
-            locked.append(processes.claim(run.directory) is None)
+            locked.append(locks.is_held(run.directory))
 
     monkeypatch.setattr(processes, "executors", watched)
     with pytest.raises(FileExistsError):
-        runner.execute_all([[run, impossible]], str(tmp_path), 2, 1, "files")
+        runner.execute_all([[run, impossible]], 2, 1, "files")
     assert run.is_complete() and locked == [True]
-    processes.claim(run.directory).close()
+    locks.claim(run.directory).close()
 
 
 def test_more_runs_are_in_work_than_files_may_be_open(tmp_path):
@@ -137,7 +137,7 @@ def test_more_runs_are_in_work_than_files_may_be_open(tmp_path):
     runs = [make_run(tmp_path, str(k), k, **wrong) for k in range(128)]
     try:
         with pytest.raises(ValueError, match="128 of 128 failed.*at least 1"):
-            runner.execute_all([runs], str(tmp_path), 1, 128)
+            runner.execute_all([runs], 1, 128)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 

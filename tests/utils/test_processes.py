@@ -1,8 +1,6 @@
-"""Numbers of processes, locks on directories, and the order in which tasks run."""
+"""Numbers of processes, and the order in which tasks run."""
 
 import concurrent.futures
-import subprocess
-import sys
 
 import pytest
 
@@ -25,39 +23,6 @@ def test_population_flag():
     for wrong in ("0", "-1", "many", "1.5", ""):
         with pytest.raises(ValueError, match="--population must be .*Received"):
             processes.population_of(wrong)
-
-
-def test_locks_on_directories(tmp_path):
-    directory = str(tmp_path / "new")
-    with processes.only_in(directory):
-        assert processes.claim(directory) is None
-        with pytest.raises(ValueError, match="Another process works in .*new"):
-            with processes.only_in(directory, shared=True):
-                pass
-    with processes.only_in(directory, shared=True):
-        with processes.only_in(directory, shared=True):
-            assert processes.claim(directory) is None
-    processes.claim(directory).close()
-
-
-def test_locks_end_with_their_process(tmp_path):
-    code = (
-        "import sys; from dmt.utils import processes\n"
-        "lock = processes.claim(sys.argv[1])\n"
-        "print(lock is not None, flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout.readline() == "True\n"
-        assert processes.claim(str(tmp_path)) is None
-        process.kill()
-    with processes.claim(str(tmp_path)) as lock:
-        assert lock is not None
 
 
 @pytest.fixture

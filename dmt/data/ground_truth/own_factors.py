@@ -39,7 +39,11 @@ def read_csv(table, folder):
             raise ValueError(f"{table} is no CSV file: {error}") from error
     header = None
     # A cell with a file suffix is the name of an image, even if the image is missing.
-    if rows and not Path(rows[0][0]).suffix and _find(rows[0][0], table, folder) is None:
+    if (
+        rows
+        and not Path(rows[0][0]).suffix
+        and _find(rows[0][0], table, folder) is None
+    ):
         header, rows = rows[0], rows[1:]
     check_number(table, len(rows))
     width = len(header or rows[0])
@@ -107,9 +111,7 @@ def check_settings(name, continuous, num_bins):
         checks.integer(f"{name}.num_bins", num_bins, low=2)
 
 
-def numbered(
-    columns, names, num_images, source, name, continuous=None, num_bins=None
-):
+def numbered(columns, names, num_images, source, name, continuous=None, num_bins=None):
     """Makes factors of columns of numbers or words.
 
     A factor is continuous if it has fractional values, and more different values than

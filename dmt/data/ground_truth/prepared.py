@@ -7,6 +7,7 @@ source has changed, the images are prepared again.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -22,7 +23,7 @@ import numpy as np
 import platformdirs
 
 from dmt.data.ground_truth import ground_truth_data
-from dmt.utils import checks, files, machine, stages
+from dmt.utils import checks, files, locks, machine, stages
 
 logger = logging.getLogger(__name__)
 
@@ -135,14 +136,20 @@ def open_images(name, sources, read, shape, dtype="uint8", mapped=None):
         return images
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     folder = _folder_with_room(name, num_bytes if mapped is None else 0)
-    logger.info("Preparing %s in %s, this happens once.", name, folder)
-    if mapped is None:
-        _write_sealed(folder, read(), shape, dtype, lambda: _seal(sources, fingerprint))
-        mapped = _map(folder, shape, dtype)
-    else:
-        for _ in read():
-            pass
-        _write_seal(folder, _seal(sources, fingerprint))
+    with locks.waiting_for(folder):
+        # Another process may have prepared them meanwhile.
+        images = _open_sealed(name, fingerprint, shape, dtype, mapped)
+        if images is not None:
+            return images
+        logger.info("Preparing %s in %s, this happens once.", name, folder)
+        if mapped is None:
+            seal = functools.partial(_seal, sources, fingerprint)
+            _write_sealed(folder, read(), shape, dtype, seal)
+            mapped = _map(folder, shape, dtype)
+        else:
+            for _ in read():
+                pass
+            _write_seal(folder, _seal(sources, fingerprint))
     return in_memory(mapped)
 
 
@@ -162,7 +169,9 @@ def write_computed(name, facts, rows, shape, dtype="uint8"):
     num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     folder = _folder_with_room(name, num_bytes)
     facts = {"format": _FORMAT, **facts}
-    _write_sealed(folder, rows, shape, dtype, lambda: facts)
+    with locks.waiting_for(folder):
+        if _open_sealed(name, facts, shape, dtype) is None:
+            _write_sealed(folder, rows, shape, dtype, lambda: facts)
 
 
 def open_computed(name, facts, shape, dtype="uint8"):

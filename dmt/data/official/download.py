@@ -20,7 +20,7 @@ from pathlib import Path
 from dmt import __version__
 from dmt.data.official import archives, local
 from dmt.data.official.records import File
-from dmt.utils import files
+from dmt.utils import files, locks
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def fetch(file: File, root: Path) -> str:
     """
     target = root / file.path
     if local.locate(file, root) is None:
-        with local.locked(target):
+        with locks.waiting_for(target):
             if local.locate(file, root) is None:
                 return _bring(file, root, target)
     return local.verify(file, root)

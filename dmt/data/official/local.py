@@ -4,19 +4,17 @@ A file gets its final name only when it is complete and its checksum is right.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from dmt.data.official import archives
 from dmt.data.official.records import Dataset, File, Unpack
-from dmt.utils import files
+from dmt.utils import files, locks
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +156,7 @@ def add(file: File, source: Path, root: Path, place: Callable = shutil.copyfile)
     """
     report = checked(source, file, "fetch it again")
     target = root / file.path
-    with locked(target):
+    with locks.waiting_for(target):
         if target.exists():
             if target.samefile(source):
                 return report
@@ -198,7 +196,7 @@ def add_all(
     with contextlib.ExitStack() as stack:
         if not sources and given.is_file() and archives.is_archive(given):
             root.mkdir(parents=True, exist_ok=True)
-            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=root))
+            folder = stack.enter_context(files.scratch_of(root / given.name))
             patterns = [pattern for n in sum(names, []) for pattern in (n, f"*/{n}")]
             archives.unpack(given, Unpack(tuple(patterns), folder, None), root)
             sources, place = _sources(Path(folder), dataset), os.replace
@@ -234,25 +232,3 @@ def _is_renamed(path, form):
         check(path, form)
         return bool(form.checksums)
     return False
-
-
-@contextlib.contextmanager
-def locked(target):
-    """Lets one process at a time work on a file; a killed process loses its lock."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path = f"{target}.lock"
-    while True:
-        with open(path, "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.warning("Waiting for another process that fetches %s.", target)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            # The previous owner may have deleted the open lock file. Then try again.
-            if not os.fstat(lock.fileno()).st_nlink:
-                continue
-            try:
-                yield
-            finally:
-                os.remove(path)
-            return

@@ -16,10 +16,11 @@ from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import IndexedData, MomentTable, kl_per_code
 from dmt.evaluation.evaluate import make_settings, run_metric, write_evaluation
 from dmt.methods.gaussian_encoder_model import load_model
-from dmt.utils import configuration, results
+from dmt.utils import configuration, locks, results
 from dmt.utils.compilation import compiled
 
 
+@locks.holding("output_dir")
 def evaluate(
     model_dirs: Sequence[str],
     output_dir: str,

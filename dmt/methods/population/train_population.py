@@ -24,7 +24,7 @@ from dmt.methods.population.population import (
 from dmt.methods.run_state import InfiniteLoss
 from dmt.methods.settings import LABELLED_SEEDS
 from dmt.methods.shared.training import TrainableModel, constructor_arguments
-from dmt.utils import configuration, results
+from dmt.utils import configuration, locks, results
 
 # Settings of training that do not change the compiled program.
 _MAY_DIFFER = ("random_seed", *LABELLED_SEEDS, "name", "model_num")
@@ -54,6 +54,16 @@ def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> No
                 "The runs of a population may differ in seeds, names, learning rates "
                 f"and hyperparameters of the model. Received: other {different}"
             )
+    with contextlib.ExitStack() as stack:
+        for model_dir, *_ in runs:
+            stack.enter_context(locks.only_in(model_dir))
+        failures = _train(runs, resume)
+    if failures:
+        raise MembersFailed(failures, len(runs))
+
+
+def _train(runs, resume):
+    """Trains all runs that are not complete; returns the errors of those that fail."""
     prepared = []
     for model_dir, gin_files, gin_bindings in runs:
         with configuration.gin_configuration(gin_files, gin_bindings):
@@ -65,8 +75,7 @@ def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> No
     for training in prepared:
         if training.model_dir not in failures:
             train.finish(training)
-    if failures:
-        raise MembersFailed(failures, len(runs))
+    return failures
 
 
 class MembersFailed(ValueError):

@@ -9,7 +9,7 @@ from dmt.methods.population import sizes
 from dmt.methods.population.train_population import shared_configuration
 from dmt.runs.pbt import rounds
 from dmt.runs.pbt.settings import PBT, Member, best_of
-from dmt.utils import configuration, processes, results
+from dmt.utils import configuration, locks, processes, results
 from dmt.utils.processes import Task
 
 
@@ -57,7 +57,7 @@ def train_with_gin(
         with members.configuration(member):
             pass
     with (
-        processes.only_in(output_dir),
+        locks.only_in(output_dir),
         processes.executors(num_workers, engine) as (executor, _, num_trainers),
     ):
         configuration.check_same(

@@ -94,7 +94,7 @@ class Members:
                 folder = self.directory(number, member["member"])
                 for name in os.listdir(folder):
                     if name.startswith("model_"):
-                        files.remove(os.path.join(folder, name))
+                        files.discard(os.path.join(folder, name))
 
 
 def most_at_once(members: Members, member: Member) -> int:
@@ -125,7 +125,7 @@ def train_and_score(
         # The round was killed while checkpoints were written. In other groups members
         # would be rounded differently, so all start again.
         for run in runs:
-            files.remove(run.model_dir)
+            files.discard(run.model_dir)
         runs = _prepare_all(members, number, models, step)
     # All models of a member see the same batches.
     seeds = [int(runs[i - i % num_models].data_seed) for i in range(len(runs))]

@@ -21,7 +21,7 @@ import numpy as np
 
 from dmt.runs import steps
 from dmt.runs.steps import Step
-from dmt.utils import machine, processes, results
+from dmt.utils import locks, machine, results
 
 _AGGREGATE = "dmt.analysis.aggregate:aggregate_results_to_json"
 # The table of all results is written again whenever a pipeline ends.
@@ -68,7 +68,7 @@ def execute(plan, output_directory, overwrite=False, only_print=False):
     if only_print:
         print("\n".join(map(str, plan)))
         return
-    with processes.only_in(output_directory):
+    with locks.only_in(output_directory):
         machine.import_keras()
         steps.execute(plan, overwrite)
 

@@ -264,7 +264,7 @@ def test_two_processes_at_once(server, tmp_path):
 
 def test_lock_of_a_killed_process_is_no_lock(server, tmp_path):
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "data.bin.lock").touch()
+    (tmp_path / "set" / ".data.bin.lock").touch()
     check_fetched(file_of(server), tmp_path)
 
 

@@ -1,6 +1,5 @@
 """The study in real processes: killed and started again, complete, with its page."""
 
-import fcntl
 import json
 import re
 import signal
@@ -9,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from dmt.utils import locks
 from tests.helpers import processes
 
 # The shortest study: 8x8 images, two updates of each model.
@@ -188,8 +188,7 @@ def test_page_holds_all_tables_and_figures(study):
 
 
 def test_second_study_in_the_directory_is_refused(study):
-    with open(study[0] / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.only_in(study[0]):
         _, errors = processes.finish(start(study[0]), returncode=2)
     assert errors.count("\n") == 1 and "Another process" in errors
 

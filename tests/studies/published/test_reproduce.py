@@ -407,7 +407,6 @@ def test_tiny_study_is_reproduced_and_resumed(tiny_study, tmp_path):
     reproduce.reproduce(tiny_study, 1, pattern)
     output = tmp_path / "tiny" / "1"
     assert {path.name for path in output.iterdir()} == {
-        ".lock",
         "model",
         "visualizations",
         "postprocessed",
