@@ -120,6 +120,8 @@ class Codes:
         transform: keras.Model from [means, log-variances] to codes.
     """
 
+    takes_any_number = True
+
     def __init__(
         self, moments: Callable[[np.ndarray], np.ndarray], transform: keras.Model
     ):

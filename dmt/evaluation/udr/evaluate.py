@@ -14,6 +14,7 @@ from tabulate import tabulate
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import IndexedData, MomentTable, kl_per_code
 from dmt.evaluation.evaluate import Settings, run_metric, write_evaluation
+from dmt.evaluation.metrics.samples import any_number
 from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, results
 from dmt.utils.compilation import compiled
@@ -127,6 +128,7 @@ def mean_and_kl_of(model_dir, dataset):
     """Function from observations to means and mean KLs, for UDR; see `moments_of`."""
     moments = moments_of(model_dir, dataset)
 
+    @any_number
     def mean_and_kl(observations):
         mean, logvar = np.split(moments(observations), 2, axis=1)
         mean, logvar = mean.astype("float64"), logvar.astype("float64")
