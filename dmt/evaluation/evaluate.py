@@ -83,7 +83,7 @@ def evaluate(
         resume: whether to do nothing if the step is complete.
         shared_codes: dictionary, empty at first, through which the evaluations of one
             process share codes. It does not change the results.
-        moments_dir: folder in which `codes.write_moments` kept the encoder's outputs.
+        moments_dir: folder in which the encoder's outputs are kept, see `codes_of`.
         **settings: the others of `Settings`, which gin supplies if they are not given.
 
     Raises:
@@ -155,12 +155,13 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
     )
     dataset = named_data.get_named_ground_truth_data()
     shared_codes = {} if shared_codes is None else shared_codes
-    key = (os.path.realpath(model_dir), dtype_policy, _data_bindings())
+    key = (os.path.realpath(model_dir), dtype_policy, data_bindings())
     if key not in shared_codes:
         representation = load_representation(model_dir, dtype_policy)
         shared_codes.clear()
-        folder = moments_dir if dtype_policy is None else None
-        shared_codes[key] = codes_of(dataset, representation, folder)
+        if moments_dir and dtype_policy:
+            moments_dir = os.path.join(moments_dir, f"moments_{dtype_policy}")
+        shared_codes[key] = codes_of(dataset, representation, moments_dir)
     data, codes = shared_codes[key]
     codes.restart()
     return dataset, data, codes
@@ -194,7 +195,7 @@ def write_evaluation(
     logger.info("%s took %.1f s.", output_dir, time.time() - start)
 
 
-def _data_bindings():
+def data_bindings():
     """The bindings that data may depend on: all but those marked as evaluation."""
     return tuple(
         (name, value)

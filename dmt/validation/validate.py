@@ -21,7 +21,14 @@ from dmt.utils import configuration, locks, stages
 @stages.configurable(
     "validation",
     "evaluation",
-    denylist=["model_dir", "output_dir", "overwrite", "resume", "shared_codes"],
+    denylist=[
+        "model_dir",
+        "output_dir",
+        "overwrite",
+        "resume",
+        "shared_codes",
+        "moments_dir",
+    ],
 )
 def validate(
     model_dir: str,
@@ -33,6 +40,7 @@ def validate(
     name: str = "",
     resume: bool = False,
     shared_codes: dict | None = None,
+    moments_dir: str | None = None,
 ) -> None:
     """Scores a representation with one metric on labelled images.
 
@@ -50,6 +58,7 @@ def validate(
         name: label, recorded in the results.
         resume: whether to do nothing if the step is complete.
         shared_codes: see `dmt.evaluation.evaluate.evaluate`.
+        moments_dir: see `dmt.evaluation.evaluate.evaluate`.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
@@ -60,7 +69,7 @@ def validate(
     ):
         return
     start = time.time()
-    dataset, data, codes = encoded_data(model_dir, shared_codes)
+    dataset, data, codes = encoded_data(model_dir, shared_codes, moments_dir)
 
     def run(artifact_dir):
         del artifact_dir

@@ -25,9 +25,10 @@ def original(tmp_path_factory):
 
 def rewritten(path, target, change_config=None, **entries):
     """Copies an archive with another configuration or other entries."""
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(
-        target, "w", zipfile.ZIP_DEFLATED
-    ) as archive:
+    with (
+        zipfile.ZipFile(path) as source,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for name in source.namelist():
             content = source.read(name)
             if name == "config.json" and change_config:

@@ -97,9 +97,12 @@ def theirs(run, tmp_path, monkeypatch):
     (root / "trace").unlink()
     for path in root.rglob("*.gin"):
         path.write_text("import stolen_module\n" + path.read_text())
-    (root / "stolen_module.py").write_text((root / "layers_of_owner.py").read_text()
+    (root / "stolen_module.py").write_text(
+        (root / "layers_of_owner.py")
+        .read_text()
         .replace(str(run / "trace"), str(root / "trace"))
-        .replace("layers_of_owner", "stolen_module"))
+        .replace("layers_of_owner", "stolen_module")
+    )
     monkeypatch.syspath_prepend(root)
     return root
 
@@ -115,7 +118,11 @@ STEPS = {
     "udr": lambda root, out: udr_with_gin(
         [str(root / "model"), str(root / "postprocessed")],
         out,
-        gin_bindings=[*EVALUATE[:1], *EVALUATE[2:3], "evaluation.evaluation_fn = @udr_sklearn"],
+        gin_bindings=[
+            *EVALUATE[:1],
+            *EVALUATE[2:3],
+            "evaluation.evaluation_fn = @udr_sklearn",
+        ],
     ),
 }
 
