@@ -105,7 +105,7 @@ def infomec(
     )
     # The estimated information of a continuous factor with itself may be 0.
     shares = np.divide(
-        information, entropies, out=np.zeros_like(information), where=entropies > 0
+        information, entropies, out=np.zeros(information.shape), where=entropies > 0
     )
     ranges = np.ptp(codes, axis=0)
     least = 0.0 if estimator == "discrete" else ranges.max() * ACTIVE_RANGE

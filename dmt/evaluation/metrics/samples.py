@@ -333,7 +333,8 @@ class _FactorsThatVary:
         return self._data.factors_at(rows)[:, self._kept]
 
     def sample_factors(self, num, random_state):
-        return self._data.sample_factors(num, random_state)[:, self._kept]
+        factors = self._data.sample_factors(num, random_state)
+        return factors.take(self._kept, axis=1)
 
     def sample_observations_from_factors(self, factors, random_state):
         full = np.tile(self._values, (len(factors), 1))
@@ -342,7 +343,7 @@ class _FactorsThatVary:
 
     def sample(self, num, random_state):
         factors, observations = self._data.sample(num, random_state)
-        return factors[:, self._kept], observations
+        return factors.take(self._kept, axis=1), observations
 
 
 def _without_constant_factors(function, gin_name):
@@ -365,8 +366,12 @@ def _without_constant_factors(function, gin_name):
         values = sampler.data.sample_factors(1000, np.random.RandomState(0))
         varies = np.any(values != values[0], axis=0)
         kept = [k for k, size in enumerate(sizes) if size > 1 or varies[k]]
-        if len(kept) in (0, len(sizes)):
+        if len(kept) == len(sizes):
             return function(sampler, **settings)
+        if not kept:
+            raise ValueError(
+                f"Give a dataset in which a factor varies. Received: {sizes} values"
+            )
         scoring.warn_of_constants(kept, len(sizes), layouts[0])
         data = _FactorsThatVary(sampler.data, kept, values[0])
         results = function(dataclasses.replace(sampler, data=data), **settings)

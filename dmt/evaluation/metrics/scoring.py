@@ -119,12 +119,14 @@ def leaving_out_constants(layout: Layout) -> Callable[[Callable], Callable]:
             arguments = bound.arguments
             factors = [name for name in arguments if name.startswith("factors")]
             kept, size = _varying(arguments[factors[0]]) if factors else ([], 0)
-            for name in factors:
-                arguments[name] = arguments[name][:, kept]
-            if isinstance(arguments.get("continuous_factors"), np.ndarray):
-                kinds = arguments["continuous_factors"]
-                arguments["continuous_factors"] = kinds[kept]
-            with quietly():
+            if len(kept) < size:
+                # In the order of memory that sums round as without these factors.
+                for name in factors:
+                    arguments[name] = arguments[name].take(kept, axis=1)
+                kinds = arguments.get("continuous_factors")
+                if isinstance(kinds, np.ndarray):
+                    arguments["continuous_factors"] = kinds[kept]
+            with quietly(), _renumbered_errors(kept):
                 results = function(*bound.args, **bound.kwargs)
             warn_of_constants(kept, size, layout)
             _warn_of_few_samples(function, bound, results, layout)
@@ -233,6 +235,19 @@ def _global_generator(seed):
         np.random.set_state(state)
 
 
+@contextlib.contextmanager
+def _renumbered_errors(kept):
+    """Context in which an error about factors[:, i] names the i-th factor kept."""
+    try:
+        yield
+    except ValueError as error:
+        place = r"(?<=factors\[:, )\d+(?=\])"
+        error.args = (
+            re.sub(place, lambda match: str(kept[int(match[0])]), str(error)),
+        )
+        raise
+
+
 def _varying(factors):
     """Indices of the factors that vary, and the number of all factors."""
     size = factors.shape[1]
@@ -259,9 +274,13 @@ def warn_of_constants(kept, size, layout):
 
 def _warn_of_few_samples(function, bound, results, layout):
     """Logs what the same codes in random order score, if samples are few."""
-    tables = [v for k, v in bound.arguments.items() if k.startswith(("codes", "bins"))]
-    fewest = min((len(table) for table in tables), default=FEW_SAMPLES)
-    if fewest >= FEW_SAMPLES or _is_quiet.get():
+    sizes = {
+        name.endswith("_test"): len(table)
+        for name, table in bound.arguments.items()
+        if name.startswith(("codes", "bins"))
+    }
+    number = sum(sizes.values())
+    if number >= FEW_SAMPLES or _is_quiet.get():
         return
     bound.arguments.update(_shuffled(bound.arguments))
     with quietly(), _global_generator(0):
@@ -274,7 +293,7 @@ def _warn_of_few_samples(function, bound, results, layout):
     logger.warning(
         "%s of %d samples is uncertain. In random order, the same codes have %s.",
         layout.metric,
-        fewest,
+        number,
         ", ".join(scores),
     )
 
