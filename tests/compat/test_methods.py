@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from dmt.methods.semi_supervised import losses, semi_supervised_vae
+from dmt.methods.semi_supervised import (
+    losses,
+    semi_supervised_vae,
+    train_semi_supervised_lib,
+)
 from dmt.methods.shared import architectures, optimizers
 from dmt.methods.unsupervised import train, vae
 from dmt.methods.weak import weak_vae
@@ -76,11 +80,10 @@ def test_codes_are_drawn_around_their_means():
     np.testing.assert_array_equal(np.sort(shuffled, 0), np.sort(CODES, 0))
 
 
-@gin.register("old_style_model")
 class OldStyleModel(semi_supervised_vae.BaseS2VAE):
-    def __init__(self, factor_sizes, gamma_sup):
+    def __init__(self, factor_sizes):
         super().__init__(factor_sizes)
-        self.gamma_sup = gamma_sup
+        self.gamma_sup = 2.0
 
     def unsupervised_regularizer(self, kl_loss, z_mean, z_logvar, z_sampled):
         return 2 * kl_loss
@@ -101,14 +104,12 @@ def old_style_encoder(input_tensor, num_latent, is_training):
 def test_own_semi_supervised_model_and_loss(tmp_path):
     lines = {k: v for k, v in SUPERVISED.items() if not k.startswith("s2_vae")}
     changes = {
-        "model__model": "@old_style_model",
-        "old_style_model__gamma_sup": "2.0",
         "supervised_loss__loss_fn": "@old_style_loss",
         "old_style_loss__weight": "3.0",
     }
-    train.train_with_gin(
-        str(tmp_path / "model"), gin_bindings=bindings(lines, **changes)
-    )
+    of_gin = bindings(lines, **changes)
+    gin.parse_config([line for line in of_gin if not line.startswith("model.model =")])
+    train_semi_supervised_lib.train(str(tmp_path / "model"), False, OldStyleModel, 3)
     values = results(tmp_path / "model")
     supervised = values["regularizer"] - 2 * values["kl_loss"]
     assert supervised == pytest.approx(2 * values["supervised_loss"], rel=1e-4)

@@ -57,15 +57,11 @@ def metric(
     scores: Iterable[str],
     invariances: frozenset[str] = EVERYTHING,
     resampling: bool = True,
-    name: str | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a metric; see `Metric`.
-
-    Its name is that of its function, unless `name` is another one.
-    """
+    """Decorator that registers a metric under its function's name; see `Metric`."""
 
     def register(function):
-        METRICS[name or function.__name__] = Metric(
+        METRICS[function.__name__] = Metric(
             function, gin_name, tuple(scores), invariances, resampling
         )
         return function

@@ -43,10 +43,8 @@ from dmt.utils import stages
         "accuracy_svm_matrix.sap",
     ],
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
-    # disentanglement_lib has another function of this name.
-    name="unified_scores",
 )
-def aggregate_relations(
+def unified_scores(
     factors: ArrayLike,
     codes: ArrayLike,
     factors_test: ArrayLike | None = None,
@@ -110,7 +108,7 @@ def aggregate_relations(
         raise ValueError(
             f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
         )
-    return scores_of_relations(samples, {name: functions[name] for name in matrices})
+    return _scores(samples, {name: functions[name] for name in matrices})
 
 
 @on_samples("unified_scores")
@@ -133,7 +131,9 @@ def compute_unified_scores(
         names = getattr(sampler.data, "factor_names", None) or [
             f"Factor {index}" for index in range(sampler.data.num_factors)
         ]
-        plot_relations(scores, matrix_fns, sampler.artifact_dir, names)
+        for function in matrix_fns:
+            name = function.__name__
+            _plot(np.array(scores[f"{name}.matrix"]), sampler.artifact_dir, name, names)
     return scores
 
 
@@ -152,16 +152,10 @@ def compute_unified_score_on_fixed_data(
 
 def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return bootstrap(lambda *samples: scores_of_relations(samples, named), tables)
+    return bootstrap(lambda *samples: _scores(samples, named), tables)
 
 
-def scores_of_relations(samples, matrix_fns):
-    """Unified scores; see `aggregate_relations`.
-
-    Args:
-        samples: factors and codes to train on, then those to test on, each (n, ...).
-        matrix_fns: {name: relation}, see `_MATRIX_ARGUMENTS`.
-    """
+def _scores(samples, matrix_fns):
     factors_train, codes_train, factors_test, codes_test = samples
     scores = {}
     for name, matrix_fn in matrix_fns.items():
@@ -365,13 +359,6 @@ def _numbered(name, values):
     return {f"{name}_{index}": float(value) for index, value in enumerate(values)}
 
 
-def plot_relations(scores, matrix_fns, directory, factor_names):
-    """Draws the matrices of `scores_of_relations`, if matplotlib is installed."""
-    for function in matrix_fns:
-        name = function.__name__
-        _plot(np.array(scores[f"{name}.matrix"]), directory, name, factor_names)
-
-
 def _plot(matrix, directory, name, factor_names):
     """Draws a matrix, its number of groups, and the order in which factors merge."""
     try:
@@ -412,3 +399,9 @@ def _plot(matrix, directory, name, factor_names):
         hierarchy.dendrogram(tree, labels=factor_names, orientation="left", ax=axes)
         axes.set(title=name, xlabel="Largest entry minus threshold")
         save(axes, "_dendrogram")
+
+
+# It is `dmt.metrics.unified_scores`. disentanglement_lib has another function of this
+# name in this module, which `dmt.compat` adds.
+aggregate_relations = unified_scores
+del unified_scores

@@ -160,15 +160,6 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     steps_per_update: int = 1
     network: keras.Model | None = None
 
-    def __init_subclass__(cls, **arguments):
-        super().__init_subclass__(**arguments)
-        for old, new in _INSTEAD_OF.items():
-            if old in vars(cls) and new not in vars(cls):
-                raise ValueError(
-                    f"{cls.__name__} defines {old}, which only disentanglement_lib "
-                    f"calls: define {new} instead, see docs/moving_over.md."
-                )
-
     def __init__(self):
         super().__init__()
         self.step = self.add_weight(
@@ -300,6 +291,15 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         """
         names = ("origin", "renderer_version")
         return {name: getattr(data, name) for name in names if hasattr(data, name)}
+
+    def __init_subclass__(cls, **arguments):
+        super().__init_subclass__(**arguments)
+        for old, new in _INSTEAD_OF.items():
+            if old in vars(cls) and new not in vars(cls):
+                raise ValueError(
+                    f"{cls.__name__} defines {old}, which only disentanglement_lib "
+                    f"calls: define {new} instead, see docs/moving_over.md."
+                )
 
 
 def constructor_arguments(model_class: type) -> list[str]:
