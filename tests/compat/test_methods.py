@@ -136,7 +136,6 @@ def test_optimizer():
     assert float(optimizer.learning_rate) == 0.25
 
 
-@pytest.mark.parametrize("method", ["model_fn", "gaussian_encoder"])
-def test_methods_without_effect_are_refused(method):
-    with pytest.raises(ValueError, match=f"Old defines {method}.*moving_over"):
-        type("Old", (vae.BaseVAE,), {method: lambda self: None})
+def test_an_encoder_without_effect_is_refused():
+    with pytest.raises(ValueError, match="Old defines gaussian_encoder.*moving_over"):
+        type("Old", (vae.BaseVAE,), {"gaussian_encoder": lambda self: None})
