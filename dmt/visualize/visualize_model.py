@@ -15,6 +15,8 @@ from dmt.utils.compilation import compiled
 from dmt.visualize import pages
 
 _NUM_PICTURES = 64
+# Number of images for the statistics of the codes.
+_NUM_POINTS = 4096
 
 
 @locks.holding("output_dir")
@@ -25,7 +27,7 @@ def visualize(
     num_animations=5,
     num_frames=20,
     fps=10,
-    num_points_irs=4096,
+    num_points_irs=_NUM_POINTS,
     *,
     gin_config_files=(),
     gin_bindings=(),
@@ -113,7 +115,7 @@ def visualize(
         results.save_dict(path("kl_per_code.json"), {"kl_per_code": kl})
         _save_traversals(means, logvars, decode, path, num_frames, fps)
         effects = path("interventional_effects", "interventional_effect.png")
-        save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
+        _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
 
 
 def _open_model(model_dir, activation):
@@ -211,7 +213,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
-def save_effects(factor_names, factors, codes, order, path):
+def _save_effects(factor_names, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
     Factors (n, num_factors) are integers; codes (n, num_codes) are drawn in `order`.

@@ -22,4 +22,4 @@ def load_aggregated_json_results(source_path):
             "pandas, or use dmt.analysis.aggregate.load_aggregated_json_results, which "
             "returns a dictionary of lists."
         ) from error
-    return pandas.read_json(source_path, orient="columns")
+    return pandas.read_json(source_path, orient="columns").sort_index()

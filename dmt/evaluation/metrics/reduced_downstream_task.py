@@ -197,9 +197,8 @@ def compute_reduced_representation(
     correlation_measure=gin.REQUIRED,
 ):
     """Codes (num_codes, n) without the one that encodes a factor best."""
-    factor = [factor_of_interest]
     relation = _chosen_measure(correlation_measure)(
-        mus_train, ys_train[factor], mus_test, ys_test[factor]
+        mus_train, ys_train, mus_test, ys_test
     )
-    best = np.argmax(relation[:, 0])
+    best = np.argmax(relation[:, factor_of_interest])
     return np.delete(mus_train, best, axis=0), np.delete(mus_test, best, axis=0)

@@ -69,23 +69,21 @@ def metric(
     scores: Iterable[str],
     invariances: frozenset[str] = EVERYTHING,
     resampling: bool = True,
-    name: str | None = None,
     **layout: Any,
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a metric.
+    """Decorator that registers a metric under its function's name.
 
     Args:
         gin_name: see `Metric`.
         scores: see `Metric`.
         invariances: see `Metric`.
         resampling: see `Metric`.
-        name: name of the metric, that of its function if None.
         **layout: `axes`, `indices` and `keys` of `scoring.Layout`.
     """
 
     def register(function):
-        label, shown = name or function.__name__, tuple(scores)
-        places = scoring.Layout(label, shown, **layout)
+        name, shown = function.__name__, tuple(scores)
+        places = scoring.Layout(name, shown, **layout)
         entry = Metric(
             scoring.of_tables(function, places),
             gin_name,
@@ -94,7 +92,7 @@ def metric(
             resampling,
             places,
         )
-        METRICS[label] = entry
+        METRICS[name] = entry
         return entry.function
 
     return register

@@ -43,14 +43,12 @@ from dmt.utils import stages
     ],
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
     axes={"matrix": (1,)},
-    # disentanglement_lib has another function of this name.
-    name="unified_scores",
     keys=(
         r"(?<=\.factor_)\d+|(?<=\.dci_completeness\.code_)\d+"
         r"|(?<=\.merge_)\d+|(?<=\d_)\d+$"
     ),
 )
-def aggregate_relations(
+def unified_scores(
     factors: np.ndarray,
     codes: np.ndarray,
     factors_test: np.ndarray,
@@ -114,7 +112,7 @@ def aggregate_relations(
         raise ValueError(
             f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
         )
-    return scores_of_relations(
+    return _scores(
         factors,
         codes,
         factors_test,
@@ -143,7 +141,9 @@ def compute_unified_scores(
         names = getattr(sampler.data, "factor_names", None) or [
             f"Factor {index}" for index in range(sampler.data.num_factors)
         ]
-        plot_relations(scores, matrix_fns, sampler.artifact_dir, names)
+        for function in matrix_fns:
+            name = function.__name__
+            _plot(np.array(scores[f"{name}.matrix"]), sampler.artifact_dir, name, names)
     return scores
 
 
@@ -162,22 +162,11 @@ def compute_unified_score_on_fixed_data(
 
 def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return bootstrap(lambda *samples: scores_of_relations(*samples, named), tables)
+    return bootstrap(lambda *samples: _scores(*samples, named), tables)
 
 
 @registry.formula_of("unified_scores")
-def scores_of_relations(
-    factors_train, codes_train, factors_test, codes_test, matrix_fns
-):
-    """Unified scores; see `aggregate_relations`.
-
-    Args:
-        factors_train: array of shape (n_train, num_factors).
-        codes_train: array of shape (n_train, num_codes).
-        factors_test: array of shape (n_test, num_factors).
-        codes_test: array of shape (n_test, num_codes).
-        matrix_fns: {name: relation}, see `_MATRIX_ARGUMENTS`.
-    """
+def _scores(factors_train, codes_train, factors_test, codes_test, matrix_fns):
     scores = {}
     for name, matrix_fn in matrix_fns.items():
         matrix = matrix_fn(codes_train.T, factors_train.T, codes_test.T, factors_test.T)
@@ -380,13 +369,6 @@ def _numbered(name, values):
     return {f"{name}_{index}": float(value) for index, value in enumerate(values)}
 
 
-def plot_relations(scores, matrix_fns, directory, factor_names):
-    """Draws the matrices of `scores_of_relations`, if matplotlib is installed."""
-    for function in matrix_fns:
-        name = function.__name__
-        _plot(np.array(scores[f"{name}.matrix"]), directory, name, factor_names)
-
-
 def _plot(matrix, directory, name, factor_names):
     """Draws a matrix, its number of groups, and the order in which factors merge."""
     try:
@@ -427,3 +409,9 @@ def _plot(matrix, directory, name, factor_names):
         hierarchy.dendrogram(tree, labels=factor_names, orientation="left", ax=axes)
         axes.set(title=name, xlabel="Largest entry minus threshold")
         save(axes, "_dendrogram")
+
+
+# It is `dmt.metrics.unified_scores`. disentanglement_lib has another function of this
+# name in this module, which `dmt.compat` adds.
+aggregate_relations = unified_scores
+del unified_scores

@@ -90,7 +90,8 @@ def class_probabilities(logits):
 
 
 def _call(architecture, *arguments):
-    if "is_training" in inspect.signature(architecture).parameters:
+    is_function = callable(architecture)
+    if is_function and "is_training" in inspect.signature(architecture).parameters:
         return architecture(*arguments, is_training=None)
     return architecture(*arguments)
 

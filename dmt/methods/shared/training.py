@@ -121,10 +121,6 @@ class StepAddressedTraining:
         return train_function
 
 
-# Methods of disentanglement_lib's models that would have no effect here.
-_INSTEAD_OF = {"model_fn": "batch_loss", "gaussian_encoder": "make_networks"}
-
-
 class TrainableModel(StepAddressedTraining, keras.Model):
     """A model that `dmt.methods.train` trains.
 
@@ -159,15 +155,6 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     takes_labels: bool = False
     steps_per_update: int = 1
     network: keras.Model | None = None
-
-    def __init_subclass__(cls, **arguments):
-        super().__init_subclass__(**arguments)
-        for old, new in _INSTEAD_OF.items():
-            if old in vars(cls) and new not in vars(cls):
-                raise ValueError(
-                    f"{cls.__name__} defines {old}, which only disentanglement_lib "
-                    f"calls: define {new} instead, see docs/moving_over.md."
-                )
 
     def __init__(self):
         super().__init__()
@@ -300,6 +287,15 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         """
         names = ("origin", "renderer_version")
         return {name: getattr(data, name) for name in names if hasattr(data, name)}
+
+    def __init_subclass__(cls, **arguments):
+        super().__init_subclass__(**arguments)
+        if "gaussian_encoder" in vars(cls):
+            raise ValueError(
+                f"{cls.__name__} defines gaussian_encoder, which only "
+                "disentanglement_lib calls: define make_networks instead, see "
+                "docs/moving_over.md."
+            )
 
 
 def constructor_arguments(model_class: type) -> list[str]:

@@ -40,11 +40,13 @@ def test_removed_code_costs_its_factor(samples):
 
 
 def test_correlation_measure_is_chosen_in_gin(samples):
-    def column_of_factor(mus_train, ys_train, mus_test, ys_test):
-        return np.array([[np.array_equal(mu, ys_train[0] * 1.5)] for mu in mus_train])
+    def scaled(mus_train, ys_train, mus_test, ys_test):
+        return np.array(
+            [[np.array_equal(mu, y * 1.5) for y in ys_train] for mu in mus_train]
+        )
 
     mus_train, mus_test = samples[1].T, samples[3].T
-    gin.bind_parameter("reduced_representation.correlation_measure", column_of_factor)
+    gin.bind_parameter("reduced_representation.correlation_measure", scaled)
     train, test = reduced_downstream_task.compute_reduced_representation(
         mus_train, samples[0].T, mus_test, samples[2].T, 1
     )
