@@ -23,7 +23,7 @@ from gin import config_parser
 _LARGEST = 2**24  # bytes; the largest shipped file has 2**11
 _DEEPEST = 50
 _TOO_DEEP = f"brackets are nested more than {_DEEPEST} deep."
-_IN = re.compile(r'\n  In (?:file "(.*?)",|bindings string) line (\d+)')
+_IN = re.compile(r'\n  In (?:file "(.*?)",|bindings string) line (\d+)\n *(.*)')
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _FORM = "A line of gin has the form name.parameter = value."
 
@@ -360,7 +360,7 @@ def _explained(source: str) -> Iterator[None]:
         if isinstance(error, RecursionError):
             text = "values are nested too deeply."
         if place and place[1]:
-            source = f"{place[1]}, line {place[2]}"
+            source = f"{place[1]}, line {place[2]}: {place[3][:80]}"
         raise ValueError(
             f"Gin configuration, {_shown(source)}: {text}{_hint(text)}"
         ) from error

@@ -1,8 +1,8 @@
 """Reads Keras files, which may come from anybody.
 
-A `.keras` file is an archive with the configuration of a network, `config.json`, and its
-weights. Unless the file is trusted (`dmt.utils.trust`), nothing in it may be code, and
-no small file may take much memory or time.
+A `.keras` file is an archive with the configuration of a network, `config.json`, and
+its weights. Unless the file is trusted (`dmt.utils.trust`), nothing in it may be code,
+and no small file may take much memory or time.
 """
 
 import io
@@ -158,9 +158,9 @@ def _check_class(path, part):
         what = f"the class {name}"
     if not own and not shipped:
         raise ValueError(
-            f"{path} holds {what} of the Python module {module or 'that it does not name'}"
-            ", which is not imported. If you trust it, import the module by a line "
-            "`import MODULE` in a file of --gin_config."
+            f"{path} holds {what} of the Python module {module or '(not named)'}, which "
+            "is not imported. If you trust it, import the module by a line `import "
+            "MODULE` in a file of --gin_config."
         )
 
 
@@ -175,7 +175,13 @@ def _check_weights(path):
             content = archive.read(_WEIGHTS)
             with h5py.File(io.BytesIO(content), "r") as file:
                 fault = _fault_of_weights(file, len(content))
-        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            RuntimeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise _refused(path, f"{_WEIGHTS} cannot be read, {error}") from error
     if fault:
         raise _refused(path, f"{_WEIGHTS} {fault}")

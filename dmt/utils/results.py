@@ -25,9 +25,6 @@ import numpy as np
 from dmt.utils import files, trust
 from dmt.utils.gin_files import read_text
 
-# Files in the directory of a step that hold a network. They are signed with it.
-KERAS_FILES = ("model.keras", "representation.keras")
-
 
 def update_result_directory(
     result_directory: str,
@@ -63,11 +60,7 @@ def update_result_directory(
             aggregate_json_results(os.path.join(directory, "json")),
             os.path.join(directory, "aggregate", f"{step_name}.json"),
         )
-        trust.sign(
-            directory,
-            os.path.dirname(os.path.abspath(result_directory)),
-            [f"gin/{step_name}.gin", *(f"../{name}" for name in KERAS_FILES)],
-        )
+        trust.sign(os.path.dirname(os.path.abspath(result_directory)), gin_path)
 
 
 def is_complete(output_dir: str, step_name: str) -> bool:

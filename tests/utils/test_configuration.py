@@ -172,7 +172,9 @@ def test_dataset_of_the_previous_step(tmp_path, monkeypatch):
     )
     bindings = ["dataset.name = 'auto'", "images_of_test.size = 4"]
     with configuration.gin_configuration([], bindings):
-        with pytest.raises(ValueError, match="module_of_test, which would run.*--trust"):
+        with pytest.raises(
+            ValueError, match="module_of_test, which would run.*--trust"
+        ):
             configuration.resolve_auto_dataset(path)
     with trust.allowed(), configuration.gin_configuration([], bindings):
         configuration.resolve_auto_dataset(path)

@@ -1,6 +1,5 @@
 """Keras files of anybody end in a model or in one line, within seconds and memory."""
 
-import io
 import json
 import resource
 import zipfile
@@ -25,9 +24,10 @@ def original(tmp_path_factory):
 
 def rewritten(path, target, change_config=None, **entries):
     """Copies an archive with another configuration or other entries."""
-    with zipfile.ZipFile(path) as source, zipfile.ZipFile(
-        target, "w", zipfile.ZIP_DEFLATED
-    ) as archive:
+    with (
+        zipfile.ZipFile(path) as source,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for name in source.namelist():
             content = source.read(name)
             if name == "config.json" and change_config:
@@ -111,7 +111,10 @@ HARMFUL = {
     "torch": (in_the_middle(layer("TorchModuleWrapper")), "holds code.*--trust"),
     "function": (activation, "get_file of the Python module keras.utils"),
     "class of a module": (layer("Popen", "subprocess"), "Popen of the .*subprocess"),
-    "class without a module": (layer("Mine", None), "Mine of the Python module"),
+    "class without a module": (
+        layer("Mine", None),
+        "Mine of the Python module .not named",
+    ),
     "many units": (many_units, "bytes of weights"),
     "no units": (no_units, "positive integer. Received: units=0"),
     "large image": (huge_image, "numbers for one image"),

@@ -1,24 +1,18 @@
 """Code that other people's directories name does not run unless it is trusted."""
 
-import json
 import multiprocessing
 import os
 import pathlib
 import shutil
 import stat
-import zipfile
 
-import gin
-import keras
-import numpy as np
 import pytest
 
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.evaluation.udr.evaluate import evaluate_with_gin as udr_with_gin
-from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
-from dmt.utils import configuration, files, trust
+from dmt.utils import configuration, trust
 from dmt.visualize.report import write_report
 from dmt.visualize.visualize_model import visualize
 from tests.helpers.runs import TINY, bindings
@@ -97,9 +91,12 @@ def theirs(run, tmp_path, monkeypatch):
     (root / "trace").unlink()
     for path in root.rglob("*.gin"):
         path.write_text("import stolen_module\n" + path.read_text())
-    (root / "stolen_module.py").write_text((root / "layers_of_owner.py").read_text()
+    (root / "stolen_module.py").write_text(
+        (root / "layers_of_owner.py")
+        .read_text()
         .replace(str(run / "trace"), str(root / "trace"))
-        .replace("layers_of_owner", "stolen_module"))
+        .replace("layers_of_owner", "stolen_module")
+    )
     monkeypatch.syspath_prepend(root)
     return root
 
@@ -115,7 +112,11 @@ STEPS = {
     "udr": lambda root, out: udr_with_gin(
         [str(root / "model"), str(root / "postprocessed")],
         out,
-        gin_bindings=[*EVALUATE[:1], *EVALUATE[2:3], "evaluation.evaluation_fn = @udr_sklearn"],
+        gin_bindings=[
+            *EVALUATE[:1],
+            *EVALUATE[2:3],
+            "evaluation.evaluation_fn = @udr_sklearn",
+        ],
     ),
 }
 
@@ -164,24 +165,31 @@ def test_another_user_trusts_nothing(run, tmp_path, monkeypatch):
     assert not trust.is_own(path)
 
 
-@pytest.mark.parametrize("content", ["[", "[]", '{"gin/train.gin": 3}', "[" * 10**5])
+@pytest.mark.parametrize("content", ["[", "[]", '{"train.gin": 3}', "[" * 10**5])
 def test_damaged_signatures_sign_nothing(content, run, tmp_path):
     shutil.copytree(run / "model", tmp_path / "model")
-    (tmp_path / "model/results" / trust.SIGNATURES).write_text(content)
+    (tmp_path / "model" / trust.SIGNATURES).write_text(content)
     assert not trust.is_own(str(tmp_path / "model/results/gin/train.gin"))
 
 
-def make_key(_):
-    trust.sign(*sign_arguments)
+def sign(folder):
+    (folder / "model.keras").write_text("")
+    (folder / "train.gin").write_text("")
+    trust.sign(str(folder), str(folder / "train.gin"))
+
+
+def make_key(folder):
+    folder.mkdir()
+    sign(folder)
     return pathlib.Path(trust.key_path()).read_text()
 
 
 def test_the_key_is_made_once_and_is_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    global sign_arguments
-    sign_arguments = (str(tmp_path), str(tmp_path), [])
+    folders = [tmp_path / str(i) for i in range(40)]
     with multiprocessing.get_context("fork").Pool(4) as pool:
-        assert len(set(pool.map(make_key, range(40)))) == 1
+        assert len(set(pool.map(make_key, folders))) == 1
+    assert all(trust.is_own(str(folder / "model.keras")) for folder in folders)
     path = pathlib.Path(trust.key_path())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(path.parent) == [path.name]
@@ -190,5 +198,6 @@ def test_the_key_is_made_once_and_is_secret(tmp_path, monkeypatch):
 def test_steps_work_where_no_key_can_be_kept(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
-    trust.sign(str(tmp_path), str(tmp_path), ["../file"])
-    assert os.listdir(tmp_path) == ["file"] and not trust.is_own(str(tmp_path / "file"))
+    sign(tmp_path)
+    assert not (tmp_path / trust.SIGNATURES).exists()
+    assert not trust.is_own(str(tmp_path / "model.keras"))
