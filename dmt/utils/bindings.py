@@ -77,8 +77,8 @@ def check() -> None:
             if _is_macro(reference) and reference.config_key not in gin.config._CONFIG:
                 macro = "/".join(reference.scopes)
                 raise ValueError(
-                    f"{_where(name)}{name} = {value!r} uses the macro {macro}, which is "
-                    f"not bound. Write a line {macro} = VALUE."
+                    f"{_where(name)}{name} = {value!r} uses the macro {macro}, which "
+                    f"is not bound. Write a line {macro} = VALUE."
                 )
     _check_rings()
     for name, configurable, parameter, value in _bindings():

@@ -300,8 +300,8 @@ def _mend(line: str, message: str) -> str:
     word = re.search(r"Failed to parse token '(.*)'", message)
     if word and word[1].lower() in _WORDS:
         return f"{word[1]} is no value. Write {_WORDS[word[1].lower()]}."
-    name = re.match(r"([\w./]+)\s*(\(\s*\))?$", value)
-    if name and gin.config._REGISTRY.matching_selectors(name[1].split("/")[-1]):
+    called = re.match(r"([\w./]+)\s*(\(\s*\))?$", value)
+    if called and gin.config._REGISTRY.matching_selectors(called[1].split("/")[-1]):
         return f"{value} is no value. Write {key} = @{value} for the configurable."
     if not re.fullmatch(r"[\w./]+", key):
         return _FORM

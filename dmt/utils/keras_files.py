@@ -158,9 +158,9 @@ def _check_class(path, part):
         what = f"the class {name}"
     if not own and not shipped:
         raise ValueError(
-            f"{path} holds {what} of the Python module {module or '(not named)'}, which "
-            "is not imported. If you trust it, import the module by a line `import "
-            "MODULE` in a file of --gin_config."
+            f"{path} holds {what} of the Python module {module or '(not named)'}, "
+            "which is not imported. If you trust it, import the module by a line "
+            "`import MODULE` in a file of --gin_config."
         )
 
 
