@@ -216,8 +216,7 @@ def check_same(path: str, text: str, otherwise: str) -> None:
     if not os.path.exists(path):
         files.write_text(path, text)
         return
-    with open(path, encoding="utf-8") as file:
-        different = set(file.read().splitlines()) ^ set(text.splitlines())
+    different = set(read_text(path).splitlines()) ^ set(text.splitlines())
     if different:
         raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 

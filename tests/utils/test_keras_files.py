@@ -121,7 +121,7 @@ HARMFUL = {
     "many layers": (many_layers, "more than 5000 layers"),
     "deep": (deep, "nested too deeply"),
     "nested": (nested, "nested too deeply"),
-    "number": (lambda config: "3", "no dictionary"),
+    "number": (lambda config: "3", "describes no network"),
     "text": (lambda config: b"\xff\xfe", "cannot be read"),
     "class that is no text": (layer(3), "no text"),
 }
