@@ -6,7 +6,6 @@ it is that of all parameters of this name, or else that of its default value.
 
 import dataclasses
 import inspect
-import numbers
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -233,7 +232,7 @@ def fits(value: Any, hint: Any) -> bool:
     if kind is int:
         return checks.is_integer(value)
     if kind is float:
-        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return checks.is_number(value)
     if kind in (Callable, type):
         return False
     if kind in _SEQUENCES:
@@ -270,18 +269,14 @@ def _reference_fits(reference, hint):
         return True
     if not reference.evaluate:
         return any(kind in (Callable, type) for kind in kinds)
-    wrapped = configurable.wrapped
-    if inspect.isclass(wrapped):
-        return any(
-            issubclass(wrapped, kind) for kind in kinds if kind not in (None, object)
-        )
-    if wrapped.__module__.split(".")[0] != "dmt":
-        return True  # A function of the user may return anything.
-    result = inspect.signature(wrapped).return_annotation
-    kind = typing.get_origin(result) or result
-    return inspect.isclass(kind) and any(
-        issubclass(kind, k) for k in kinds if inspect.isclass(k)
-    )
+    result = configurable.wrapped
+    if result.__module__.split(".")[0] != "dmt":
+        return True  # What a user wrote may return anything.
+    if not inspect.isclass(result):
+        result = inspect.signature(result).return_annotation
+        result = typing.get_origin(result) or result
+    classes = [kind for kind in kinds if inspect.isclass(kind) and kind is not Callable]
+    return inspect.isclass(result) and issubclass(result, tuple(classes))
 
 
 def described(hint: Any) -> str:
