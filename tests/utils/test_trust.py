@@ -201,3 +201,21 @@ def test_steps_work_where_no_key_can_be_kept(tmp_path, monkeypatch):
     sign(tmp_path)
     assert not (tmp_path / trust.SIGNATURES).exists()
     assert not trust.is_own(str(tmp_path / "model.keras"))
+
+
+def test_code_in_a_network_of_the_user_runs(tmp_path):
+    """A `Lambda` layer goes through training, postprocessing and evaluation."""
+
+    def own_encoder(input_tensor, num_latent):
+        x = keras.layers.Flatten()(input_tensor)
+        means = keras.layers.Lambda(lambda x: 2 * x)(keras.layers.Dense(num_latent)(x))
+        return means, keras.layers.Dense(num_latent)(x)
+
+    gin.register("encoder_with_lambda", module="own")(own_encoder)
+    model, mean = str(tmp_path / "model"), str(tmp_path / "mean")
+    train_with_gin(model, gin_bindings=tiny(encoder__encoder_fn="@encoder_with_lambda"))
+    postprocess_with_gin(model, mean, gin_bindings=POSTPROCESS)
+    evaluate_with_gin(mean, str(tmp_path / "mig"), gin_bindings=EVALUATE)
+    os.remove(tmp_path / "model" / trust.SIGNATURES)
+    with pytest.raises(ValueError, match="model.keras .*holds code.*--trust"):
+        gaussian_encoder_model.load_model(model)
