@@ -10,6 +10,7 @@ import pytest
 
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.evaluation.udr.evaluate import evaluate_with_gin as udr_with_gin
+from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.utils import configuration, trust
