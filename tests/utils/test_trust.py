@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import stat
 
+import gin
+import keras
 import pytest
 
 from dmt.evaluation.evaluate import evaluate_with_gin
