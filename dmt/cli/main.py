@@ -148,6 +148,8 @@ def _parse(program, command, argv):
             _check_verb(program, rest[1:], command.verbs)
         elif len(rest) > 1:
             raise ValueError(f"Unexpected argument {rest[1]}. See --help.")
+    except flags.UnrecognizedFlagError as error:
+        _fail(program, table.unknown_flag(command, error.flagname))
     except (flags.Error, ValueError) as error:
         if FLAGS.is_parsed() and FLAGS["help"].present:
             return argv

@@ -1,15 +1,14 @@
 """Checks of all bindings of a gin configuration before anything is called.
 
-The type that a parameter of this package takes is that of its annotation, or else that
-of its default value.
+The type that a parameter of this package takes is that of its annotation. Without one,
+it is that of all parameters of this name, or else that of its default value.
 """
 
-import collections.abc
+import dataclasses
 import inspect
-import numbers
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -20,11 +19,49 @@ from dmt.utils import checks, gin_files
 _SEQUENCES = (
     list,
     tuple,
-    collections.abc.Sequence,
-    collections.abc.Iterable,
-    collections.abc.Collection,
+    Sequence,
+    Iterable,
+    Collection,
 )
-_MAPPINGS = (dict, collections.abc.Mapping)
+_MAPPINGS = (dict, Mapping)
+
+
+class Made:
+    """What a configurable returns that is written with parentheses, as @name()."""
+
+
+class Given:
+    """What the code that calls a configurable gives it, so that gin does not."""
+
+
+# Parameters that have the same type wherever they occur in this package.
+_NAMED: dict[Any, str] = {
+    int: "batch_size decay_steps image_size max_test_images n_experiment num_bins "
+    "num_data_points num_eval num_factors_to_remove num_latent num_test "
+    "num_test_points_per_class num_train num_variance_estimate only_task "
+    "training_steps",
+    float: "beta c_max decay_rate diff_quantile gamma gamma_sup iteration_threshold "
+    "lambda_d_factor lambda_od sigma target threshold train_percentage train_share",
+    str: "csv data_dir encoder_dir part path score",
+    Callable: "anneal_fn correlation_measure decoder_fn discriminator_fn encoder_fn "
+    "loss_fn optimizer_fn predictor_fn validation_fn",
+    Made: "tasks",
+    Given: "input_tensor latent_tensor output_shape partition reconstructed_images "
+    "save_path true_images",
+    str | Made: "base",
+    str | bool: "preload",
+    str | Callable: "activation",
+    str | Callable | Made: "kernel_initializer",
+    float | Callable | Made: "learning_rate",
+    bool | Sequence[bool]: "continuous_factors",
+    Sequence[float]: "boundaries values",
+    Sequence[Callable]: "matrix_fns",
+    Sequence[int]: "factor_sizes hidden_units",
+    Sequence[Sequence[str]]: "pairs",
+    Mapping | Sequence[Mapping]: "held_out",
+}
+_SEVERAL = ("downstream_task", "reduced_downstream_task", "strong_downstream_task")
+_TYPES = {name: kind for kind, names in _NAMED.items() for name in names.split()}
 
 
 def check() -> None:
@@ -39,8 +76,8 @@ def check() -> None:
             if _is_macro(reference) and reference.config_key not in gin.config._CONFIG:
                 macro = "/".join(reference.scopes)
                 raise ValueError(
-                    f"{_where(name)}{name} = {value!r} uses the macro {macro}, which is "
-                    f"not bound. Write a line {macro} = VALUE."
+                    f"{_where(name)}{name} = {value!r} uses the macro {macro}, which "
+                    f"is not bound. Write a line {macro} = VALUE."
                 )
     _check_rings()
     for name, configurable, parameter, value in _bindings():
@@ -99,12 +136,12 @@ def _check_rings():
 
 def _needed_by(scopes, selector):
     """What is called to compute the parameters of a configurable."""
+    parameters: dict[str, Any] = {}
     for i in range(len(scopes) + 1):
-        parameters = gin.config._CONFIG.get(("/".join(scopes[:i]), selector), {})
-        for reference in gin.config.iterate_references(parameters):
-            if reference.evaluate:
-                own = tuple(reference.scopes) or scopes
-                yield own, reference.configurable.selector
+        parameters |= gin.config._CONFIG.get(("/".join(scopes[:i]), selector), {})
+    for reference in gin.config.iterate_references(parameters):
+        if reference.evaluate:
+            yield tuple(reference.scopes) or scopes, reference.configurable.selector
 
 
 def _label(scopes, selector):
@@ -152,8 +189,14 @@ def wanted_types(configurable: Any) -> dict[str, Any]:
     wanted = {}
     for parameter in gin_files.signature_of(configurable).parameters.values():
         hint = parameter.annotation
+        if isinstance(hint, dataclasses.InitVar):
+            hint = hint.type
         if hint is parameter.empty:
-            hint = _type_of(parameter.default)
+            hint = _TYPES.get(parameter.name, _type_of(parameter.default))
+            if parameter.name == "num_train" and configurable.name in _SEVERAL:
+                hint = Sequence[int]
+            if hint is not None and parameter.default is None:
+                hint = hint | None
         if hint is not None:
             wanted[parameter.name] = hint
     return wanted
@@ -164,7 +207,7 @@ def _type_of(default):
     if isinstance(default, (bool, int, float, str)):
         return type(default)
     if isinstance(default, (list, tuple)):
-        return collections.abc.Sequence
+        return Sequence
     if inspect.isfunction(default):
         return Callable
     return None
@@ -189,8 +232,8 @@ def fits(value: Any, hint: Any) -> bool:
     if kind is int:
         return checks.is_integer(value)
     if kind is float:
-        return isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if kind in (collections.abc.Callable, type):
+        return checks.is_number(value)
+    if kind in (Callable, type):
         return False
     if kind in _SEQUENCES:
         items = isinstance(value, (list, tuple))
@@ -222,20 +265,18 @@ def _reference_fits(reference, hint):
     kinds = [typing.get_origin(one) or one for one in alternatives]
     if Any in kinds or any(not inspect.isclass(k) and k is not None for k in kinds):
         return True
+    if reference.evaluate and Made in kinds:
+        return True
     if not reference.evaluate:
-        return any(kind in (collections.abc.Callable, type) for kind in kinds)
-    wrapped = configurable.wrapped
-    if inspect.isclass(wrapped):
-        return any(
-            issubclass(wrapped, kind) for kind in kinds if kind not in (None, object)
-        )
-    if wrapped.__module__.split(".")[0] != "dmt":
-        return True  # A function of the user may return anything.
-    result = inspect.signature(wrapped).return_annotation
-    kind = typing.get_origin(result) or result
-    return inspect.isclass(kind) and any(
-        issubclass(kind, k) for k in kinds if inspect.isclass(k)
-    )
+        return any(kind in (Callable, type) for kind in kinds)
+    result = configurable.wrapped
+    if result.__module__.split(".")[0] != "dmt":
+        return True  # What a user wrote may return anything.
+    if not inspect.isclass(result):
+        result = inspect.signature(result).return_annotation
+        result = typing.get_origin(result) or result
+    classes = [kind for kind in kinds if inspect.isclass(kind) and kind is not Callable]
+    return inspect.isclass(result) and issubclass(result, tuple(classes))
 
 
 def described(hint: Any) -> str:
@@ -252,8 +293,10 @@ def described(hint: Any) -> str:
         float: "a number",
         str: "text in quotes",
         type(None): "None",
-        collections.abc.Callable: "a function, written @name without parentheses",
+        Callable: "a function, written @name without parentheses",
         type: "a class, written @name without parentheses",
+        Made: "a configurable with parentheses, @name()",
+        Given: "left out, because the caller gives it",
     }
     if kind in words:
         return words[kind]

@@ -229,8 +229,7 @@ def check_same(path: str, text: str, otherwise: str) -> None:
     if not os.path.exists(path):
         files.write_text(path, text)
         return
-    with open(path, encoding="utf-8") as file:
-        different = set(file.read().splitlines()) ^ set(text.splitlines())
+    different = set(read_text(path).splitlines()) ^ set(text.splitlines())
     if different:
         raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 
@@ -264,7 +263,6 @@ def bind_default(name: str, value: str) -> None:
     if name not in results.parse_bindings(gin.config_str()):
         with gin.unlock_config():
             parse_binding(f"{name} = {value}")
-            bindings.check()
 
 
 def resolve_auto_dataset(previous_gin_file: str) -> None:
@@ -298,16 +296,20 @@ def bind_dataset(gin_file: str) -> None:
         ValueError: if a binding is damaged; see also `import_modules_of`.
     """
     packages = {name.split(".")[0] for name in import_modules_of(gin_file)} - {"dmt"}
+    found = {}
     for name, value in results.bindings_of(gin_file).items():
         configurable = stages.configurable_of(name)
         if not configurable or configurable == "dataset":
             continue
         is_of_data = stages.stage_of(name) in ("dataset", "supervision")
         if is_of_data or _module(configurable).split(".")[0] in packages:
-            try:
-                bind_default(name, value)
-            except ValueError as error:
-                raise ValueError(f"{gin_file}: {error}") from error
+            found[name] = value
+    try:
+        for name, value in found.items():
+            bind_default(name, value)
+        bindings.check()
+    except ValueError as error:
+        raise ValueError(f"{gin_file}: {error}") from error
 
 
 def _module(configurable):

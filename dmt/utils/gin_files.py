@@ -23,7 +23,7 @@ from gin import config_parser
 _LARGEST = 2**24  # bytes; the largest shipped file has 2**11
 _DEEPEST = 50
 _TOO_DEEP = f"brackets are nested more than {_DEEPEST} deep."
-_IN = re.compile(r'\n  In (?:file "(.*?)",|bindings string) line (\d+)')
+_IN = re.compile(r'\n  In (?:file "(.*?)",|bindings string) line (\d+)\n *(.*)')
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _FORM = "A line of gin has the form name.parameter = value."
 
@@ -300,8 +300,8 @@ def _mend(line: str, message: str) -> str:
     word = re.search(r"Failed to parse token '(.*)'", message)
     if word and word[1].lower() in _WORDS:
         return f"{word[1]} is no value. Write {_WORDS[word[1].lower()]}."
-    name = re.match(r"([\w./]+)\s*(\(\s*\))?$", value)
-    if name and gin.config._REGISTRY.matching_selectors(name[1].split("/")[-1]):
+    called = re.match(r"([\w./]+)\s*(\(\s*\))?$", value)
+    if called and gin.config._REGISTRY.matching_selectors(called[1].split("/")[-1]):
         return f"{value} is no value. Write {key} = @{value} for the configurable."
     if not re.fullmatch(r"[\w./]+", key):
         return _FORM
@@ -360,7 +360,7 @@ def _explained(source: str) -> Iterator[None]:
         if isinstance(error, RecursionError):
             text = "values are nested too deeply."
         if place and place[1]:
-            source = f"{place[1]}, line {place[2]}"
+            source = f"{place[1]}, line {place[2]}: {place[3][:80]}"
         raise ValueError(
             f"Gin configuration, {_shown(source)}: {text}{_hint(text)}"
         ) from error

@@ -1,14 +1,15 @@
 """Reads Keras files, which may come from anybody.
 
-A `.keras` file is an archive with the configuration of a network, `config.json`, and its
-weights. Unless the file is trusted (`dmt.utils.trust`), nothing in it may be code, and
-no small file may take much memory or time.
+A `.keras` file is an archive with the configuration of a network, `config.json`, and
+its weights. Unless the file is trusted (`dmt.utils.trust`), nothing in it may be code,
+and no small file may take much memory or time.
 """
 
 import io
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -75,8 +76,8 @@ def _checked_config(path: str, trusted: bool) -> dict:
         raise _refused(path, f"{_CONFIG} is nested too deeply") from error
     except (RuntimeError, NotImplementedError) as error:  # Encrypted, or unknown.
         raise _refused(path, str(error)) from error
-    if not isinstance(config, dict):
-        raise _refused(path, f"{_CONFIG} is no dictionary")
+    if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
+        raise _refused(path, f"{_CONFIG} describes no network")
     parts = list(_parts(path, config))
     # In a network, each layer has a list of its inputs.
     if sum("inbound_nodes" in part for part in parts) > _MAX_LAYERS or any(
@@ -110,7 +111,8 @@ def _check_archive(path, archive):
 
 def _unreadable(path, error):
     # Keras wraps the error of a layer in those of the networks around it.
-    text = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]
+    text = re.sub(r"\x1b\[\d*m", "", " ".join(str(error).split()))
+    text = text.rpartition("Exception encountered: ")[2]
     return ValueError(f"{path} cannot be read, write it again: {text[:300]}")
 
 
@@ -158,8 +160,8 @@ def _check_class(path, part):
         what = f"the class {name}"
     if not own and not shipped:
         raise ValueError(
-            f"{path} holds {what} of the Python module {module or 'that it does not name'}"
-            ", which is not imported. If you trust it, import the module by a line "
+            f"{path} holds {what} of the Python module {module or '(not named)'}, "
+            "which is not imported. If you trust it, import the module by a line "
             "`import MODULE` in a file of --gin_config."
         )
 

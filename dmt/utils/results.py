@@ -27,9 +27,6 @@ import numpy as np
 from dmt.utils import files, trust
 from dmt.utils.gin_files import read_text
 
-# Files in the directory of a step that hold a network. They are signed with it.
-KERAS_FILES = ("model.keras", "representation.keras")
-
 
 def update_result_directory(
     result_directory: str,
@@ -66,11 +63,7 @@ def update_result_directory(
             path("aggregate", f"{step_name}.json"),
             aggregate_json_results(path("json")),
         )
-        trust.sign(
-            directory,
-            os.path.dirname(os.path.abspath(result_directory)),
-            [f"gin/{step_name}.gin", *(f"../{name}" for name in KERAS_FILES)],
-        )
+        trust.sign(os.path.dirname(os.path.abspath(result_directory)), gin_path)
 
 
 # What a step writes besides its results, for later steps to read.

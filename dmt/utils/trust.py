@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Environment variable: "1" if all directories are trusted. Worker processes inherit it.
 VARIABLE = "DMT_TRUST"
-SIGNATURES = "signatures.json"
+SIGNATURES = ".signatures.json"
+KERAS_FILES = ("model.keras", "representation.keras")
 _LARGEST = 2**20  # bytes of a file of signatures
 
 
@@ -77,38 +78,31 @@ def check_module(name: str, path: str) -> None:
     )
 
 
-def sign(results_dir: str, output_dir: str, names: list[str]) -> None:
-    """Signs files that this process wrote.
+def sign(output_dir: str, gin_file: str) -> None:
+    """Signs the Keras files of a directory, and the gin file that goes with them.
+
+    Without a Keras file, no later step reads the directory's code, and nothing is done.
 
     Args:
-        results_dir: directory of the results, which may still have a temporary name.
-        output_dir: directory that it belongs to.
-        names: paths of the files, relative to `results_dir` ("gin/train.gin") or, after
-            "../", to `output_dir` ("../model.keras"). Missing files are left out.
+        output_dir: a directory that this process writes.
+        gin_file: operative configuration of the step, which may still have a temporary
+            folder.
     """
-    key = _key(create=True)
-    if key is None:
-        return
-    path = os.path.join(results_dir, SIGNATURES)
-    signatures = _signatures(path)
-    for name in names:
-        if name.startswith("../"):
-            file = os.path.join(output_dir, name[3:])
-        else:
-            file = os.path.join(results_dir, name)
-        if os.path.isfile(file):
-            signatures[name] = _signature(key, name, file)
-    files.write_text(path, json.dumps(signatures, indent=2))
+    paths = {name: os.path.join(output_dir, name) for name in KERAS_FILES}
+    paths = {name: path for name, path in paths.items() if os.path.isfile(path)}
+    key = _key(create=True) if paths else None
+    if key is not None:
+        paths[os.path.basename(gin_file)] = gin_file
+        found = {name: _signature(key, name, path) for name, path in paths.items()}
+        files.write_text(os.path.join(output_dir, SIGNATURES), json.dumps(found))
 
 
 def is_own(path: str) -> bool:
     """Whether a file of a run directory has a valid signature of this user."""
     folder, name = os.path.split(os.path.abspath(path))
     if os.path.basename(folder) == "gin":
-        results_dir, name = os.path.dirname(folder), f"gin/{name}"
-    else:
-        results_dir, name = os.path.join(folder, "results"), f"../{name}"
-    signature = _signatures(os.path.join(results_dir, SIGNATURES)).get(name)
+        folder = os.path.dirname(os.path.dirname(folder))
+    signature = _signatures(os.path.join(folder, SIGNATURES)).get(name)
     if not isinstance(signature, str) or not os.path.isfile(path):
         return False
     key = _key(create=False)

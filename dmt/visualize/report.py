@@ -1,6 +1,5 @@
 """The report of a run: scores, learning curves, pictures, configuration."""
 
-import csv
 import glob
 import math
 import os
@@ -10,7 +9,7 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import tables
-from dmt.utils import locks, results
+from dmt.utils import history, locks, results
 from dmt.visualize import pages
 
 # Floats that are settings of a metric. Integers and strings are always settings.
@@ -70,6 +69,7 @@ def score_table(run_dir):
 
 
 def _facts(model_dir, config):
+    gin_file = os.path.join(model_dir, "results", "gin", "train.gin")
     trained = results.load_json(
         os.path.join(model_dir, "results", "json", "train_results.json")
     )
@@ -82,7 +82,7 @@ def _facts(model_dir, config):
             for key, value in config.items()
             if key.startswith(f"{model}.") and model != "model"
         ],
-        "dataset": config["dataset.name"].strip("'\""),
+        "dataset": results.bound_string(gin_file, "dataset.name"),
         "num_latent": config.get("encoder.num_latent"),
         "batch_size": config.get("model.batch_size"),
         "seed": config.get("model.random_seed"),
@@ -181,8 +181,7 @@ def _curves(path):
     """The learning curves as a data URL, None if there are none."""
     if not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = history.read(path)
     if not rows:
         return None
 

@@ -48,7 +48,10 @@ def test_help_imports_nothing_heavy(command):
         ),
         ({"vae__beta": "1 +"}, ["vae.beta"]),
         ({"vae__beta": "'four'"}, ["beta", "four"]),
-        ({"encoder__encoder_fn": "'conv'"}, ["'str'", "DMT_TRACEBACK=1"]),
+        (
+            {"encoder__encoder_fn": "'conv'"},
+            ["encoder.encoder_fn must be a function", "='conv'"],
+        ),
     ],
 )
 def test_mistakes_in_the_configuration(changes, words, tmp_path, train):

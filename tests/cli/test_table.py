@@ -142,7 +142,9 @@ def test_call(greet):
         (("say", "--name=Ann"), "Usage: dmt_greet say WORD. Received: say"),
         (("--times=4",), "--times=4: 4 is not an integer in the range [1, 3]"),
         (("--how=x",), "value should be one of <loudly|softly>"),
-        (("--no_such_flag=1",), "no_such_flag"),
+        (("--no_such_flag=1",), "no flag --no_such_flag. The flags are --name, "),
+        (("--names=1",), "There is no flag --names. Did you mean --name? See --help."),
+        (("--dataset=1",), "not of this command. Did you mean --name? See --help."),
         (("fail", "x", "--name=Ann"), "'x' (KeyError; DMT_TRACEBACK=1 shows where)"),
     ],
 )
@@ -164,3 +166,21 @@ def test_unknown_command(checkout):
 def test_unexpected_arguments():
     process = call("dmt_train", "--model_dir=x", "surplus")
     check_mistake(process, "dmt_train: Unexpected argument surplus. See --help.")
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "meant"),
+    [
+        ("train", "model_dirs", "--model_dir?"),
+        ("train", "output_dir", "--model_dir?"),
+        ("train", "gin_binding", "--gin_bindings?"),
+        ("evaluate", "model_dir", "--input_dir?"),
+        ("postprocess", "input_dir", "--model_dir or"),
+        ("udr", "model_dir", "--model_dirs?"),
+        ("report", "model_dir", "--run_dir?"),
+        ("score", "factor", "--factors or"),
+    ],
+)
+def test_flags_of_other_commands(name, flag, meant):
+    message = table.unknown_flag(table.find(name), flag)
+    assert f"--{flag}" in message and f"Did you mean {meant}" in message

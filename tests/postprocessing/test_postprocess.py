@@ -105,3 +105,26 @@ def test_output_may_not_hold_the_input(run_dir):
             ],
         )
     assert (run_dir / "model" / "model.keras").exists()
+
+
+def test_representations_open_in_keras_alone(run_dir, dataset, tmp_path):
+    images = dataset.images_at(np.array([0, 99, 4000]))
+    np.save(tmp_path / "images.npy", images.astype("float32") / 255)
+    code = f"""
+import sys
+import keras
+import numpy as np
+
+images = np.load({str(tmp_path / "images.npy")!r})
+model = keras.saving.load_model({str(run_dir / "mean/representation.keras")!r})
+assert not [name for name in sys.modules if name.split(".")[0] == "dmt"]
+np.save({str(tmp_path / "codes.npy")!r}, model.predict(images, verbose=0))
+import dmt.methods.gaussian_encoder_model
+for path in ("model/model.keras", "sampled/representation.keras"):
+    keras.saving.load_model(f"{run_dir}/{{path}}")
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    expected = compiled(load_representation(run_dir / "mean"))(images)
+    found = np.load(tmp_path / "codes.npy")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -1,6 +1,5 @@
 """Keras files of anybody end in a model or in one line, within seconds and memory."""
 
-import io
 import json
 import resource
 import zipfile
@@ -112,14 +111,17 @@ HARMFUL = {
     "torch": (in_the_middle(layer("TorchModuleWrapper")), "holds code.*--trust"),
     "function": (activation, "get_file of the Python module keras.utils"),
     "class of a module": (layer("Popen", "subprocess"), "Popen of the .*subprocess"),
-    "class without a module": (layer("Mine", None), "Mine of the Python module"),
+    "class without a module": (
+        layer("Mine", None),
+        "Mine of the Python module .not named",
+    ),
     "many units": (many_units, "bytes of weights"),
     "no units": (no_units, "positive integer. Received: units=0"),
     "large image": (huge_image, "numbers for one image"),
     "many layers": (many_layers, "more than 5000 layers"),
     "deep": (deep, "nested too deeply"),
     "nested": (nested, "nested too deeply"),
-    "number": (lambda config: "3", "no dictionary"),
+    "number": (lambda config: "3", "describes no network"),
     "text": (lambda config: b"\xff\xfe", "cannot be read"),
     "class that is no text": (layer(3), "no text"),
 }

@@ -1,16 +1,13 @@
 """Code that other people's directories name does not run unless it is trusted."""
 
-import json
 import multiprocessing
 import os
 import pathlib
 import shutil
 import stat
-import zipfile
 
 import gin
 import keras
-import numpy as np
 import pytest
 
 from dmt.evaluation.evaluate import evaluate_with_gin
@@ -18,7 +15,7 @@ from dmt.evaluation.udr.evaluate import evaluate_with_gin as udr_with_gin
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
-from dmt.utils import configuration, files, trust
+from dmt.utils import configuration, trust
 from dmt.visualize.report import write_report
 from dmt.visualize.visualize_model import visualize
 from tests.helpers.runs import TINY, bindings
@@ -171,24 +168,31 @@ def test_another_user_trusts_nothing(run, tmp_path, monkeypatch):
     assert not trust.is_own(path)
 
 
-@pytest.mark.parametrize("content", ["[", "[]", '{"gin/train.gin": 3}', "[" * 10**5])
+@pytest.mark.parametrize("content", ["[", "[]", '{"train.gin": 3}', "[" * 10**5])
 def test_damaged_signatures_sign_nothing(content, run, tmp_path):
     shutil.copytree(run / "model", tmp_path / "model")
-    (tmp_path / "model/results" / trust.SIGNATURES).write_text(content)
+    (tmp_path / "model" / trust.SIGNATURES).write_text(content)
     assert not trust.is_own(str(tmp_path / "model/results/gin/train.gin"))
 
 
-def make_key(_):
-    trust.sign(*sign_arguments)
+def sign(folder):
+    (folder / "model.keras").write_text("")
+    (folder / "train.gin").write_text("")
+    trust.sign(str(folder), str(folder / "train.gin"))
+
+
+def make_key(folder):
+    folder.mkdir()
+    sign(folder)
     return pathlib.Path(trust.key_path()).read_text()
 
 
 def test_the_key_is_made_once_and_is_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    global sign_arguments
-    sign_arguments = (str(tmp_path), str(tmp_path), [])
+    folders = [tmp_path / str(i) for i in range(40)]
     with multiprocessing.get_context("fork").Pool(4) as pool:
-        assert len(set(pool.map(make_key, range(40)))) == 1
+        assert len(set(pool.map(make_key, folders))) == 1
+    assert all(trust.is_own(str(folder / "model.keras")) for folder in folders)
     path = pathlib.Path(trust.key_path())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(path.parent) == [path.name]
@@ -197,5 +201,24 @@ def test_the_key_is_made_once_and_is_secret(tmp_path, monkeypatch):
 def test_steps_work_where_no_key_can_be_kept(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
-    trust.sign(str(tmp_path), str(tmp_path), ["../file"])
-    assert os.listdir(tmp_path) == ["file"] and not trust.is_own(str(tmp_path / "file"))
+    sign(tmp_path)
+    assert not (tmp_path / trust.SIGNATURES).exists()
+    assert not trust.is_own(str(tmp_path / "model.keras"))
+
+
+def test_code_in_a_network_of_the_user_runs(tmp_path):
+    """A `Lambda` layer goes through training, postprocessing and evaluation."""
+
+    def own_encoder(input_tensor, num_latent):
+        x = keras.layers.Flatten()(input_tensor)
+        means = keras.layers.Lambda(lambda x: 2 * x)(keras.layers.Dense(num_latent)(x))
+        return means, keras.layers.Dense(num_latent)(x)
+
+    gin.register("encoder_with_lambda", module="own")(own_encoder)
+    model, mean = str(tmp_path / "model"), str(tmp_path / "mean")
+    train_with_gin(model, gin_bindings=tiny(encoder__encoder_fn="@encoder_with_lambda"))
+    postprocess_with_gin(model, mean, gin_bindings=POSTPROCESS)
+    evaluate_with_gin(mean, str(tmp_path / "mig"), gin_bindings=EVALUATE)
+    os.remove(tmp_path / "model" / trust.SIGNATURES)
+    with pytest.raises(ValueError, match="model.keras .*holds code.*--trust"):
+        gaussian_encoder_model.load_model(model)
