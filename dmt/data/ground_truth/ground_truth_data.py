@@ -139,8 +139,8 @@ class GroundTruthData:
         """
         if not self.num_factors:
             raise ValueError(
-                f"{user} needs factors of variation. Received: {self.name}, whose "
-                "images have no labels"
+                f"{user} needs factors of variation. Give the images labels, as in "
+                f"image_folder.csv. Received: {self.name}, whose images have none"
             )
         pairs = zip(self.factor_names, self.continuous_factors, strict=True)
         names = [name for name, is_continuous in pairs if is_continuous]
