@@ -260,8 +260,8 @@ COMMANDS = (
             *several(
                 "string",
                 codes="Table of n rows of codes.",
-                factors="Table of n rows of factors. Without it, only metrics that need "
-                "no factors are computed.",
+                factors="Table of n rows of factors. Without it, only metrics that "
+                "need no factors are computed.",
                 codes_test="Codes of the test samples, for metrics that train a "
                 "classifier. Without them, a third of the rows is held out.",
                 factors_test="Factors of the test samples.",

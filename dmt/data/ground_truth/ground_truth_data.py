@@ -230,7 +230,7 @@ class GroundTruthData:
         return self.observations_at(self.indices_of(factors, random_state))
 
     def observations_at(self, indices: np.ndarray) -> np.ndarray:
-        """Observations at the indices, as `sample_observations_from_factors` returns"""
+        """Observations at the indices; see `sample_observations_from_factors`."""
         return self.images_at(indices).astype(np.float32) / 255
 
     def sample(

@@ -37,9 +37,9 @@ def read_csv(table, folder):
             rows = [row for row in csv.reader(f) if row]
         except csv.Error as error:
             raise ValueError(f"{table} is no CSV file: {error}") from error
-    header = None
+    header, first = None, rows[0][0] if rows else "none.png"
     # A cell with a file suffix is the name of an image, even if the image is missing.
-    if rows and not Path(rows[0][0]).suffix and _find(rows[0][0], table, folder) is None:
+    if not Path(first).suffix and _find(first, table, folder) is None:
         header, rows = rows[0], rows[1:]
     check_number(table, len(rows))
     width = len(header or rows[0])
@@ -63,8 +63,9 @@ def read_csv(table, folder):
         if any(mark in missing[0] for mark in ";\t"):
             places += ". Cells must be separated by commas"
         raise ground_truth_data.DatasetNotFound(
-            f"{len(missing)} of the {len(files)} images that {table} names are missing, "
-            f"the first is {own_images.shown(missing[0])}. There is no {places}"
+            f"{len(missing)} of the {len(files)} images that {table} names are "
+            f"missing, the first is {own_images.shown(missing[0])}. There is no "
+            f"{places}"
         )
     return files, names, [name.strip() for name in factor_names], columns
 
@@ -107,9 +108,7 @@ def check_settings(name, continuous, num_bins):
         checks.integer(f"{name}.num_bins", num_bins, low=2)
 
 
-def numbered(
-    columns, names, num_images, source, name, continuous=None, num_bins=None
-):
+def numbered(columns, names, num_images, source, name, continuous=None, num_bins=None):
     """Makes factors of columns of numbers or words.
 
     A factor is continuous if it has fractional values, and more different values than
@@ -176,8 +175,8 @@ def _values(column, factor, source):
         for text in values:
             if kind := arrays.other_kind(text):
                 raise ValueError(
-                    f"Factors must be numbers or words. Received: {kind}, {text!r}, for "
-                    f"{factor} of {source}"
+                    f"Factors must be numbers or words. Received: {kind}, {text!r}, "
+                    f"for {factor} of {source}"
                 )
         try:
             values = values.astype(np.float64)

@@ -277,7 +277,9 @@ def read(file, mode, shape=None, value_range=None, background=None):
             # Cameras store how the picture has to be turned.
             image = ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{shown(file)} cannot be read as an image: {error}") from error
+        raise ValueError(
+            f"{shown(file)} cannot be read as an image: {error}"
+        ) from error
     image = _on_background(image, background, file)
     if image.mode[0] in "IF" or (value_range is not None and image.mode != "1"):
         image = _scaled(image, mode, value_range, file)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.utils import checks, stages
+from dmt.utils import checks, machine, stages
 
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
 # holds them twice, so sampling needs about twice this much memory.
@@ -159,6 +159,7 @@ class Sampler:
         checks.integer("batch_size", batch_size, low=1)
         if self._has_drawn_rows():
             return self.samples([num_points], batch_size)[0]
+        self._check_memory(num_points)
         factors = []
 
         def draw_batches():
@@ -189,6 +190,16 @@ class Sampler:
             return [self.sample(size, batch_size) for size in sizes]
         rows = self.data.disjoint_rows(sizes, self.random_state)
         return [self._sample_at(part, batch_size) for part in rows]
+
+    def _check_memory(self, num_points):
+        """Raises an error if so many factors alone do not fit in memory."""
+        num_bytes, available = 8 * num_points, machine.available_memory()
+        if 0 < available < num_bytes:
+            raise ValueError(
+                f"{num_bytes / 1e9:,.0f} GB are needed for that many samples, "
+                f"{available / 1e9:,.1f} GB are available. "
+                f"Received: num_points={num_points}"
+            )
 
     def _has_drawn_rows(self):
         return getattr(self.data, "has_drawn_rows", False)
