@@ -149,7 +149,7 @@ def numbered(columns, names, num_images, source, name, continuous=None, num_bins
         if is_continuous and values.dtype.kind not in "iuf":
             raise ValueError(
                 f"{name}.continuous names factors that are numbers. "
-                f"Received: {factor!r} with {values[0]!r}"
+                f"Received: {factor!r} with {values.tolist()[0]!r}"
             )
         if is_continuous and num_bins is not None:
             edges = np.quantile(values, np.arange(1, num_bins) / num_bins)
@@ -172,7 +172,7 @@ def _values(column, factor, source):
         values = np.char.decode(values, "utf-8")
     if values.dtype.kind == "U":
         values = np.array([text.strip() for text in values.tolist()])
-        for text in values:
+        for text in values.tolist():
             if kind := arrays.other_kind(text):
                 raise ValueError(
                     f"Factors must be numbers or words. Received: {kind}, {text!r}, "
