@@ -134,7 +134,9 @@ def test_factors_are_continuous_in_part(tmp_path):
     scaled = data.scaled_factors(factors)
     assert (scaled[:, 1].min(), scaled[:, 1].max()) == (0, 1)
     np.testing.assert_array_equal(scaled[:, 0], factors[:, 0])
-    with pytest.raises(ValueError, match=r"^mig needs.*npz_images.num_bins.*Factor 1 is"):
+    with pytest.raises(
+        ValueError, match=r"^mig needs.*npz_images.num_bins.*Factor 1 is"
+    ):
         data.check_factors("mig")
     binned = own_data.npz_images(tmp_path / "mine.npz", num_bins=5)
     assert binned.factors_num_values == [3, 5]

@@ -9,7 +9,15 @@ from PIL import Image
 
 from dmt.data.ground_truth import ground_truth_data, own_data, own_factors
 
-WORDS = ["it's", 'say "hi"', "100%s", "two\nlines", os.fsdecode(b"caf\xe9"), "a,b", "{0}"]
+WORDS = [
+    "it's",
+    'say "hi"',
+    "100%s",
+    "two\nlines",
+    os.fsdecode(b"caf\xe9"),
+    "a,b",
+    "{0}",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +35,9 @@ def write_images(folder, names):
 
 
 def write_csv(path, rows):
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with open(
+        path, "w", newline="", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         csv.writer(file).writerows(rows)
 
 
@@ -55,7 +65,9 @@ def test_paths_of_images(tmp_path, of):
 def test_missing_images_are_named_as_in_the_table(tmp_path):
     write_images(tmp_path / "data", ["one.png", "two.png"])
     write_csv("table.csv", [["file", "a"], ["one.png", 1], ["sub/no.png", 2]])
-    words = r"1 of the 2 .*table.csv.* sub/no.png. There is no data/sub/no.png nor sub/no"
+    words = (
+        r"1 of the 2 .*table.csv.* sub/no.png. There is no data/sub/no.png nor sub/no"
+    )
     with pytest.raises(ground_truth_data.DatasetNotFound, match=words):
         own_data.image_folder("data", "table.csv")
     write_csv("table.csv", [["file;a"], ["one.png;1"], ["two.png;2"]])
@@ -106,7 +118,10 @@ def test_measurements_are_continuous():
     # Few different values are classes, also if they have fractions.
     assert numbered([0.5, 0.25, 0.5, 0.25]) == ([1, 0, 1, 0], False)
     assert numbered(["b", "c", "a"]) == ([1, 2, 0], False)
-    assert numbered(MEASURED, continuous=[]) == (np.argsort(np.argsort(MEASURED)).tolist(), False)
+    assert numbered(MEASURED, continuous=[]) == (
+        np.argsort(np.argsort(MEASURED)).tolist(),
+        False,
+    )
     assert numbered([3, 1, 3], continuous=["x"]) == ([3, 1, 3], True)
 
 
@@ -130,7 +145,11 @@ def test_bins_hold_equally_many_images():
         ([1.0, np.nan], {}, "finite.*for x"),
         (["1", "inf"], {}, "finite.*for x"),
         (np.array([1j, 2]), {}, "numbers or words.*complex128 for x of mine"),
-        (["1+2j", "3"], {}, r"numbers or words.*complex number, '1\+2j', for x of mine"),
+        (
+            ["1+2j", "3"],
+            {},
+            r"numbers or words.*complex number, '1\+2j', for x of mine",
+        ),
         (["2024-01-31", "2024-02-01"], {}, "numbers or words.*a time"),
         (["[1 2]", "[3 4]"], {}, "numbers or words.*a list"),
         (np.array(["2024", "2025"], "M8[D]"), {}, "numbers or words.*datetime64"),

@@ -87,7 +87,12 @@ def test_values_of_no_images_are_refused(tmp_path, images, words):
 
 
 def test_values_outside_of_the_range_are_refused(tmp_path, root):
-    asked(tmp_path, r"in npz_images.value_range = \(0, 100\)", PIXELS, value_range=[0, 100])
+    asked(
+        tmp_path,
+        r"in npz_images.value_range = \(0, 100\)",
+        PIXELS,
+        value_range=[0, 100],
+    )
     images = np.where(PIXELS > 9, np.nan, 0.5)
     asked(tmp_path, "finite", images, value_range=(0, 1))
     assert not list(root.rglob("*.npy"))
