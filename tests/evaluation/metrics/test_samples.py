@@ -8,7 +8,7 @@ import pytest
 
 from dmt.data.ground_truth import table_data
 from dmt.evaluation.metrics import (
-    irs,
+    dcimig,
     mig,
     samples,
     sap_score,
@@ -141,7 +141,7 @@ def test_kinds_of_factors_of_a_dataset():
         assert "mutual_info_score" in run(
             unsupervised_metrics.unsupervised_metrics, data
         )
-    for metric, name in ((mig.compute_mig, "mig"), (irs.compute_irs, "irs")):
+    for metric, name in ((mig.compute_mig, "mig"), (dcimig.compute_dcimig, "dcimig")):
         with pytest.raises(
             ValueError, match=f"^{name} needs .*mine.num_bins.*a, b are"
         ):
