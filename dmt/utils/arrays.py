@@ -228,7 +228,8 @@ def _number_words(columns, index, paths, name):
         wrong = next(c for column in cells for c in column if not _is_number(c))
         raise ValueError(
             f"Column {index + 1} of {' and '.join(paths)} must hold numbers"
-            f"{' or words, not both' if name == 'factors' else ''}. Received: {str(wrong)!r}"
+            f"{' or words, not both' if name == 'factors' else ''}. Received: "
+            f"{str(wrong)!r}"
         )
     words = np.unique(np.concatenate(cells))
     return [np.searchsorted(words, column) for column in cells]
