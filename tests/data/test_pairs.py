@@ -238,3 +238,18 @@ def test_wrong_stored_pairs_are_refused(stored, message, tmp_path):
         pairs.StoredPairs(dataset, str(tmp_path / "pairs.npy"))
     with pytest.raises(ground_truth_data.DatasetNotFound, match="no file"):
         pairs.StoredPairs(NumberedGrid(), str(tmp_path / "none.npy"))
+
+
+def test_pairs_need_discrete_factors():
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    for factors, words in (
+        (np.zeros((4, 0)), "dynamics needs factors of variation"),
+        (np.arange(4)[:, None] / 3, "dynamics needs factors with discrete values"),
+    ):
+        names = ["a"][: factors.shape[1]]
+        kinds = [True] * len(names)
+        data = table_data.ImageTable(
+            "mine", images, factors, names, continuous_factors=kinds
+        )
+        with pytest.raises(ValueError, match=words):
+            pairs.DrawnPairs(data, k=1)

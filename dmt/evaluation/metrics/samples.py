@@ -196,8 +196,8 @@ class Sampler:
         num_bytes, available = 8 * num_points, machine.available_memory()
         if 0 < available < num_bytes:
             raise ValueError(
-                f"{num_bytes / 1e9:,.0f} GB are needed for that many samples, "
-                f"{available / 1e9:,.1f} GB are available. "
+                f"So many samples take more than {num_bytes / 1e9:,.0f} GB, and "
+                f"{available / 1e9:,.1f} GB of memory are available. "
                 f"Received: num_points={num_points}"
             )
 
