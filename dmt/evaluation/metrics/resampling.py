@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from dmt.evaluation.metrics import inputs, scoring
 from dmt.utils import checks, stages
 
 
 @stages.configurable("bootstrap", "evaluation", denylist=["metric", "tables"])
 def bootstrap(
     metric: Callable[..., dict[str, Any]],
-    tables: Sequence[tuple[np.ndarray, ...]],
+    tables: Sequence[Any],
     num_resamples: int = 0,
     confidence_level: float = 0.95,
     seed: int = 0,
@@ -24,8 +25,8 @@ def bootstrap(
 
     Args:
         metric: function of the arrays of all tables that returns a dictionary.
-        tables: list of tuples of arrays; the arrays of a tuple have the same samples as
-            rows.
+        tables: list of tuples of arrays-like; those of a tuple have the same samples as
+            rows. A list of arrays-like is one such tuple.
         num_resamples: number of resamples; 0 for no intervals. There are also none if a
             table has fewer than 2 samples.
         confidence_level: share of the resamples in the interval, in (0, 1).
@@ -53,6 +54,7 @@ def bootstrap(
         raise ValueError(
             "bootstrap.num_resamples must be 0 or at least 2. Received: num_resamples=1"
         )
+    tables = inputs.as_tables(tables)
     results = metric(*(array for table in tables for array in table))
     if not num_resamples or any(len(table[0]) < 2 for table in tables):
         return results
@@ -67,7 +69,8 @@ def bootstrap(
             for table, index in zip(tables, rows, strict=True)
             for array in table
         ]
-        resampled = metric(*arrays)
+        with scoring.quietly():
+            resampled = metric(*arrays)
         values = np.array([resampled[name] for name in names])
         return values if rows[0].ndim == 1 else values[:, None]
 
