@@ -140,7 +140,7 @@ def _check_gin_files(configs, bindings):
 
 
 def _is_fatal(error):
-    """Whether the other metrics cannot go on, or the user wants to see the traceback."""
+    """Whether other metrics cannot go on, or the user wants to see the traceback."""
     return isinstance(error, OSError) or os.environ.get("DMT_TRACEBACK")
 
 
