@@ -8,6 +8,7 @@ first, except for a few that are drawn again (`dynamics`).
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
 import numpy as np
@@ -27,6 +28,9 @@ _MAX_ORDERS = 64
 _MAX_ALONE = 0.01
 # Number of neighbours to examine in each order and each direction.
 _REACH = 8
+# A False that gin does not write, because it is no literal: the configuration of a run
+# that does not bind it stays that of disentanglement_lib.
+_NOT_BOUND: Any = np.bool_(False)
 # Largest number of combinations to examine for one pair.
 _MAX_EXAMINED = 20000
 
@@ -87,7 +91,7 @@ class DrawnPairs(PairExamples):
     """
 
     def __init__(
-        self, dataset: GroundTruthData, k: int = gin.REQUIRED, exact: bool = False
+        self, dataset: GroundTruthData, k: int = gin.REQUIRED, exact: bool = _NOT_BOUND
     ):
         """Finds the combinations of factors that exist.
 
@@ -103,11 +107,11 @@ class DrawnPairs(PairExamples):
                 combination only.
         """
         super().__init__(dataset)
-        if not isinstance(exact, bool):
+        if not isinstance(exact, (bool, np.bool_)):
             raise ValueError(
                 f"dynamics.exact must be True or False. Received: exact={exact!r}"
             )
-        self.exact = exact
+        self.exact = bool(exact)
         sizes = np.asarray(dataset.factors_num_values)
         self._can_change = np.flatnonzero(sizes > (1 if exact else 0))
         possible = (-1, *range(1, len(self._can_change) + 1))
