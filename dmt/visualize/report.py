@@ -1,6 +1,5 @@
 """The report of a run: scores, learning curves, pictures, configuration."""
 
-import csv
 import glob
 import math
 import os
@@ -10,7 +9,7 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import tables
-from dmt.utils import results
+from dmt.utils import gin_files, history, results
 from dmt.utils.contents import content_of
 from dmt.visualize import pages
 
@@ -21,7 +20,7 @@ _MAX_TABLE = 64
 _NOT_CURVES = ("step", "elapsed_time", "elbo", "loss", "steps_per_second")
 
 
-def write_report(run_dir, output_path):
+def write_report(run_dir, output_path, gin_config_files=(), gin_bindings=()):
     """Writes the page of a run as one HTML file without external parts.
 
     The page also names the parts that the run does not have yet.
@@ -30,13 +29,16 @@ def write_report(run_dir, output_path):
         run_dir: directory with `model/`, as `train` writes it, and optionally
             `postprocessed/<name>/`, `metrics/<name>/<metric>/` and `visualizations/`.
         output_path: HTML file to write.
+        gin_config_files: paths of gin files that override the configuration of the
+            training, for example to name the factors of another dataset.
+        gin_bindings: lines of gin that override the files.
 
     Returns:
         `output_path`.
 
     Raises:
         FileNotFoundError: if `run_dir` holds no trained model.
-        ValueError: if a file of the run is damaged.
+        ValueError: if a file of the run is damaged or gin refuses a line.
     """
     model_dir = os.path.join(run_dir, "model")
     if not results.is_complete(model_dir, "train"):
@@ -44,10 +46,9 @@ def write_report(run_dir, output_path):
             f"There is no finished model in {model_dir}: train it first (dmt_train)."
         )
     gin_file = os.path.join(model_dir, "results", "gin", "train.gin")
-    with content_of(gin_file):
-        config = results.bindings_of(gin_file)
+    config = results.bindings_of(gin_file)
     folder = os.path.join(run_dir, "visualizations")
-    dataset = _dataset(run_dir)
+    dataset = _dataset(gin_file, gin_config_files, gin_bindings)
     pages.write(
         os.path.join(os.path.dirname(__file__), "report.html.jinja"),
         output_path,
@@ -223,9 +224,13 @@ def _shape(value):
     return array.shape if 0 < max(array.shape) <= _MAX_TABLE and array.size else ()
 
 
-def _dataset(run_dir):
-    """The dataset of the training; None on a machine without its files."""
-    gin_file = os.path.join(run_dir, "model", "results", "gin", "train.gin")
+def _dataset(gin_file, *gin_lists):
+    """The dataset that gin names, or that of the training.
+
+    None if that is on another machine.
+    """
+    if any(gin_lists):
+        return named_data.dataset_of(gin_file, *gin_lists)
     try:
         return named_data.dataset_of(gin_file)
     except (ValueError, OSError):
@@ -262,12 +267,11 @@ def _curves(path):
 
 def _history(path):
     """Steps of a learning curve, and {name: values} with the reconstruction first."""
-    with content_of(path), open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-        names = [name for name in (rows or [{}])[0] if name not in _NOT_CURVES]
-        names.sort(key=lambda name: name != "reconstruction_loss")
-        curves = {name: [float(row[name]) for row in rows] for name in names}
-        return [float(row["step"]) for row in rows], curves
+    rows = history.read(path)
+    names = [name for name in (rows or [{}])[0] if name not in _NOT_CURVES]
+    names.sort(key=lambda name: name != "reconstruction_loss")
+    curves = {name: [float(row[name]) for row in rows] for name in names}
+    return [float(row["step"]) for row in rows], curves
 
 
 def _configurations(run_dir):
@@ -279,8 +283,6 @@ def _configurations(run_dir):
         "metrics/*/*/results/gin/evaluation.gin",
     ):
         for path in _found(run_dir, pattern):
-            with content_of(path), open(path, encoding="utf-8") as file:
-                text = file.read()
             directory = os.path.relpath(path, run_dir).split(f"{os.sep}results")[0]
-            steps.append((directory, text))
+            steps.append((directory, gin_files.read_text(path)))
     return steps
