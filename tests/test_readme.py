@@ -23,7 +23,8 @@ def folder(tmp_path):
 
 
 def run(command, folder, *arguments):
-    printed(call(command, *arguments, folder=folder, PYTHONPATH=f"{ROOT}:{folder}"))
+    process = call(command, *arguments, folder=folder, PYTHONPATH=f"{ROOT}:{folder}")
+    return printed(process)
 
 
 def python(folder, *arguments):
@@ -39,9 +40,13 @@ def python(folder, *arguments):
 
 
 def test_own_model_dataset_and_metric(folder):
-    assert {"my_model.py", "my_metric.py", "my_data.py", "mine.gin"} <= set(
-        os.listdir(folder)
-    )
+    assert {
+        "my_model.py",
+        "my_metric.py",
+        "my_metric.gin",
+        "my_data.py",
+        "mine.gin",
+    } <= set(os.listdir(folder))
     (folder / "tiny.gin").write_text("\n".join(bindings(TINY)))
     run(
         "dmt_train",
@@ -57,17 +62,17 @@ def test_own_model_dataset_and_metric(folder):
         "--output_dir=mean",
         f"--gin_config={ROOT}/gin_configs/postprocess/mean.gin",
     )
-    run(
+    table = run(
         "dmt_evaluate",
         folder,
         "--input_dir=mean",
         "--output_dir=scores",
-        "--gin_bindings=import my_metric",
-        "--gin_bindings=dataset.name = 'auto'",
-        "--gin_bindings=evaluation.random_seed = 0",
-        "--gin_bindings=evaluation.evaluation_fn = @largest_correlation",
-        "--gin_bindings=largest_correlation.num_train = 200",
+        "--gin_config=my_metric.gin",
     )
+    # The table shows the score, and nothing else that the results hold.
+    assert [line.split()[:2] for line in table.splitlines()] == [
+        ["scores", "largest_correlation"]
+    ]
     run("dmt_visualize_model", folder, "--model_dir=model", "--output_dir=pictures")
     assert (folder / "pictures" / "traversals.png").exists()
     found = results.load_json(folder / "scores/results/aggregate/evaluation.json")

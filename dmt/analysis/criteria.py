@@ -21,6 +21,7 @@ from dmt.analysis import configurations
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.evaluate import run_metric
+from dmt.evaluation.metrics.samples import any_number
 from dmt.evaluation.udr import evaluate as udr
 from dmt.evaluation.udr.metrics.udr import compute_udr_sklearn
 from dmt.utils import checks, configuration, stages
@@ -121,6 +122,7 @@ def _few_labels(models, num_labels, seed):
     for model in models:
         moments = _loaded_when_called(udr.moments_of, model.model_dir, dataset)
 
+        @any_number
         def means(observations, moments=moments):
             return np.split(moments(observations), 2, axis=1)[0]
 
@@ -133,6 +135,7 @@ def _loaded_when_called(load, model_dir, dataset):
     """Like `load(model_dir, dataset)`; the model is in memory only during a call."""
     import keras
 
+    @any_number
     def function(observations):
         try:
             return load(model_dir, dataset)(observations)

@@ -3,7 +3,15 @@
 import logging
 import os
 
-from dmt.cli.table import GIN_FLAGS, OUTPUT_DIR, OVERWRITE, Command, Flag, several
+from dmt.cli.table import (
+    GIN_FLAGS,
+    OUTPUT_DIR,
+    OVERWRITE,
+    TRUST,
+    Command,
+    Flag,
+    several,
+)
 from dmt.utils import machine
 
 RESULT_PATTERN = "output/**/metrics/*/*/results/aggregate/evaluation.json"
@@ -46,7 +54,13 @@ def _import(flags):
     machine.import_keras()
     from dmt.methods import imported
 
-    imported.import_model(flags.model_dir, flags.output_dir, flags.overwrite)
+    imported.import_model(
+        flags.model_dir,
+        flags.output_dir,
+        flags.overwrite,
+        flags.gin_config,
+        flags.gin_bindings,
+    )
 
 
 COMMANDS = (
@@ -112,6 +126,7 @@ COMMANDS = (
                 high=2**32 - 1,
             ),
             *GIN_FLAGS,
+            TRUST,
             Flag("overwrite", "bool", False, "Whether to replace selection.json."),
         ),
         _select,
@@ -128,6 +143,8 @@ COMMANDS = (
                 "results/.",
             ),
             OUTPUT_DIR,
+            *GIN_FLAGS,
+            TRUST,
             OVERWRITE,
         ),
         _import,

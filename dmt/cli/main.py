@@ -77,6 +77,8 @@ def _parse(program, command, argv):
             _check_verb(program, rest[1:], command.verbs)
         elif len(rest) > 1:
             raise ValueError(f"Unexpected argument {rest[1]}. See --help.")
+    except flags.UnrecognizedFlagError as error:
+        _fail(program, table.unknown_flag(command, error.flagname))
     except (flags.Error, ValueError) as error:
         if FLAGS.is_parsed() and FLAGS["help"].present:
             return argv
@@ -104,6 +106,10 @@ def _run(program, command, argv):
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("dmt").setLevel(logging.INFO)
     try:
+        if "trust" in FLAGS and FLAGS.trust:
+            from dmt.utils import trust
+
+            trust.allow()
         command.function(FLAGS, *argv[1:])
     except Exception as error:
         if os.environ.get("DMT_TRACEBACK"):

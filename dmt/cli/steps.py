@@ -67,22 +67,103 @@ def _evaluate_all(flags, evaluate_with_gin, step):
     """Scores with each configuration that the flags name, then prints a table."""
     from dmt.evaluation.tables import score_table
 
-    evaluate = functools.partial(evaluate_with_gin, flags.input_dir, shared_codes={})
-    output_dirs = {}
-    for name, output_dir in _evaluated(flags, evaluate, step):
-        output_dirs[name or os.path.basename(os.path.normpath(output_dir))] = output_dir
+    shared = {}
+    evaluate = functools.partial(
+        evaluate_with_gin, flags.input_dir, shared_codes=shared
+    )
+    written, missing = _evaluated(flags, evaluate, shared, [flags.input_dir], step)
+    output_dirs = {
+        name or os.path.basename(os.path.normpath(output_dir)): output_dir
+        for name, output_dir in written.items()
+    }
     print(score_table(output_dirs, step))
+    _end(missing, len(written))
 
 
-def _evaluated(flags, evaluate, step="evaluation"):
-    """Makes the evaluations of the flags; yields their names and output directories."""
-    for name, gin_files in _evaluation_configs(flags).items():
-        output_dir = os.path.join(flags.output_dir, name)
-        bindings = list(flags.gin_bindings)
-        if name:
-            bindings.append(f"{step}.name = '{name}'")
-        evaluate(output_dir, flags.overwrite, gin_files, bindings, resume=flags.resume)
-        yield name, output_dir
+def _evaluated(flags, evaluate, shared, inputs, step="evaluation"):
+    """Makes the evaluations of the flags.
+
+    What one of several metrics alone cannot compute is reported, and the others go on.
+    What all need is in the dictionary `shared` by then: if that fails, so would all.
+
+    Returns:
+        {name of the evaluation: its output directory}, and the names of those missing.
+    """
+    from dmt.evaluation import kept_moments
+    from dmt.utils import configuration
+
+    configs = _evaluation_configs(flags)
+    if flags.gin_evaluation_config_glob is None:
+        evaluate(
+            flags.output_dir,
+            flags.overwrite,
+            flags.gin_config,
+            flags.gin_bindings,
+            resume=flags.resume,
+        )
+        return {"": flags.output_dir}, []
+    bindings = {
+        name: [*flags.gin_bindings, f"{step}.name = {name!r}"] for name in configs
+    }
+    output_dirs = {name: os.path.join(flags.output_dir, name) for name in configs}
+    _check_gin_files(configs, flags.gin_bindings)
+    if not flags.resume:
+        for output_dir in output_dirs.values():
+            configuration.is_done(output_dir, step, flags.overwrite, False, inputs)
+    missing = []
+    with kept_moments.folder(flags.output_dir, flags.resume) as moments_dir:
+        for name, gin_files in configs.items():
+            try:
+                evaluate(
+                    output_dirs[name],
+                    flags.overwrite,
+                    gin_files,
+                    bindings[name],
+                    resume=flags.resume,
+                    moments_dir=moments_dir,
+                )
+            except Exception as error:
+                if not shared or _is_fatal(error):
+                    raise
+                missing.append(_report(name, gin_files[-1], error))
+        shared.clear()
+    return {n: path for n, path in output_dirs.items() if n not in missing}, missing
+
+
+def _check_gin_files(configs, bindings):
+    """Finds mistakes in the gin files of all evaluations before work starts."""
+    from dmt.evaluation import evaluate  # noqa: F401 (registers the metrics)
+    from dmt.utils import configuration
+
+    for gin_files in configs.values():
+        with configuration.gin_configuration(gin_files, bindings):
+            pass
+
+
+def _is_fatal(error):
+    """Whether other metrics cannot go on, or the user wants to see the traceback."""
+    return isinstance(error, OSError) or os.environ.get("DMT_TRACEBACK")
+
+
+def _report(name, gin_file, error):
+    """Says why a metric is missing; returns its name."""
+    from dmt.cli.main import one_line
+
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    message = f"Without {name} ({gin_file}): {kind}{one_line(error)}"
+    print(message, file=sys.stderr, flush=True)
+    return name
+
+
+def _end(missing, num_written):
+    """Ends the program with status 1 if metrics are missing."""
+    if missing:
+        total = num_written + len(missing)
+        print(
+            f"{len(missing)} of {total} metrics are missing: {', '.join(missing)}.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 def _evaluation_configs(flags):
@@ -116,12 +197,10 @@ def _score(flags):
     codes = arrays.load_tables([flags.codes, flags.codes_test], "codes")
     pairs = zip(factors or [None], codes, strict=True)
     samples = [table for pair in pairs for table in pair]
+    missing: list[str] = []
     if with_gin:
         machine.import_keras()
-        rows = [
-            score.score_with_gin(gin_files, flags.gin_bindings, *samples, name)
-            for name, gin_files in _evaluation_configs(flags).items()
-        ]
+        rows = list(_score_with_gin(flags, samples, missing))
     else:
         rows = list(_score_by_name(flags, samples))
     if not rows:
@@ -130,6 +209,22 @@ def _score(flags):
     if flags.output_path:
         scores = {label: scores for label, _, scores in rows}
         score.write_scores(scores, flags.output_path, flags.seed)
+    _end(missing, len(rows))
+
+
+def _score_with_gin(flags, samples, missing):
+    """Yields (label, metric, scores) of each gin file; appends to `missing`."""
+    from dmt.evaluation import score
+
+    configs = _evaluation_configs(flags)
+    _check_gin_files(configs, flags.gin_bindings)
+    for name, gin_files in configs.items():
+        try:
+            yield score.score_with_gin(gin_files, flags.gin_bindings, *samples, name)
+        except Exception as error:
+            if not name or _is_fatal(error):
+                raise
+            missing.append(_report(name, gin_files[-1], error))
 
 
 def _check_score_flags(flags, with_gin):
@@ -192,11 +287,14 @@ def _udr(flags):
     machine.import_keras()
     from dmt.evaluation.udr.evaluate import evaluate_with_gin, score_table
 
-    evaluate = functools.partial(evaluate_with_gin, model_dirs)
-    for name, output_dir in _evaluated(flags, evaluate):
+    shared = {}
+    evaluate = functools.partial(evaluate_with_gin, model_dirs, shared_models=shared)
+    written, missing = _evaluated(flags, evaluate, shared, model_dirs)
+    for name, output_dir in written.items():
         if name:
             print(name)
         print(score_table(output_dir))
+    _end(missing, len(written))
 
 
 _EVALUATION_FLAGS = (

@@ -9,6 +9,7 @@ from dmt.cli.table import (
     OUTPUT_DIR,
     OVERWRITE,
     PARALLEL_FLAGS,
+    TRUST,
     Command,
     Flag,
     several,
@@ -124,6 +125,7 @@ def _made(kind, flags):
 
 
 _EXECUTION_FLAGS = (
+    TRUST,
     OVERWRITE,
     Flag("only_print", "bool", False, "Whether to only print the steps."),
 )
@@ -174,6 +176,7 @@ COMMANDS = (
             *_option_flags(),
             OUTPUT_DIR,
             GIN_BINDINGS,
+            TRUST,
             Flag(
                 "only_print",
                 "bool",
@@ -198,7 +201,7 @@ COMMANDS = (
         "pbt",
         "Trains a population that selects its hyperparameters: --output_dir=OUT "
         "--gin_config=FILE. A run that was stopped continues where it stopped.",
-        (OUTPUT_DIR, *GIN_FLAGS, *PARALLEL_FLAGS),
+        (OUTPUT_DIR, *GIN_FLAGS, TRUST, *PARALLEL_FLAGS),
         _pbt,
         required=("output_dir",),
     ),

@@ -6,6 +6,7 @@ the top level of group files import the standard library only. Therefore setup.p
 read the table before anything is installed, and `--help` is fast.
 """
 
+import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,9 +74,18 @@ GIN_FLAGS = several(
     gin_bindings="Line in gin's syntax, which overrides the files.",
 )
 GIN_BINDINGS = GIN_FLAGS[1]
+TRUST = Flag(
+    "trust",
+    "bool",
+    False,
+    "Whether code of the directories that are read may run: Python modules that their "
+    "gin files import, and code in their Keras files. Directories that you wrote "
+    "yourself need no flag.",
+)
 OVERWRITE = Flag("overwrite", "bool", False, "Whether to replace existing output.")
 STEP_FLAGS = (
     *GIN_FLAGS,
+    TRUST,
     OVERWRITE,
     Flag("resume", "bool", False, "Whether to continue unfinished work."),
 )
@@ -125,6 +135,36 @@ def groups() -> Iterator[tuple[Command, ...]]:
 def find(name: str) -> Command | None:
     """The command of a name without `PREFIX`, None if there is none."""
     return next((c for group in groups() for c in group if c.name == name), None)
+
+
+# Flags with which different commands name the same thing.
+_ALIKE = (
+    ("model_dir", "model_dirs", "input_dir", "run_dir", "study_dir"),
+    ("output_dir", "output_directory", "output_path", "path", "model_dir"),
+    ("name", "dataset", "dataset_name"),
+)
+
+
+def unknown_flag(command: Command, name: str) -> str:
+    """What to say about a flag that a command does not have."""
+    own = [flag.name for flag in command.flags]
+    alike = [flag for flags in _ALIKE if name in flags for flag in flags]
+    found = [flag for flag in alike if flag in own][:1]
+    found += [flag for flag in own if flag.startswith(name) or name.startswith(flag)]
+    found += difflib.get_close_matches(name, own, n=1, cutoff=0.7)
+    takers = [
+        f"{PREFIX}{c.name}"
+        for group in groups()
+        for c in group
+        if name in [flag.name for flag in c.flags]
+    ]
+    text = f"There is no flag --{name}."
+    if takers:
+        text = f"--{name} is a flag of {takers[0]}, not of this command."
+    suggested = [f"--{flag}" for flag in dict.fromkeys(found)]
+    if suggested:
+        return f"{text} Did you mean {' or '.join(suggested[:2])}? See --help."
+    return f"{text} The flags are {', '.join(f'--{flag}' for flag in own)}."
 
 
 def names() -> list[str]:

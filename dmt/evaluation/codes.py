@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from dmt.data.pipeline import IndexedData
+from dmt.evaluation.kept_moments import KeptMoments, digest_of
 from dmt.methods.shared.layers import (
     as_images,
     convolutions_as,
@@ -20,6 +22,8 @@ from dmt.methods.shared.layers import (
 from dmt.postprocessing.representation import Representation
 from dmt.utils import files
 from dmt.utils.compilation import BATCH_SIZE, compiled
+
+logger = logging.getLogger(__name__)
 
 
 def kl_per_code(means: np.ndarray, logvars: np.ndarray) -> np.ndarray:
@@ -40,9 +44,16 @@ class MomentTable:
         dataset: an indexable `GroundTruthData`.
         encoders: a `keras.Model` from images to means and log-variances; or a list of
             them, of one architecture.
+        folder: folder that keeps the outputs of one encoder in a file, from which
+            another process continues; None to keep nothing.
     """
 
-    def __init__(self, dataset: Any, encoders: keras.Model | list[keras.Model]):
+    def __init__(
+        self,
+        dataset: Any,
+        encoders: keras.Model | list[keras.Model],
+        folder: str | None = None,
+    ):
         if isinstance(encoders, list):
             width = 2 * encoders[0].outputs[0].shape[-1]
             shape: tuple[int, ...] = (len(encoders), width)
@@ -54,6 +65,19 @@ class MomentTable:
         # The operating system gives memory to pages only when they are written.
         self._moments = np.zeros((dataset.size, *shape), dtype="float32")
         self._known = np.zeros(dataset.size, dtype=bool)
+        self._kept = None
+        if folder is not None:
+            name = moments_file(dataset, encoders)
+            path = os.path.join(folder, name)
+            self._kept = KeptMoments(path, dataset.size, *shape)
+            self._read_kept()
+
+    def _read_kept(self):
+        records = self._kept.read()
+        self._moments[records["row"]] = records["moments"]
+        self._known[records["row"]] = True
+        if len(records):
+            logger.info("%d images were encoded before.", self._known.sum())
 
     def __call__(self, indices: np.ndarray) -> np.ndarray:
         """Moments of the images at `indices` (n,)."""
@@ -61,6 +85,8 @@ class MomentTable:
         for start in range(0, len(missing), 16 * BATCH_SIZE):
             chunk = missing[start : start + 16 * BATCH_SIZE]
             self._moments[chunk] = self._encode(self._dataset.images_at(chunk))
+            if self._kept is not None:
+                self._kept.append(chunk, self._moments[chunk])
         self._known[missing] = True
         return self._moments.take(indices, axis=0)
 
@@ -69,13 +95,18 @@ class MomentTable:
         return lambda indices: self(indices)[:, k]
 
 
-def moments_file(dataset: Any) -> str:
-    """Name of the file of all moments of a dataset, which depends on the images."""
+def moments_file(dataset: Any, encoder: keras.Model | None = None) -> str:
+    """Name of the file of all moments of a dataset, which depends on the images.
+
+    With an encoder, it is the name of the file of those that this encoder has made.
+    """
     # A digest of images also changes if the images change, but no binding does.
     rows = np.linspace(0, dataset.size - 1, 16).astype(int)
     images = np.ascontiguousarray(dataset.images_at(rows))
     facts = f"{dataset.size} {images.shape} {images.dtype}".encode()
     digest = hashlib.sha256(facts + images.tobytes()).hexdigest()
+    if encoder is not None:
+        return f"moments_{digest[:16]}_{digest_of(encoder)}"
     return f"moments_{digest[:16]}.npy"
 
 
@@ -119,6 +150,8 @@ class Codes:
             (n, 2 * num_latent).
         transform: keras.Model from [means, log-variances] to codes.
     """
+
+    takes_any_number = True
 
     def __init__(
         self, moments: Callable[[np.ndarray], np.ndarray], transform: keras.Model
@@ -176,6 +209,7 @@ def codes_of(
         dataset: a `GroundTruthData`.
         representation: a `Representation`.
         folder: folder in which `write_moments` may have kept the moments of all images.
+            If it has not, the moments that are made are kept there, see `MomentTable`.
 
     Returns:
         (data, codes): an `IndexedData`, whose images are encoded once, or the dataset
@@ -204,5 +238,5 @@ def codes_of(
         known = np.load(path, mmap_mode="r")
         moments: Callable = functools.partial(known.take, axis=0)
     else:
-        moments = MomentTable(dataset, representation.encoder)
+        moments = MomentTable(dataset, representation.encoder, folder)
     return IndexedData(dataset), Codes(moments, representation.transform)

@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gin
@@ -76,7 +76,7 @@ def evaluate(
         resume: whether to do nothing if the step is complete.
         shared_codes: dictionary, empty at first, through which the evaluations of one
             process share codes. It does not change the results.
-        moments_dir: folder in which `codes.write_moments` kept the encoder's outputs.
+        moments_dir: folder in which the encoder's outputs are kept, see `codes_of`.
         **settings: those of `Settings`, which gin supplies if they are not given.
 
     Raises:
@@ -124,9 +124,32 @@ def run_metric(
     parameters = inspect.signature(evaluation_fn).parameters.values()
     if any(p.name == "artifact_dir" or p.kind == p.VAR_KEYWORD for p in parameters):
         arguments["artifact_dir"] = artifact_dir
-    return evaluation_fn(
-        data, codes, random_state=np.random.RandomState(random_seed), **arguments
+    return plain_scores(
+        evaluation_fn(
+            data, codes, random_state=np.random.RandomState(random_seed), **arguments
+        )
     )
+
+
+def plain_scores(scores: Any) -> dict[str, Any]:
+    """What a metric returned, with numbers of Python in place of all other numbers.
+
+    Raises:
+        ValueError: if it is not a dictionary.
+    """
+    if not isinstance(scores, Mapping):
+        raise ValueError(
+            "A metric must return a dictionary, from the names of scores to scores. "
+            f"Received: {type(scores).__name__}"
+        )
+    return {str(name): _plain(score) for name, score in scores.items()}
+
+
+def _plain(score):
+    if not hasattr(score, "__array__"):
+        return score
+    array = np.asarray(score)
+    return array if array.ndim else array.item()
 
 
 def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=None):
@@ -140,12 +163,13 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
     )
     dataset = named_data.get_named_ground_truth_data()
     shared_codes = {} if shared_codes is None else shared_codes
-    key = (os.path.realpath(model_dir), dtype_policy, _data_bindings())
+    key = (os.path.realpath(model_dir), dtype_policy, data_bindings())
     if key not in shared_codes:
         representation = load_representation(model_dir, dtype_policy)
         shared_codes.clear()
-        folder = moments_dir if dtype_policy is None else None
-        shared_codes[key] = codes_of(dataset, representation, folder)
+        if moments_dir and dtype_policy:
+            moments_dir = os.path.join(moments_dir, f"moments_{dtype_policy}")
+        shared_codes[key] = codes_of(dataset, representation, moments_dir)
     data, codes = shared_codes[key]
     codes.restart()
     return dataset, data, codes
@@ -179,7 +203,7 @@ def write_evaluation(
     logger.info("%s took %.1f s.", output_dir, time.time() - start)
 
 
-def _data_bindings():
+def data_bindings():
     """The bindings that data may depend on: all but those marked as evaluation."""
     return tuple(
         (name, value)

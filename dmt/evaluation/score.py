@@ -12,6 +12,7 @@ from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.inputs import as_codes, check_samples, train_and_test
 from dmt.evaluation.metrics.resampling import bootstrap
+from dmt.evaluation.metrics.samples import any_number
 from dmt.evaluation.versions import versions
 from dmt.utils import configuration, results
 
@@ -114,7 +115,10 @@ def score_with_gin(
         settings = evaluate.Settings()
         metric = settings.evaluation_fn
         scores = evaluate.run_metric(
-            metric, TableData(factors), lambda rows: table[rows], settings.random_seed
+            metric,
+            TableData(factors),
+            any_number(lambda rows: table[rows]),
+            settings.random_seed,
         )
     gin_name = getattr(metric, "gin_name", metric.__name__)
     return name or gin_name, gin_name, scores

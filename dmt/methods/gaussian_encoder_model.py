@@ -93,8 +93,9 @@ def load_model(model_dir: str) -> GaussianEncoderModel:
     model = model_file.load(model_dir)
     if not isinstance(model, GaussianEncoderModel):
         raise ValueError(
-            f"The model in {model_dir} has no encoder, so there are no codes to "
-            "postprocess or evaluate. Its training results are in results/."
+            f"The model {os.path.join(model_dir, model_file.NAME)} has no encoder, so "
+            "there are no codes to postprocess or evaluate. Name the directory of "
+            "another model. The training results of this one are in results/."
         )
     return model
 

@@ -27,7 +27,9 @@ _REQUIRED = (
 _BINDINGS = ("encoder.encoder_fn", "encoder.num_latent", "decoder.decoder_fn")
 
 
-def import_model(source_dir, output_dir, overwrite=False):
+def import_model(
+    source_dir, output_dir, overwrite=False, gin_config_files=(), gin_bindings=()
+):
     """Converts a model directory of disentanglement_lib to one of this package.
 
     Writes `model.keras`, `tfhub/` and a copy of the `results/` of training to
@@ -38,6 +40,9 @@ def import_model(source_dir, output_dir, overwrite=False):
         source_dir: directory with `tfhub/` and `results/`.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
+        gin_config_files: paths of gin files that override the configuration of the
+            training where it names the networks.
+        gin_bindings: lines of gin that override the files.
 
     Raises:
         FileNotFoundError: if a part of the model is missing.
@@ -61,6 +66,8 @@ def import_model(source_dir, output_dir, overwrite=False):
     model = _networks(
         os.path.join(source_dir, "results", "gin", "train.gin"),
         _observation_shape(os.path.join(hub_dir, "saved_model.pb")),
+        gin_config_files,
+        gin_bindings,
     )
     _assign(model, reader, prefix)
     with files.replacing(output_dir) as directory:
@@ -113,17 +120,17 @@ def _observation_shape(path):
     raise ValueError(f"{path} has no signature gaussian_encoder of images.")
 
 
-def _networks(gin_path, observation_shape):
+def _networks(gin_path, observation_shape, gin_config_files, gin_bindings):
     """The networks of a training configuration, freshly initialised."""
     try:
         bindings = results.bindings_of(gin_path)
         missing = [name for name in _BINDINGS if name not in bindings]
         if missing:
             raise ValueError(f"it binds no {' and no '.join(missing)}.")
-        lines = [f"{name} = {bindings[name]}" for name in _BINDINGS]
-        with configuration.gin_configuration([], []):
+        with configuration.gin_configuration(gin_config_files, gin_bindings):
             configuration.import_modules_of(gin_path)
-        with configuration.gin_configuration([], lines):
+            for name in _BINDINGS:
+                configuration.bind_default(name, bindings[name])
             encoder = architectures.make_gaussian_encoder(observation_shape)
             num_latent = encoder.outputs[0].shape[-1]
             decoder = architectures.make_decoder(num_latent, observation_shape)

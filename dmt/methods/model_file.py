@@ -4,7 +4,7 @@ import os
 
 import keras
 
-from dmt.utils import files
+from dmt.utils import files, keras_files
 
 NAME = "model.keras"
 
@@ -20,8 +20,8 @@ def load(model_dir: str) -> keras.Model:
 
     Raises:
         FileNotFoundError: if the directory holds no trained model.
-        ValueError: if the file is damaged.
+        ValueError: if the file is damaged, or holds code and is not trusted.
     """
-    return files.load_keras(
+    return keras_files.load(
         os.path.join(model_dir, NAME), "train the model first (dmt_train)"
     )

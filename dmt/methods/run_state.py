@@ -11,7 +11,7 @@ import gin
 import keras
 import numpy as np
 
-from dmt.utils import configuration, files
+from dmt.utils import configuration, files, history
 
 logger = logging.getLogger(__name__)
 
@@ -83,22 +83,23 @@ class RunState(keras.callbacks.Callback):
             path: `tf_checkpoint/checkpoint.npz` of a run with the same architecture.
 
         Raises:
-            ValueError: if it cannot be read.
+            ValueError: if it cannot be read or belongs to another model.
         """
+        rows = []
+        if os.path.exists(self._history_path):
+            rows = history.read(self._history_path)
+        variables = self._variables()
         try:
-            with np.load(path) as checkpoint:
-                values = {name: checkpoint[name] for name in self._variables()}
+            shapes = {n: (tuple(v.shape), _dtype(v)) for n, v in variables.items()}
+            values = _arrays(path, shapes)
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"The checkpoint {path} cannot be read; delete it to train from the "
                 f"start: {error}"
             ) from error
-        for name, variable in self._variables().items():
+        for name, variable in variables.items():
             variable.assign(values[name])
-        if os.path.exists(self._history_path):
-            with open(self._history_path, encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            self._history = [row for row in rows if int(row["step"]) <= self.step()]
+        self._history = [row for row in rows if int(row["step"]) <= self.step()]
         if self._history:
             self._start -= float(self._history[-1]["elapsed_time"])
 
@@ -171,3 +172,27 @@ class RunState(keras.callbacks.Callback):
         if self._tensorboard:
             self._tensorboard.flush()
         self.save()
+
+
+def _dtype(variable):
+    return np.dtype(keras.ops.convert_to_numpy(variable).dtype)
+
+
+def _arrays(path, shapes):
+    """Reads arrays of an .npz file, if they have the shapes and types {name: both}."""
+    values = {}
+    with zipfile.ZipFile(path) as archive:
+        for name, expected in shapes.items():
+            with archive.open(f"{name}.npy") as file:
+                version = np.lib.format.read_magic(file)
+                if version != (1, 0):
+                    raise ValueError(f"variable {name} is no plain array")
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            if (shape, dtype) != expected:
+                raise ValueError(
+                    f"variable {name} is {dtype} {shape}, that of the model is "
+                    f"{expected[1]} {expected[0]}"
+                )
+            with archive.open(f"{name}.npy") as file:
+                values[name] = np.lib.format.read_array(file, allow_pickle=False)
+    return values

@@ -11,6 +11,7 @@ from dmt.methods.shared.training import TrainableModel
 from dmt.utils import checks
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16")  # float16 would need its loss scaled.
+_MOST = 2**31 - 1  # What a counter of steps holds.
 LABELLED_SEEDS = ("unsupervised_data_seed", "supervised_data_seed", "model_seed")
 
 
@@ -85,7 +86,7 @@ class TrainingSettings:
             ("log_steps", 1),
             ("steps_per_execution", 1),
         ):
-            checks.integer(f"model.{name}", getattr(self, name), low)
+            checks.integer(f"model.{name}", getattr(self, name), low, _MOST)
         checks.number("model.checkpoint_seconds", self.checkpoint_seconds, 0)
         checks.boolean("model.resident", self.resident)
         checks.one_of("model.dtype_policy", self.dtype_policy, DTYPE_POLICIES)
@@ -163,5 +164,7 @@ class TrainingSettings:
             )
         for name in LABELLED_SEEDS:
             checks.seed(f"model.{name}", getattr(self, name))
-        checks.integer("model.num_labelled_samples", self.num_labelled_samples, 1)
+        checks.integer(
+            "model.num_labelled_samples", self.num_labelled_samples, 1, _MOST
+        )
         checks.number("model.train_percentage", self.train_percentage, 0)

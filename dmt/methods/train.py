@@ -6,6 +6,7 @@ on, what it exports and what it reports. `model.model` binds the model.
 
 import contextlib
 import dataclasses
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from dmt.data import pipeline
 from dmt.methods.run_state import RunState
 from dmt.methods.settings import TrainingSettings
 from dmt.methods.shared.training import Resident, TrainableModel
-from dmt.utils import configuration, files, modules, results
+from dmt.utils import configuration, files, machine, modules, results
 
 
 @dataclasses.dataclass
@@ -116,6 +117,7 @@ def prepare(
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()
     data = model.open_data()
+    _check_batch_size(chosen.batch_size, data)
     with _dtype_policy(chosen.dtype_policy):
         model.initialize(data, model_seed)
     model.compile(
@@ -232,6 +234,17 @@ def finish(training: Training) -> None:
         },
         operative_config=training.operative_config,
     )
+
+
+def _check_batch_size(batch_size, data):
+    """Checks that the images of a batch fit into memory as float32."""
+    needed = 4 * batch_size * math.prod(getattr(data, "observation_shape", [1]))
+    available = machine.available_memory()
+    if available and needed > available:
+        raise ValueError(
+            f"The images of a batch take {needed:,} bytes, and {available:,} bytes of "
+            f"memory are free. Received: model.batch_size={batch_size}"
+        )
 
 
 @contextlib.contextmanager

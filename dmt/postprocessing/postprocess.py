@@ -11,8 +11,8 @@ import numpy as np
 from dmt.data.ground_truth import named_data
 from dmt.methods import gaussian_encoder_model
 from dmt.postprocessing import methods  # noqa: F401 (registers the methods)
-from dmt.postprocessing.representation import REPRESENTATION_FILE, Representation
-from dmt.utils import configuration, files, results
+from dmt.postprocessing.representation import Representation, save_representation
+from dmt.utils import checks, configuration, files, results
 
 
 @gin.configurable(
@@ -37,7 +37,7 @@ def postprocess(
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         postprocess_fn: for example `mean_representation`.
-        random_seed: integer, seed of the method.
+        random_seed: integer in [0, 2**32), seed of the method.
         name: label, recorded in the results.
         resume: whether to do nothing if the step is complete.
 
@@ -46,6 +46,7 @@ def postprocess(
         ValueError: if `output_dir` exists and may not be replaced.
     """
     del name
+    checks.seed("postprocess.random_seed", random_seed)
     if configuration.is_done(
         output_dir, "postprocess", overwrite, resume, inputs=[model_dir]
     ):
@@ -62,7 +63,7 @@ def postprocess(
             dataset, model.encode, np.random.RandomState(random_seed), directory
         )
         representation = Representation(model.encoder, _as_model(transform_fn, model))
-        representation.save(os.path.join(directory, REPRESENTATION_FILE))
+        save_representation(representation, directory)
         files.write_saved_model(
             os.path.join(directory, "tfhub"),
             [representation.encoder, representation.transform],

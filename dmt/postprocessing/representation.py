@@ -4,8 +4,8 @@ import os
 
 import keras
 
-from dmt.methods.shared.layers import as_images
-from dmt.utils import files
+from dmt.methods.shared import layers
+from dmt.utils import keras_files
 
 REPRESENTATION_FILE = "representation.keras"
 
@@ -27,7 +27,7 @@ class Representation(keras.Model):
 
     def call(self, images):
         """Codes (batch, num_codes) of images, float in [0, 1] or uint8."""
-        return self.transform(self.encoder(as_images(images)))
+        return self.transform(self.encoder(layers.as_images(images)))
 
     def get_config(self):
         """The serialised networks."""
@@ -47,6 +47,23 @@ class Representation(keras.Model):
         return cls(**networks, name=config["name"])
 
 
+def save_representation(representation, directory):
+    """Writes a `Representation` as a network of plain Keras layers where possible.
+
+    `keras.saving.load_model` then reads it without this package, as a model from images
+    in [0, 1] to codes. A sampled representation and layers of users keep their classes.
+
+    Args:
+        representation: a `Representation`.
+        directory: directory to write to.
+    """
+    encoder = _copy(representation.encoder, _as_plain)
+    images = keras.Input(encoder.inputs[0].shape[1:], name="images")
+    codes = representation.transform(encoder(images))
+    network = keras.Model(images, codes, name="representation")
+    network.save(os.path.join(directory, REPRESENTATION_FILE))
+
+
 def load_representation(directory, dtype_policy=None):
     """Reads the `Representation` that postprocessing wrote, on any backend.
 
@@ -56,15 +73,43 @@ def load_representation(directory, dtype_policy=None):
 
     Raises:
         FileNotFoundError: if the directory holds no representation.
-        ValueError: if the file is damaged.
+        ValueError: if the file is damaged, holds something else, or holds code and is
+            not trusted.
     """
-    representation = files.load_keras(
-        os.path.join(directory, REPRESENTATION_FILE),
-        "postprocess the model first (dmt_postprocess)",
-    )
+    path = os.path.join(directory, REPRESENTATION_FILE)
+    network = keras_files.load(path, "postprocess the model first (dmt_postprocess)")
+    if isinstance(network, Representation):  # An earlier version wrote it.
+        representation = network
+    else:
+        parts = [part for part in network.layers if isinstance(part, keras.Model)]
+        if len(parts) != 2 or [len(part.outputs) for part in parts] != [2, 1]:
+            raise ValueError(
+                f"{path} is no representation, which has an encoder and a transform. "
+                "Postprocess the model again (dmt_postprocess)."
+            )
+        representation = Representation(*parts)
     if dtype_policy is not None:
         representation.encoder = _with_policy(representation.encoder, dtype_policy)
     return representation
+
+
+def _as_plain(layer):
+    """A copy of a layer, of Keras's own class if that computes the same."""
+    plain = {
+        layers.Conv2D: keras.layers.Conv2D,
+        layers.Conv2DTranspose: keras.layers.Conv2DTranspose,
+    }
+    if type(layer) in plain:
+        return plain[type(layer)].from_config(layer.get_config())
+    # The layer belongs to this process, so it may hold code.
+    config = keras.saving.serialize_keras_object(layer)
+    return keras.saving.deserialize_keras_object(config, safe_mode=False)
+
+
+def _copy(network, clone):
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _with_policy(network, dtype_policy):
@@ -80,6 +125,4 @@ def _with_policy(network, dtype_policy):
             config["dtype"] = dtype_policy
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(network, clone_function=clone)
-    copy.set_weights(network.get_weights())
-    return copy
+    return _copy(network, clone)

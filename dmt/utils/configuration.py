@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 import gin
 
-from dmt.utils import files, results, stages
+from dmt.utils import bindings, files, results, stages, trust
+from dmt.utils.gin_files import (
+    forget_places,
+    import_module,
+    parse_binding,
+    parse_file,
+    read_text,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +49,16 @@ def gin_configuration(
 
     Raises:
         FileNotFoundError: if a file does not exist.
-        ValueError: if gin refuses a line or a required binding is missing.
+        ValueError: if gin refuses a line, a value has the wrong type, an imported
+            module fails, or a required binding is missing.
     """
     gin_bindings = [_with_escapes(binding) for binding in gin_bindings]
     try:
         for path in gin_files:
-            if not os.path.isfile(path):
-                raise FileNotFoundError(f"There is no gin file {path}.")
-            _parse(gin.parse_config_file, path)
+            parse_file(path)
         for binding in gin_bindings:
-            _parse(gin.parse_config, binding)
+            parse_binding(binding)
+        bindings.check()
         gin.finalize()
         yield
     except (RuntimeError, TypeError) as error:
@@ -69,6 +76,7 @@ def gin_configuration(
         ) from error
     finally:
         gin.clear_config()
+        forget_places()
 
 
 def with_gin(step: Callable) -> Callable:
@@ -104,22 +112,6 @@ def with_gin(step: Callable) -> Callable:
 
     run.__signature__ = signature  # type: ignore[attr-defined]
     return run
-
-
-def _parse(parse, source):
-    """Parses a file or a binding; an error of gin becomes one line."""
-    try:
-        parse(source)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        if "No configurable matching" in text:
-            text += (
-                " It is misspelt, or not part of this version; a configurable of your "
-                "own must be imported by a line `import your_module` in a gin file."
-            )
-        elif "doesn't have a parameter" in text:
-            text += " It is misspelt, or not part of this version."
-        raise ValueError(f"Gin configuration, {source}: {text}") from error
 
 
 def _missing_bindings(message):
@@ -230,8 +222,7 @@ def check_same(path: str, text: str, otherwise: str) -> None:
     if not os.path.exists(path):
         files.write_text(path, text)
         return
-    with open(path, encoding="utf-8") as file:
-        different = set(file.read().splitlines()) ^ set(text.splitlines())
+    different = set(read_text(path).splitlines()) ^ set(text.splitlines())
     if different:
         raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 
@@ -243,20 +234,28 @@ def import_modules_of(gin_file: str) -> list[str]:
         Names of the modules.
 
     Raises:
-        ValueError: if a module cannot be imported.
+        ValueError: if a module cannot be imported, or may not because the file is not
+            the user's own; see `dmt.utils.trust`.
     """
-    with open(gin_file, encoding="utf-8") as file:
-        names = re.findall(r"^import ([\w.]+)", file.read(), re.M)
+    names = re.findall(r"^import ([\w.]+)", read_text(gin_file), re.M)
     for name in names:
-        try:
-            with gin.unlock_config():
-                # Gin then writes the import to this step's configuration too.
-                gin.parse_config(f"import {name}")
-        except ImportError as error:
-            raise ValueError(
-                f"{gin_file} imports {name}, which is not on PYTHONPATH: {error}"
-            ) from error
+        trust.check_module(name, gin_file)
+        with gin.unlock_config():
+            import_module(name, gin_file)
+            # Gin then writes the import to this step's configuration too.
+            gin.parse_config(f"import {name}")
     return names
+
+
+def bind_default(name: str, value: str) -> None:
+    """Binds a parameter, to a value as gin writes it, unless it is bound already.
+
+    Raises:
+        ValueError: if gin refuses the value.
+    """
+    if name not in results.parse_bindings(gin.config_str()):
+        with gin.unlock_config():
+            parse_binding(f"{name} = {value}")
 
 
 def resolve_auto_dataset(previous_gin_file: str) -> None:
@@ -264,7 +263,7 @@ def resolve_auto_dataset(previous_gin_file: str) -> None:
 
     Raises:
         FileNotFoundError: if the previous step is not complete.
-        ValueError: if `dataset.name` is not bound.
+        ValueError: if `dataset.name` is not bound; see also `import_modules_of`.
     """
     try:
         name = gin.query_parameter("dataset.name")
@@ -278,24 +277,32 @@ def resolve_auto_dataset(previous_gin_file: str) -> None:
         bind_dataset(previous_gin_file)
         with gin.unlock_config():
             gin.bind_parameter("dataset.name", name)
+    elif os.path.exists(previous_gin_file) and trust.covers(previous_gin_file):
+        # The model may need layers of the user's own.
+        import_modules_of(previous_gin_file)
 
 
 def bind_dataset(gin_file: str) -> None:
     """Binds the dataset's parameters as a previous step did, unless they are bound.
 
     Raises:
-        ValueError: if a module that it imports cannot be imported.
+        ValueError: if a binding is damaged; see also `import_modules_of`.
     """
-    packages = {name.split(".")[0] for name in import_modules_of(gin_file)}
-    bound = results.parse_bindings(gin.config_str())
+    packages = {name.split(".")[0] for name in import_modules_of(gin_file)} - {"dmt"}
+    found = {}
     for name, value in results.bindings_of(gin_file).items():
         configurable = stages.configurable_of(name)
-        if not configurable or configurable == "dataset" or name in bound:
+        if not configurable or configurable == "dataset":
             continue
         is_of_data = stages.stage_of(name) in ("dataset", "supervision")
         if is_of_data or _module(configurable).split(".")[0] in packages:
-            with gin.unlock_config():
-                gin.parse_config(f"{name} = {value}")
+            found[name] = value
+    try:
+        for name, value in found.items():
+            bind_default(name, value)
+        bindings.check()
+    except ValueError as error:
+        raise ValueError(f"{gin_file}: {error}") from error
 
 
 def _module(configurable):

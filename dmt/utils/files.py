@@ -76,23 +76,6 @@ def write_text(path: str | os.PathLike, text: str) -> None:
             file.write(text)
 
 
-def load_keras(path: str, mend: str) -> Any:
-    """Loads a Keras model from a `.keras` file without compiling it.
-
-    Raises:
-        FileNotFoundError: if there is no such file; the message ends with `mend`.
-        ValueError: if the file cannot be read.
-    """
-    import keras
-
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"There is no {path}: {mend}.")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read, write it again: {error}") from error
-
-
 def write_saved_model(
     path: str,
     trackables: Iterable[Any],

@@ -22,7 +22,8 @@ from typing import Any
 import gin
 import numpy as np
 
-from dmt.utils import files
+from dmt.utils import files, trust
+from dmt.utils.gin_files import read_text
 
 
 def update_result_directory(
@@ -59,6 +60,7 @@ def update_result_directory(
             aggregate_json_results(os.path.join(directory, "json")),
             os.path.join(directory, "aggregate", f"{step_name}.json"),
         )
+        trust.sign(os.path.dirname(os.path.abspath(result_directory)), gin_path)
 
 
 def is_complete(output_dir: str, step_name: str) -> bool:
@@ -95,8 +97,7 @@ def gin_dict(config_path: str | None = None) -> dict[str, str]:
     """
     if config_path is None:
         return parse_bindings(gin.operative_config_str())
-    with open(config_path, encoding="utf-8") as file:
-        return parse_bindings(file.read())
+    return parse_bindings(read_text(config_path))
 
 
 def parse_bindings(text: str) -> dict[str, str]:
@@ -163,6 +164,8 @@ def load_json(
             values = json.load(file, parse_constant=parse_constant)
         except ValueError as error:
             raise ValueError(f"{path} is not JSON: {error}") from error
+        except RecursionError as error:
+            raise ValueError(f"{path} is nested too deeply for JSON.") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} is no JSON object of the form {{name: value}}.")
     return values

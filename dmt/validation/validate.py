@@ -13,14 +13,21 @@ import gin
 import numpy as np
 
 from dmt.data.labellers import sample_supervised_data
-from dmt.evaluation.evaluate import encoded_data, write_evaluation
+from dmt.evaluation.evaluate import encoded_data, plain_scores, write_evaluation
 from dmt.utils import configuration, stages
 
 
 @stages.configurable(
     "validation",
     "evaluation",
-    denylist=["model_dir", "output_dir", "overwrite", "resume", "shared_codes"],
+    denylist=[
+        "model_dir",
+        "output_dir",
+        "overwrite",
+        "resume",
+        "shared_codes",
+        "moments_dir",
+    ],
 )
 def validate(
     model_dir: str,
@@ -32,6 +39,7 @@ def validate(
     name: str = "",
     resume: bool = False,
     shared_codes: dict | None = None,
+    moments_dir: str | None = None,
 ) -> None:
     """Scores a representation with one metric on labelled images.
 
@@ -49,6 +57,7 @@ def validate(
         name: label, recorded in the results.
         resume: whether to do nothing if the step is complete.
         shared_codes: see `dmt.evaluation.evaluate.evaluate`.
+        moments_dir: see `dmt.evaluation.evaluate.evaluate`.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
@@ -59,7 +68,7 @@ def validate(
     ):
         return
     start = time.time()
-    dataset, data, codes = encoded_data(model_dir, shared_codes)
+    dataset, data, codes = encoded_data(model_dir, shared_codes, moments_dir)
 
     def run(artifact_dir):
         del artifact_dir
@@ -84,4 +93,4 @@ def scores_on_labels(data, codes, validation_fn, random_seed, num_labelled_sampl
         data.check_factors(getattr(validation_fn, "gin_name", validation_fn.__name__))
     # scikit-learn breaks ties between splits with NumPy's global generator.
     np.random.seed(random_seed)
-    return validation_fn(observations, labels.T, codes)
+    return plain_scores(validation_fn(observations, labels.T, codes))

@@ -3,6 +3,7 @@
 import functools
 import os
 
+import gin
 import numpy as np
 
 from dmt.data.ground_truth import named_data
@@ -20,7 +21,15 @@ _NUM_BINS = 10
 
 
 def visualize(
-    model_dir, output_dir, overwrite=False, num_animations=5, num_frames=20, fps=10
+    model_dir,
+    output_dir,
+    overwrite=False,
+    num_animations=5,
+    num_frames=20,
+    fps=10,
+    *,
+    gin_config_files=(),
+    gin_bindings=(),
 ):
     """Draws what a model learned.
 
@@ -48,16 +57,23 @@ def visualize(
         num_animations: number of animations of each range, from different images.
         num_frames: number of frames of an animation.
         fps: number of frames per second.
+        gin_config_files: paths of gin files that override the configuration of the
+            training, for example to draw with another dataset.
+        gin_bindings: lines of gin that override the files.
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
-        ValueError: if `output_dir` exists and may not be replaced, or the model has no
-            decoder.
+        ValueError: if `output_dir` exists and may not be replaced, gin refuses a line,
+            or the model has no decoder.
     """
     configuration.is_done(output_dir, "visualization", overwrite, inputs=[model_dir])
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
-    data = named_data.dataset_of(config_path)
-    num_latent, encode, decode = _open_model(model_dir, config_path)
+    data = named_data.dataset_of(config_path, gin_config_files, gin_bindings)
+    with configuration.gin_configuration(gin_config_files, gin_bindings):
+        bound = results.parse_bindings(gin.config_str())
+    bound = {**results.bindings_of(config_path), **bound}
+    activation = bound.get("reconstruction_loss.activation", "logits").strip("'\"")
+    num_latent, encode, decode = _open_model(model_dir, activation)
     random_state = np.random.RandomState(0)
     with files.replacing(output_dir) as directory:
         path = functools.partial(os.path.join, directory)
@@ -102,11 +118,8 @@ def visualize(
             _save_effects(data, factors, means, np.argsort(-kl), effects)
 
 
-def _open_model(model_dir, config_path):
+def _open_model(model_dir, activation):
     """Number of codes, and the functions images -> moments and codes -> images."""
-    activation = "logits"
-    if "reconstruction_loss.activation" in results.gin_dict(config_path):
-        activation = results.bound_string(config_path, "reconstruction_loss.activation")
     model = gaussian_encoder_model.load_model(model_dir)
     if model.decoder is None:
         raise ValueError(

@@ -7,7 +7,7 @@ import gin
 import pytest
 
 from dmt.data.ground_truth import named_data  # noqa: F401 (registers "dataset")
-from dmt.utils import configuration, results, stages
+from dmt.utils import configuration, results, stages, trust
 
 
 @gin.configurable("number_of_test")
@@ -173,6 +173,11 @@ def test_dataset_of_the_previous_step(tmp_path, monkeypatch):
     )
     bindings = ["dataset.name = 'auto'", "images_of_test.size = 4"]
     with configuration.gin_configuration([], bindings):
+        with pytest.raises(
+            ValueError, match="module_of_test, which would run.*--trust"
+        ):
+            configuration.resolve_auto_dataset(path)
+    with trust.allowed(), configuration.gin_configuration([], bindings):
         configuration.resolve_auto_dataset(path)
         assert gin.query_parameter("dataset.name") == "dsprites_rendered_small"
         assert images() == (4, "blue")

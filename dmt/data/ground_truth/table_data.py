@@ -108,7 +108,7 @@ class FactorTable(ground_truth_data.GroundTruthData):
             ids = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             found &= known[ids] == keys
         if not found.all():
-            raise ValueError(self._missing(factors[~found][0].tolist()))
+            raise ValueError(self._missing(self._described(factors[~found][0])))
         rows = self._starts[ids]
         if not self._is_unique:
             if random_state is None:
@@ -131,12 +131,18 @@ class FactorTable(ground_truth_data.GroundTruthData):
             known &= values[numbers[:, column]] == factors[:, column]
         return numbers, known
 
+    def _described(self, factors):
+        """Factor values with the names of the factors."""
+        named = zip(self.factor_names, factors, strict=True)
+        text = ", ".join(f"{name} = {value}" for name, value in named)
+        return f"factor values {factors.tolist()} ({text})"
+
     def _missing(self, factors):
         """The message about a combination of factors that no row has."""
         return (
             f"{self.name} has no observation of a combination of factors that is "
             "needed. Metrics that fix factors need all combinations; mig, dci, "
-            f"sap_score and others do not. Received: factor values {factors}"
+            f"sap_score and others do not. Received: {factors}"
         )
 
 
@@ -149,7 +155,7 @@ class TableData(FactorTable):
         return (
             "The table has no row for a combination of factors that the metric "
             "needs: give all combinations, or use the metric's function of arrays. "
-            f"Received: factor values {factors}"
+            f"Received: {factors}"
         )
 
     def observations_at(self, indices):

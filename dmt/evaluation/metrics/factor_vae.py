@@ -128,7 +128,11 @@ def compute_factor_vae(
 
     data, threshold = sampler.data, _chosen_threshold()
     variances = _compute_variances(
-        data, sampler.representation, num_variance_estimate, sampler.random_state
+        data,
+        sampler.representation,
+        num_variance_estimate,
+        sampler.random_state,
+        batch_size,
     )
     return _score(
         draw_variances, num_train, num_eval, variances, threshold, data.num_factors
@@ -147,11 +151,15 @@ def _prune_dims(variances, threshold=0.0):
 
 
 def _compute_variances(
-    ground_truth_data, representation_function, num_points, random_state
+    ground_truth_data,
+    representation_function,
+    num_points,
+    random_state,
+    eval_batch_size=64,
 ):
     """Unbiased variance of each code over a random sample, shape (num_codes,)."""
     sampler = Sampler(ground_truth_data, representation_function, random_state)
-    return sampler.codes(num_points).var(axis=0, ddof=1)
+    return sampler.codes(num_points, eval_batch_size).var(axis=0, ddof=1)
 
 
 def _score(draw_variances, num_train, num_eval, variances, threshold, num_factors):

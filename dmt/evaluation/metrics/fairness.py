@@ -108,7 +108,7 @@ def compute_fairness(
 
     def predict_groups(model, predicted):
         others = [factor for factor in range(data.num_factors) if factor != predicted]
-        codes = sampler.encode(draw_groups(others))
+        codes = sampler.encode(draw_groups(others), batch_size)
         predictions = np.unique(model.predict(codes), return_inverse=True)[1]
         start = 0
         for sensitive in others:

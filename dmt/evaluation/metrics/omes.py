@@ -123,7 +123,7 @@ def compute_omes(
             )
             for start in range(0, len(ends), batch_size)
         )
-        pairs.append(tuple(np.split(sampler.encode(observations), 2)))
+        pairs.append(tuple(np.split(sampler.encode(observations, batch_size), 2)))
     settings = {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
     return bootstrap(functools.partial(_omes, **settings), pairs) | settings
 

@@ -6,6 +6,7 @@ Rows are samples everywhere: factors have shape (n, num_factors), codes (n, num_
 import dataclasses
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -52,10 +53,15 @@ class Sampler:
             num_points: number of samples n, at least 1.
             batch_size: samples per draw, at least 1. It affects which samples are
                 drawn, because the factors and the observations of each batch are drawn
-                in turn. The encoder may use larger batches.
+                in turn. It is also the number of observations that the representation
+                gets at once, unless it takes any number of them.
 
         Returns:
             Factors (n, num_factors) and codes (n, num_codes).
+
+        Raises:
+            ValueError: if the representation does not return a row of finite codes for
+                each observation.
         """
         checks.integer("num_points", num_points, low=1)
         checks.integer("batch_size", batch_size, low=1)
@@ -72,7 +78,7 @@ class Sampler:
                 factors.append(batch_factors)
                 yield observations
 
-        codes = self.encode(draw_batches())
+        codes = self.encode(draw_batches(), batch_size)
         return np.concatenate(factors), codes
 
     def train_and_test(
@@ -109,21 +115,44 @@ class Sampler:
     def _sample_at(self, rows, batch_size):
         starts = range(0, len(rows), batch_size)
         codes = self.encode(
-            self.data.observations_at(rows[start : start + batch_size])
-            for start in starts
+            (
+                self.data.observations_at(rows[start : start + batch_size])
+                for start in starts
+            ),
+            batch_size,
         )
         return self.data.factors_at(rows), codes
 
-    def codes(self, num_points: int) -> np.ndarray:
+    def codes(self, num_points: int, batch_size: int) -> np.ndarray:
         """Codes (num_points, num_codes) of random observations, drawn at once."""
         observations = self.data.sample_observations(num_points, self.random_state)
-        return encode_all(observations, self.representation)
+        return encode_all(observations, self.representation, batch_size)
 
-    def encode(self, batches: Iterable[np.ndarray]) -> np.ndarray:
-        """Codes (n, num_codes) of small batches of observations, in large chunks."""
-        return np.concatenate(
-            [np.asarray(self.representation(chunk)) for chunk in chunks(batches)]
+    def encode(self, batches: Iterable[np.ndarray], batch_size: int) -> np.ndarray:
+        """Codes (n, num_codes) of observations that are drawn in batches.
+
+        A representation that takes any number of observations gets large chunks of
+        them, any other at most `batch_size`.
+        """
+        if takes_any_number(self.representation):
+            parts = chunks(batches)
+        else:
+            parts = (part for batch in batches for part in _parts(batch, batch_size))
+        return _joined(
+            call_representation(self.representation, part, batch_size)[0]
+            for part in parts
         )
+
+
+def any_number(function: Callable) -> Callable:
+    """Marks a function of observations that takes any number of them at once."""
+    function.takes_any_number = True  # type: ignore[attr-defined]
+    return function
+
+
+def takes_any_number(function: Callable) -> bool:
+    """Whether a function of observations takes any number of them at once."""
+    return getattr(function, "takes_any_number", False)
 
 
 def chunks(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -144,16 +173,107 @@ def chunks(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.concatenate(pending)
 
 
-def encode_all(observations: ArrayLike, representation: Callable) -> np.ndarray:
-    """Codes (n, num_codes) of observations (n, ...) that are in memory."""
+def encode_all(
+    observations: ArrayLike, representation: Callable, batch_size: int
+) -> np.ndarray:
+    """Codes (n, num_codes) of observations (n, ...) that are in memory.
+
+    Args:
+        observations: array-like (n, ...).
+        representation: function from observations to codes.
+        batch_size: number of observations that it gets at once, unless it takes any
+            number of them.
+
+    Raises:
+        ValueError: see `Sampler.sample`.
+    """
     observations = np.asarray(observations)
-    size = max(1, CHUNK_BYTES // observations[0].nbytes)
-    return np.concatenate(
-        [
-            np.asarray(representation(observations[start : start + size]))
-            for start in range(0, len(observations), size)
-        ]
+    if takes_any_number(representation):
+        size = max(1, CHUNK_BYTES // observations[0].nbytes)
+    else:
+        size = batch_size
+    return _joined(
+        call_representation(representation, part, batch_size)[0]
+        for part in _parts(observations, size)
     )
+
+
+def call_representation(
+    function: Callable,
+    observations: np.ndarray,
+    batch_size: int,
+    unpack: Callable[[Any], tuple[Any, Any]] = lambda result: (result, None),
+) -> tuple[np.ndarray, Any]:
+    """Calls a representation function and checks what it returns.
+
+    A function may have been exported for batches of one size. If it does not encode
+    fewer observations, it gets some of them twice, and their codes are left out.
+
+    Args:
+        function: function from observations to codes, perhaps with more results.
+        observations: array (n, ...); n is at most `batch_size` unless the function
+            takes any number.
+        batch_size: number of observations of a whole batch.
+        unpack: function from what is returned to the codes and the other results.
+
+    Returns:
+        Codes (n, num_codes) and the other results.
+
+    Raises:
+        ValueError: if the codes are not finite numbers, one row per observation.
+    """
+    num = len(observations)
+    try:
+        codes, others = unpack(function(observations))
+        return _checked_codes(codes, num), others
+    except Exception:
+        if takes_any_number(function) or num >= batch_size:
+            raise
+    whole = observations[np.arange(batch_size) % num]
+    codes, others = unpack(function(whole))
+    return _checked_codes(codes, batch_size)[:num], others
+
+
+def _checked_codes(returned, num_observations):
+    try:
+        codes = np.asarray(returned)
+    except Exception:  # The array types of other libraries raise errors of many kinds.
+        codes = np.array(None)
+    if codes.dtype.name == "bfloat16":
+        codes = codes.astype(np.float32)
+    if codes.dtype.kind == "O":
+        found = f"{type(returned).__name__} {reprlib.repr(returned)}"
+    elif codes.dtype.kind not in "biuf" or codes.ndim != 2 or not codes.size:
+        found = f"{codes.dtype} of shape {codes.shape}"
+    elif len(codes) != num_observations:
+        found = f"shape {codes.shape}"
+    elif not np.isfinite(codes).all():
+        found = f"{np.sum(~np.isfinite(codes))} values that are not finite"
+    else:
+        return codes
+    raise ValueError(
+        "A representation function must return finite numbers of shape (number of "
+        "observations, number of codes). batch_size says how many observations it gets "
+        f"at once. Received: {found} for {num_observations} observations"
+    )
+
+
+def _parts(observations, size):
+    observations = np.asarray(observations)
+    for start in range(0, len(observations), size):
+        yield observations[start : start + size]
+
+
+def _joined(parts):
+    """Joins codes (n, num_codes) of several calls of a representation function."""
+    parts = list(parts)
+    widths = sorted({part.shape[1] for part in parts})
+    if len(widths) > 1:
+        raise ValueError(
+            "A representation function must return the same number of codes for all "
+            f"observations. Received: {' and '.join(map(str, widths))} codes"
+        )
+    return np.concatenate(parts)
 
 
 def split(
@@ -338,17 +458,16 @@ def on_labels(gin_name: str) -> Callable[[Callable], Callable]:
     The decorated function takes factors (n, num_factors), codes (n, num_codes) and the
     settings that gin can bind. The configurable takes, as in disentanglement_lib,
     `observations` (n, ...), `labels` (num_factors, n) and `representation_function` in
-    place of the two arrays; gin cannot bind these three. `batch_size` is accepted for
-    disentanglement_lib's gin files: codes do not depend on it.
+    place of the two arrays; gin cannot bind these three. Of the settings, `batch_size`
+    is the number of observations that are encoded at once (`encode_all`).
     """
-    return _configurable(
-        gin_name,
-        ["observations", "labels", "representation_function"],
-        lambda observations, labels, representation: (
-            np.transpose(labels),
-            encode_all(observations, representation),
-        ),
-    )
+    names = ["observations", "labels", "representation_function"]
+
+    def prepare(observations, labels, representation, batch_size):
+        codes = encode_all(observations, representation, batch_size)
+        return np.transpose(labels), codes
+
+    return _configurable(gin_name, names, prepare, ["batch_size"])
 
 
 def _parameter(name, default=inspect.Parameter.empty):
@@ -356,11 +475,12 @@ def _parameter(name, default=inspect.Parameter.empty):
     return inspect.Parameter(name, kind, default=default)
 
 
-def _configurable(gin_name, names, prepare):
+def _configurable(gin_name, names, prepare, shared=()):
     """Decorator that replaces those parameters of a function that have no default.
 
     The new parameters are `names`, of which `artifact_dir` is None by default.
-    `prepare` maps their values to the values of the old parameters.
+    `prepare` maps their values, and those of the `shared` settings, to the values of
+    the old parameters.
     """
     given = [
         _parameter(name, None) if name == "artifact_dir" else _parameter(name)
@@ -380,6 +500,7 @@ def _configurable(gin_name, names, prepare):
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             values = [bound.arguments.pop(name) for name in names]
+            values += [bound.arguments[name] for name in shared]
             return function(*prepare(*values), **bound.arguments)
 
         # Gin asks the innermost function for its parameters.

@@ -101,14 +101,19 @@ def strong_downstream_task(
 
 @on_samples("strong_downstream_task")
 def compute_strong_downstream_task(
-    sampler, num_train=gin.REQUIRED, num_test=gin.REQUIRED, n_experiment=gin.REQUIRED
+    sampler,
+    num_train=gin.REQUIRED,
+    num_test=gin.REQUIRED,
+    n_experiment=gin.REQUIRED,
+    batch_size=16,
 ):
     """Accuracy under covariate shift on samples of a dataset, for several sizes.
 
     For the shift, `intervene` sets the other factor in the sampled factors, whose
     observations are then sampled again. The classifier is the gin parameter
     `predictor.predictor_fn`. `num_train` and the keys of the scores are those of
-    `compute_downstream_task`.
+    `compute_downstream_task`. `batch_size` is the number of observations that are
+    encoded at once, see `encode_all`.
 
     Interventions are drawn from numpy's global generator, as in disentanglement_lib.
     `evaluate` seeds it; elsewhere call `numpy.random.seed` for reproducible results.
@@ -124,7 +129,10 @@ def compute_strong_downstream_task(
             data.sample_observations_from_factors(rows, random_state)
             for rows in factors
         ]
-        return [encode_all(part, sampler.representation) for part in observations]
+        return [
+            encode_all(part, sampler.representation, batch_size)
+            for part in observations
+        ]
 
     scores = {}
     for size in num_train:

@@ -119,7 +119,7 @@ def compute_task_heads(
         if on_factors:
             factors = data.factors_at(rows)
             return task_data.unit_factors(factors, data.factors_num_values)
-        return sampler.representation(rows)
+        return sampler.encode(_observations(data, rows, batch_size), batch_size)
 
     parts = task_data.train_and_test_rows(data.size, test_share, split_seed)
     rows, rows_test = parts[0][:num_train], parts[1][:num_test]
@@ -135,3 +135,15 @@ def compute_task_heads(
         seed=int(sampler.random_state.randint(2**31)),
     )
     return {**scores, "task_names": tasks.names(data)}
+
+
+def _observations(data, rows, batch_size):
+    """Yields the observations of rows in batches."""
+    from dmt.data.pipeline import IndexedData
+
+    for start in range(0, len(rows), batch_size):
+        some = rows[start : start + batch_size]
+        if isinstance(data, IndexedData):
+            yield some
+        else:
+            yield data.images_at(some).astype(np.float32) / 255

@@ -27,10 +27,9 @@ def generate_batch_factor_code(
     return codes.T, factors.T
 
 
-def obtain_representation(observations, representation_function, batch_size=None):
-    """Codes (num_codes, n) of observations; they do not depend on the batch size."""
-    del batch_size
-    return encode_all(observations, representation_function).T
+def obtain_representation(observations, representation_function, batch_size):
+    """Codes (num_codes, n) of observations, see `encode_all`."""
+    return encode_all(observations, representation_function, batch_size).T
 
 
 def split_train_test(observations, train_percentage):

@@ -44,7 +44,7 @@ def sample_votes(sampler, num_votes, num_batches, batch_size, fix, summarize):
         observations = draw(
             sampler.data, sampler.random_state, some, num_batches, batch_size, fix
         )
-        codes = sampler.encode(observations)
+        codes = sampler.encode(observations, batch_size)
         summaries.append(
             summarize(codes.reshape(len(some), num_batches, batch_size, -1))
         )
@@ -141,7 +141,7 @@ def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
     factors = factors.reshape(-1, data.num_factors)
     # Images of float32 in memory, unless the data's observations are mere indices.
     image_bytes = 4 * int(np.prod(data.observation_shape))
-    size = max(1, samples.CHUNK_BYTES // 4 // image_bytes)
+    size = batch_size * max(1, samples.CHUNK_BYTES // 4 // image_bytes // batch_size)
     for start in range(0, len(factors), size):
         some = factors[start : start + size]
         yield data.sample_observations_from_factors(some, random_state)

@@ -121,11 +121,11 @@ def compute_z_max_variance(
                 factors[:, factor] = sample[:, factor]
                 yield data.sample_observations_from_factors(factors, random_state)
 
-        batches = sampler.encode(draw_observations())
+        batches = sampler.encode(draw_observations(), batch_size)
         batches = batches.reshape(num_votes, batch_size, -1)
         return varied, batches.var(axis=1, ddof=1)
 
-    codes = sampler.codes(num_variance_estimate)
+    codes = sampler.codes(num_variance_estimate, batch_size)
     return _score(
         draw_variances, num_train, num_eval, codes, prune_threshold, data.num_factors
     ) | {"batch_size": batch_size}

@@ -13,7 +13,13 @@ from tabulate import tabulate
 
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import IndexedData, MomentTable, kl_per_code
-from dmt.evaluation.evaluate import Settings, run_metric, write_evaluation
+from dmt.evaluation.evaluate import (
+    Settings,
+    data_bindings,
+    run_metric,
+    write_evaluation,
+)
+from dmt.evaluation.metrics.samples import any_number
 from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, results
 from dmt.utils.compilation import compiled
@@ -25,6 +31,8 @@ def evaluate(
     overwrite: bool = False,
     *,
     resume: bool = False,
+    shared_models: dict | None = None,
+    moments_dir: str | None = None,
     **settings: Any,
 ) -> None:
     """Compares trained models by a metric of several models, `udr_sklearn`.
@@ -38,6 +46,9 @@ def evaluate(
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         resume: whether to do nothing if the step is complete.
+        shared_models: dictionary, empty at first, through which the evaluations of one
+            process share the models. It does not change the results.
+        moments_dir: folder in which the encoders' outputs are kept, see `moments_of`.
         **settings: those of `dmt.evaluation.evaluate.Settings`, which gin supplies if
             they are not given. Here evaluation_fn is a function `(ground_truth_data,
             representation_functions, random_state) -> dict`, see `udr_sklearn`, and
@@ -60,7 +71,14 @@ def evaluate(
         os.path.join(model_dirs[0], "results", "gin", "train.gin")
     )
     dataset = named_data.get_named_ground_truth_data()
-    functions = [mean_and_kl_of(path, dataset) for path in model_dirs]
+    shared_models = {} if shared_models is None else shared_models
+    key = (*map(os.path.realpath, model_dirs), data_bindings())
+    if key not in shared_models:
+        shared_models.clear()
+        shared_models[key] = [
+            mean_and_kl_of(path, dataset, moments_dir) for path in model_dirs
+        ]
+    functions = shared_models[key]
     data = dataset if dataset.size is None else IndexedData(dataset)
     run = functools.partial(
         run_metric, chosen.evaluation_fn, data, functions, chosen.random_seed
@@ -123,10 +141,11 @@ def _check_same_models(model_dirs, output_dir):
         )
 
 
-def mean_and_kl_of(model_dir, dataset):
+def mean_and_kl_of(model_dir, dataset, moments_dir=None):
     """Function from observations to means and mean KLs, for UDR; see `moments_of`."""
-    moments = moments_of(model_dir, dataset)
+    moments = moments_of(model_dir, dataset, moments_dir)
 
+    @any_number
     def mean_and_kl(observations):
         mean, logvar = np.split(moments(observations), 2, axis=1)
         mean, logvar = mean.astype("float64"), logvar.astype("float64")
@@ -135,13 +154,14 @@ def mean_and_kl_of(model_dir, dataset):
     return mean_and_kl
 
 
-def moments_of(model_dir, dataset):
+def moments_of(model_dir, dataset, moments_dir=None):
     """Loads a model as a function to means and log-variances (n, 2 * num_latent).
 
     Args:
         model_dir: directory that `train` wrote.
         dataset: the `GroundTruthData` of the observations: images (n, ...), or their
             indices (n,) if it is indexable, see `IndexedData`.
+        moments_dir: folder that keeps what was encoded, see `MomentTable`.
 
     Raises:
         FileNotFoundError: if the directory holds no trained model.
@@ -156,4 +176,4 @@ def moments_of(model_dir, dataset):
     if dataset.size is None:
         return compiled(lambda images: ops.concatenate(model.encode(images), axis=1))
     # All observations come in one call, so the table need not be kept.
-    return lambda indices: MomentTable(dataset, model.encoder)(indices)
+    return lambda indices: MomentTable(dataset, model.encoder, moments_dir)(indices)

@@ -17,6 +17,7 @@ import keras
 from keras import layers, ops
 
 from dmt.methods.shared.layers import Conv2D, Conv2DTranspose
+from dmt.utils import checks
 
 
 @gin.configurable("encoder", denylist=["observation_shape"])
@@ -27,13 +28,17 @@ def make_gaussian_encoder(
 
     Args:
         observation_shape: (height, width, channels) of the images.
-        num_latent: number of codes.
+        num_latent: number of codes, at most 2**16.
         encoder_fn: the architecture, for example `conv_encoder`.
 
     Returns:
         keras.Model from images in [0, 1], (batch, *observation_shape), to
         [means, log_var], each (batch, num_latent).
+
+    Raises:
+        ValueError: if num_latent is out of range.
     """
+    checks.integer("encoder.num_latent", num_latent, 1, 2**16)
     images = keras.Input(tuple(observation_shape), name="images")
     with keras.name_scope("encoder"):
         means, log_var = encoder_fn(images, num_latent)

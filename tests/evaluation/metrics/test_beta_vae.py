@@ -30,6 +30,7 @@ def test_features_are_mean_differences(monkeypatch):
     """Feeds what is encoded to a loop over single points, in small chunks or not."""
     encoded = []
 
+    @samples.any_number
     def representation(observations):
         encoded.append(np.array(observations))
         return observations

@@ -115,6 +115,7 @@ def test_array_core_equals_gin_function_on_the_same_votes(monkeypatch):
     """Feeds what the dataset function encodes to a loop over single votes."""
     chunks = []
 
+    @samples.any_number
     def representation(observations):
         chunks.append(observations)
         return observations

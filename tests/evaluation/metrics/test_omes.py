@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import omes
+from dmt.evaluation.metrics.samples import any_number
 from tests.golden import recipes
 
 GRID = np.indices([3, 4, 6]).reshape(3, -1).T.astype(float)
@@ -143,6 +144,7 @@ def test_gin_function_on_its_pairs():
     """Feeds what the dataset function encodes to numpy's correlation."""
     chunks = []
 
+    @any_number
     def representation(observations):
         chunks.append(observations)
         return observations

@@ -27,26 +27,36 @@ def test_chunks_do_not_change_codes(dataset, monkeypatch):
         calls.append(len(observations))
         return observations.reshape(len(observations), -1)[:, :2]
 
-    def generate():
+    def generate(representation):
         calls.clear()
         sampler = samples.Sampler(dataset, representation, np.random.RandomState(0))
         return sampler.sample(50, batch_size=16)
 
-    factors, codes = generate()
-    assert calls == [50]
-    monkeypatch.setattr(samples, "CHUNK_BYTES", 1)
-    chunked_factors, chunked_codes = generate()
+    factors, codes = generate(representation)
     assert calls == [16, 16, 16, 2]
-    np.testing.assert_array_equal(codes, chunked_codes)
-    np.testing.assert_array_equal(factors, chunked_factors)
+
+    @samples.any_number
+    def in_chunks(observations):
+        return representation(observations)
+
+    for size, expected in ((samples.CHUNK_BYTES, [50]), (1, [16, 16, 16, 2])):
+        monkeypatch.setattr(samples, "CHUNK_BYTES", size)
+        chunked_factors, chunked_codes = generate(in_chunks)
+        assert calls == expected
+        np.testing.assert_array_equal(codes, chunked_codes)
+        np.testing.assert_array_equal(factors, chunked_factors)
 
 
 def test_observations_in_memory_are_encoded_in_chunks(monkeypatch):
     indices = np.arange(10)
     table = np.random.RandomState(0).standard_normal((10, 3))
     monkeypatch.setattr(samples, "CHUNK_BYTES", 4 * indices.itemsize)
-    codes = samples.encode_all(indices, lambda index: table[index])
-    np.testing.assert_array_equal(codes, table)
+    for representation in (
+        lambda index: table[index],
+        samples.any_number(lambda index: table[index]),
+    ):
+        codes = samples.encode_all(indices, representation, 3)
+        np.testing.assert_array_equal(codes, table)
 
 
 def test_errors():

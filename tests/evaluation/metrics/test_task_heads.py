@@ -9,6 +9,7 @@ from dmt.data.ground_truth import dsprites_rendered
 from dmt.data.tasks import train_and_test_rows
 from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import IndexedData
+from dmt.evaluation.metrics.samples import any_number
 from dmt.evaluation.metrics.task_heads import compute_task_heads, task_heads
 
 DATA = dsprites_rendered.dsprites_rendered_small()
@@ -43,6 +44,7 @@ def run(**options):
     data = IndexedData(DATA)
     seen = []
 
+    @any_number
     def representation(rows):
         seen.append(rows)
         return DATA.factors_at(rows)[:, :2].astype(np.float32)

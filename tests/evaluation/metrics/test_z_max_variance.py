@@ -101,6 +101,7 @@ def test_gin_function_on_its_votes():
     """Feeds what the dataset function encodes to a loop over single votes."""
     chunks = []
 
+    @samples.any_number
     def representation(observations):
         chunks.append(observations)
         return observations

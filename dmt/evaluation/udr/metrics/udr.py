@@ -15,7 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics.information import unit_ranks
-from dmt.evaluation.metrics.samples import chunks
+from dmt.evaluation.metrics.samples import (
+    call_representation,
+    chunks,
+    takes_any_number,
+)
 from dmt.utils import checks, stages
 
 # A code with at most this KL is noise, so its correlations are set to 0.
@@ -143,12 +147,14 @@ def compute_udr_sklearn(
     `representation_functions` is a list of functions, one per model, that map
     observations (n, ...) to codes (n, num_codes) and the mean KL of each code
     (num_codes,). `num_data_points` observations are drawn, `batch_size` at a time. The
-    batch size affects which observations are drawn, and does not limit the encoders.
-    For the other settings and the results see `udr`; these also have batch_size.
+    batch size affects which observations are drawn. It is also the number that a
+    function gets at once, unless all functions take any number of observations. For the
+    other settings and the results see `udr`; these also have batch_size.
 
     Raises:
-        ValueError: see `udr`; or if there is one function instead of a list, or fewer
-            than 1 observation.
+        ValueError: see `udr`; or if there is one function instead of a list, fewer than
+            1 observation, or a function does not return a row of finite codes for each
+            observation.
     """
     if callable(representation_functions):
         raise ValueError(
@@ -156,6 +162,7 @@ def compute_udr_sklearn(
             "the directories of the trained models to dmt_udr."
         )
     checks.integer("num_data_points", num_data_points, low=1)
+    checks.integer("batch_size", batch_size, low=1)
     batches = (
         ground_truth_data.sample_observations(
             min(batch_size, num_data_points - start), random_state
@@ -164,11 +171,15 @@ def compute_udr_sklearn(
     )
     codes = [[] for _ in representation_functions]
     kl = [0.0] * len(codes)
-    for observations in chunks(batches):
+    if all(map(takes_any_number, representation_functions)):
+        batches = chunks(batches)
+    for observations in batches:
         for model, function in enumerate(representation_functions):
-            chunk_codes, chunk_kl = function(observations)
-            codes[model].append(np.asarray(chunk_codes))
-            kl[model] += len(observations) / num_data_points * np.asarray(chunk_kl)
+            batch_codes, batch_kl = call_representation(
+                function, observations, batch_size, _codes_and_kl
+            )
+            codes[model].append(batch_codes)
+            kl[model] += len(observations) / num_data_points * np.asarray(batch_kl)
     scores = udr(
         [np.concatenate(parts) for parts in codes],
         kl,
@@ -178,6 +189,15 @@ def compute_udr_sklearn(
         kl_filter_threshold=kl_filter_threshold,
     )
     return scores | {"batch_size": batch_size}
+
+
+def _codes_and_kl(returned):
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
+        raise ValueError(
+            "A representation function of udr_sklearn must return codes and the mean "
+            f"KL of each code. Received: {type(returned).__name__}"
+        )
+    return returned
 
 
 def relative_strength_disentanglement(corr_matrix):
