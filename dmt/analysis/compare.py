@@ -16,6 +16,7 @@ from tabulate import tabulate
 
 from dmt import metrics
 from dmt.analysis import configurations
+from dmt.evaluation import tables
 from dmt.utils import checks, files, locks, results
 from dmt.utils.statistics import rank_correlation, student_interval
 from dmt.visualize import pages
@@ -30,7 +31,6 @@ _MATCHED = (
     "postprocess_config.dataset.name",
     "evaluation_config.dataset.name",
 )
-_NOT_SCORES = ("elapsed_time", "uuid")
 # Probability that an interval contains the mean difference.
 _CONFIDENCE = 0.95
 _MAX_SHOWN = 20
@@ -147,7 +147,7 @@ def _evaluation(row):
     scores = {}
     for key, value in row.items():
         step, _, name = key.partition(".")
-        is_score = step == "evaluation_results" and name not in _NOT_SCORES
+        is_score = step == "evaluation_results" and name not in tables.FACTS
         if is_score and checks.is_number(value):
             scores[name] = float(value)
     config = {

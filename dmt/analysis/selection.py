@@ -231,7 +231,7 @@ def _scores(run_dir):
         label = os.path.dirname(os.path.relpath(path, root)).rsplit(os.sep, 2)[0]
         name, scores = tables.scores_in(results.load_json(path))
         for key, value in metrics.headline(scores, name).items():
-            if key != "elapsed_time" and checks.is_number(value):
+            if checks.is_number(value):
                 found[f"{label} {key}"] = value
     return found
 

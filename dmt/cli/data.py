@@ -60,6 +60,7 @@ def info(name):
     if dataset is None:
         print(f"{name}: {registry.describe(name)}")
         data = _open(name)
+        names = data.image_names
         kinds = zip(data.factors_num_values, data.continuous_factors, strict=True)
         sizes = ["(continuous)" if kind else size for size, kind in kinds]
         factors = dict(zip(data.factor_names, sizes, strict=True))
@@ -68,10 +69,7 @@ def info(name):
             ("images", _size_of(data)),
             ("factors", _listed(factors) or "none, the images have no labels"),
             ("note", catalog.NOTES.get(name, "")),
-            (
-                "first",
-                own_images.shown(data.image_names[0]) if data.image_names else "",
-            ),
+            ("first", own_images.shown(names[0]) if names else ""),
         )
         return
     root = ground_truth_data.data_root()

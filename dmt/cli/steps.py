@@ -142,7 +142,7 @@ def _check_gin_files(configs, bindings):
 
 
 def _is_fatal(error):
-    """Whether the other metrics cannot go on, or the user wants to see the traceback."""
+    """Whether other metrics cannot go on, or the user wants to see the traceback."""
     return isinstance(error, OSError) or os.environ.get("DMT_TRACEBACK")
 
 
@@ -367,8 +367,8 @@ COMMANDS = (
             *several(
                 "string",
                 codes="Table of n rows of codes.",
-                factors="Table of n rows of factors. Without it, only metrics that need "
-                "no factors are computed.",
+                factors="Table of n rows of factors. Without it, only metrics that "
+                "need no factors are computed.",
                 codes_test="Codes of the test samples, for metrics that train a "
                 "classifier. Without them, a third of the rows is held out.",
                 factors_test="Factors of the test samples.",

@@ -107,9 +107,8 @@ def noisy_labeller(
     for row in labels:
         for factor, size in enumerate(sizes):
             if random_state.rand() < prob_random:
-                row[factor] = (
-                    random_state.randint(size) if size else random_state.rand()
-                )
+                draw = random_state.randint(size) if size else random_state.rand()
+                row[factor] = draw
     return labels, sizes
 
 

@@ -8,6 +8,7 @@ first, except for a few that are drawn again (`dynamics`).
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
 import numpy as np
@@ -27,6 +28,11 @@ _MAX_ORDERS = 64
 _MAX_ALONE = 0.01
 # Number of neighbours to examine in each order and each direction.
 _REACH = 8
+# A False that gin does not write, because it is no literal: the configuration of a run
+# that does not bind it stays that of disentanglement_lib.
+_NOT_BOUND: Any = np.bool_(False)
+# Largest number of combinations to examine for one pair.
+_MAX_EXAMINED = 20000
 
 
 class PairExamples(Examples):
@@ -70,34 +76,51 @@ class PairExamples(Examples):
 class DrawnPairs(PairExamples):
     """Pairs of images. For the second one, some factors are drawn again.
 
-    One factor changes in half of the pairs, and k factors in the others. New values are
-    uniform over all values of the factor and may equal the old ones. The label is the
-    last of the factors that were drawn.
+    As in disentanglement_lib, one factor is drawn again in half of the pairs, and k
+    factors in the others. New values are uniform over all values of the factor and may
+    equal the old ones. So fewer than half of the pairs differ in k factors, if k > 1,
+    and some pairs are equal. With the factors of dSprites, a third of the pairs differ
+    in three factors at k = 3, and an eighth are equal at k = 1. With `exact`, every
+    pair differs in k factors. The label is the last of the factors that were drawn.
 
     If a dataset lacks combinations of factors, the draw is repeated until the second
     image exists and differs from the first. If that does not happen within a limited
-    number of draws, the second image is one that differs in as few factors as possible.
-    The label is then a factor whose value changed.
+    number of draws, the second image is one that differs in as few factors as possible,
+    or with `exact` in a number of factors as near to k as possible. The label is then a
+    factor whose value changed.
     """
 
-    def __init__(self, dataset: GroundTruthData, k: int = gin.REQUIRED):
+    def __init__(
+        self, dataset: GroundTruthData, k: int = gin.REQUIRED, exact: bool = _NOT_BOUND
+    ):
         """Finds the combinations of factors that exist.
 
         Args:
             dataset: a `GroundTruthData`.
-            k: number of factors that change, at least 1; -1 to draw the number for each
-                pair, from 1 to the number of factors minus one.
+            k: number of factors that are drawn again, at least 1; -1 to draw the number
+                for each pair, from 1 to the number of factors minus one.
+            exact: whether k factors of every pair differ. Factors with one value are
+                then not counted.
 
         Raises:
-            ValueError: if k is another number, or the dataset has one combination only.
+            ValueError: if k is another number, exact is no bool, or the dataset has one
+                combination only.
         """
         super().__init__(dataset)
         dataset.check_factors("dynamics")
-        possible = (-1, *range(1, dataset.num_factors + 1))
-        if not checks.is_integer(k) or k not in possible:
+        if not isinstance(exact, (bool, np.bool_)):
             raise ValueError(
-                f"dynamics.k must be -1 or 1 to {dataset.num_factors}, the number of "
-                f"factors of {dataset.name}. Received: k={k!r}"
+                f"dynamics.exact must be True or False. Received: exact={exact!r}"
+            )
+        self.exact = bool(exact)
+        sizes = np.asarray(dataset.factors_num_values)
+        self._can_change = np.flatnonzero(sizes > (1 if exact else 0))
+        possible = (-1, *range(1, len(self._can_change) + 1))
+        if not checks.is_integer(k) or k not in possible:
+            several = " with several values" if exact else ""
+            raise ValueError(
+                f"dynamics.k must be -1 or 1 to {possible[-1]}, the number of factors"
+                f"{several} of {dataset.name}. Received: k={k!r}"
             )
         self.k = k
         # Some datasets can also render images that are not in their list.
@@ -145,10 +168,9 @@ class DrawnPairs(PairExamples):
         Raises:
             ValueError: if no other image was found.
         """
-        num, num_factors = first.shape
-        sizes = self.dataset.factors_num_values
-        changes, labels = draw_changes(self.k, num, num_factors, random_state)
-        second = np.where(changes, random_state.randint(sizes, size=first.shape), first)
+        num = len(first)
+        changes, labels = self._draw_changes(first, random_state)
+        second = np.where(changes, self._draw_values(first, random_state), first)
         if self._exist is None:
             return second, labels
         for attempt in range(1, _DRAWS_OF_VALUES * _DRAWS_OF_FACTORS + 1):
@@ -158,10 +180,10 @@ class DrawnPairs(PairExamples):
             if not len(rest):
                 break
             if attempt % _DRAWS_OF_VALUES == 0:
-                changes[rest], labels[rest] = draw_changes(
-                    self.k, len(rest), num_factors, random_state
+                changes[rest], labels[rest] = self._draw_changes(
+                    first[rest], random_state
                 )
-            values = random_state.randint(sizes, size=(len(rest), num_factors))
+            values = self._draw_values(first[rest], random_state)
             second[rest] = np.where(changes[rest], values, first[rest])
         else:
             if self._combinations is None:
@@ -169,14 +191,39 @@ class DrawnPairs(PairExamples):
                     f"No image of {self.dataset.name} was found that differs from that "
                     f"of the factors {first[rest[0]].tolist()} in the drawn factors."
                 )
-            second[rest] = self._combinations.nearest(first[rest], random_state)
+            if self.exact:
+                second[rest] = self._combinations.at_distance(
+                    first[rest], changes[rest].sum(axis=1), random_state
+                )
+            else:
+                second[rest] = self._combinations.nearest(first[rest], random_state)
         changed = second != first
         others = (changed * random_state.random_sample(first.shape)).argmax(axis=1)
         return second, np.where(changed[np.arange(num), labels], labels, others)
 
+    def _draw_changes(self, first, random_state):
+        """`draw_changes` of the factors that can change, for all factors."""
+        changes = np.zeros(first.shape, dtype=bool)
+        changes[:, self._can_change], labels = draw_changes(
+            self.k, len(first), len(self._can_change), random_state, self.exact
+        )
+        return changes, self._can_change[labels]
+
+    def _draw_values(self, first, random_state):
+        """Values of all factors (n, num_factors), with `exact` other values."""
+        sizes = np.asarray(self.dataset.factors_num_values)
+        if not self.exact:
+            return random_state.randint(sizes, size=first.shape)
+        values = random_state.randint(np.maximum(sizes - 1, 1), size=first.shape)
+        return values + (values >= first)
+
 
 def draw_changes(
-    k: int, num: int, num_factors: int, random_state: np.random.RandomState
+    k: int,
+    num: int,
+    num_factors: int,
+    random_state: np.random.RandomState,
+    exact: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws which factors change.
 
@@ -185,13 +232,17 @@ def draw_changes(
         num: number of pairs.
         num_factors: number of factors.
         random_state: numpy RandomState.
+        exact: see `DrawnPairs`.
 
     Returns:
         Whether each factor changes, bool array (num, num_factors), and which of the
         changing factors was drawn last, int array (num,).
     """
     most = random_state.randint(1, max(num_factors, 2), size=num) if k == -1 else k
-    sizes = np.where(random_state.randint(2, size=num), most, 1)
+    if exact:
+        sizes = np.broadcast_to(most, num)
+    else:
+        sizes = np.where(random_state.randint(2, size=num), most, 1)
     order = random_state.random_sample((num, num_factors)).argsort(axis=1)
     ranks = order.argsort(axis=1)
     return ranks < sizes[:, None], order[np.arange(num), sizes - 1]
@@ -284,6 +335,35 @@ class Combinations:
         costs += random_state.random_sample(costs.shape)
         best = candidates[np.arange(len(factors)), costs.argmin(axis=1)]
         return self._factors[best]
+
+    def at_distance(
+        self,
+        factors: np.ndarray,
+        distances: np.ndarray,
+        random_state: np.random.RandomState,
+    ) -> np.ndarray:
+        """Finds other combinations that differ in given numbers of factors.
+
+        Args:
+            factors: int array (n, num_factors) of combinations that exist.
+            distances: int array (n,), in how many factors each shall differ. If none of
+                the combinations does (of `_MAX_EXAMINED` random ones, if there are
+                more), one is taken that differs in about as many.
+            random_state: numpy RandomState, to draw among several.
+
+        Returns:
+            int array (n, num_factors).
+        """
+        found = np.empty_like(factors)
+        for row, (start, distance) in enumerate(zip(factors, distances, strict=True)):
+            some = self._factors
+            if len(some) > _MAX_EXAMINED:
+                some = some[random_state.randint(len(some), size=_MAX_EXAMINED)]
+            differences = (some != start).sum(axis=1)
+            costs = np.where(differences, np.abs(differences - distance), np.inf)
+            costs += random_state.random_sample(costs.shape)
+            found[row] = some[costs.argmin()]
+        return found
 
 
 class StoredPairs(PairExamples):

@@ -12,8 +12,11 @@ import numpy as np
 from keras import ops
 
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
+from dmt.utils import machine
 
 PREFETCH = 2
+# Batches of this size are not checked for memory.
+_SMALL_BATCH = 4096
 
 # Constants of the 32-bit finaliser of MurmurHash3.
 _MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)
@@ -248,7 +251,11 @@ def host_batches(data, seed, batch_size: int, start: int, stop: int):
     Returns:
         tf.data.Dataset on the TensorFlow backend, a generator elsewhere. Both are
         inputs of `keras.Model.fit` that can be consumed once.
+
+    Raises:
+        ValueError: if a batch does not fit in memory.
     """
+    _check_memory(data, seed, batch_size)
 
     def load(step):
         if not isinstance(data, list):
@@ -282,6 +289,22 @@ def host_batches(data, seed, batch_size: int, start: int, stop: int):
     # Autotuning would make every `fit` end with seconds of waiting for its thread.
     options.autotune.enabled = False
     return batches.with_options(options)
+
+
+def _check_memory(data, seed, batch_size):
+    """Raises an error if a batch is larger than the available memory."""
+    if batch_size <= _SMALL_BATCH:
+        return
+    several = isinstance(data, list)
+    one = load_batch(*((data[0], seed[0]) if several else (data, seed)), 0, 1)
+    num_bytes = batch_size * sum(array.nbytes for array in _leaves(one))
+    num_bytes *= len(data) if several else 1
+    available = machine.available_memory()
+    if 0 < available < num_bytes:
+        raise ValueError(
+            f"A batch takes {num_bytes / 1e9:,.0f} GB, and {available / 1e9:,.1f} GB "
+            f"of memory are available. Received: batch_size={batch_size}"
+        )
 
 
 def _leaves(batch):

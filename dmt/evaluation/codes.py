@@ -215,7 +215,18 @@ def codes_of(
         (data, codes): an `IndexedData`, whose images are encoded once, or the dataset
         itself if its observations contain random pixels; and the `Codes` of its
         observations.
+
+    Raises:
+        ValueError: if the images of the dataset have another shape.
     """
+    known, found = representation.encoder.input_shape[1:], dataset.observation_shape
+    if len(known) != len(found) or any(
+        side not in (None, other) for side, other in zip(known, found, strict=True)
+    ):
+        raise ValueError(
+            f"The representation encodes images of shape {tuple(known)}, those of "
+            f"{dataset.name} have {tuple(found)}."
+        )
     if dataset.size is None:
         encode = _moments(representation.encoder)
         return dataset, Codes(

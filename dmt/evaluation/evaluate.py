@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gin
@@ -139,9 +139,32 @@ def run_metric(
     parameters = inspect.signature(evaluation_fn).parameters.values()
     if any(p.name == "artifact_dir" or p.kind == p.VAR_KEYWORD for p in parameters):
         arguments["artifact_dir"] = artifact_dir
-    return evaluation_fn(
-        data, codes, random_state=np.random.RandomState(random_seed), **arguments
+    return plain_scores(
+        evaluation_fn(
+            data, codes, random_state=np.random.RandomState(random_seed), **arguments
+        )
     )
+
+
+def plain_scores(scores: Any) -> dict[str, Any]:
+    """What a metric returned, with numbers of Python in place of all other numbers.
+
+    Raises:
+        ValueError: if it is not a dictionary.
+    """
+    if not isinstance(scores, Mapping):
+        raise ValueError(
+            "A metric must return a dictionary, from the names of scores to scores. "
+            f"Received: {type(scores).__name__}"
+        )
+    return {str(name): _plain(score) for name, score in scores.items()}
+
+
+def _plain(score):
+    if not hasattr(score, "__array__"):
+        return score
+    array = np.asarray(score)
+    return array if array.ndim else array.item()
 
 
 def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=None):

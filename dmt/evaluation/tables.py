@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
 from dmt.evaluation.metrics import registry
 from dmt.utils import results
+
+# What results hold besides scores.
+FACTS = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
 
 
 def headline(scores: Mapping[str, Any], metric: str | None = None) -> dict[str, float]:
@@ -17,16 +21,22 @@ def headline(scores: Mapping[str, Any], metric: str | None = None) -> dict[str, 
 
     Args:
         scores: results of a metric.
-        metric: its name in `METRICS` or its gin name. For any other name, all floats
-            are returned.
+        metric: its name in `METRICS` or its gin name. For any other name, for example
+            of a user's own metric, all floats are returned that are no `FACTS`.
 
     Returns:
         Dictionary of floats. A prefix of a key, as in "100:mean_test_accuracy", is the
         number of training samples.
     """
-    floats = {key: value for key, value in scores.items() if isinstance(value, float)}
+    floats = {
+        key: float(value)
+        for key, value in scores.items()
+        if isinstance(value, (float, np.floating)) and key not in FACTS
+    }
     for name, entry in registry.all_metrics().items():
-        if metric in (name, entry.gin_name):
+        # Gin writes modules before a name that two configurables have.
+        selector = f".{entry.function.__module__}.{entry.gin_name}"
+        if metric == name or selector.endswith(f".{metric}"):
             return {
                 key: value
                 for shown in entry.scores

@@ -102,8 +102,9 @@ def _read(path, name):
     except ImportError:
         raise
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path} cannot be read as a table of numbers: {' '.join(str(error).split())}"
+            f"{path} cannot be read as a table of numbers: {reason}"
         ) from error
     raise ValueError(f"Give {name} as .npy, .npz, .csv or .parquet. Received: {path}")
 
@@ -140,9 +141,7 @@ def _csv_columns(rows):
     for row in rows:
         for cell in row:
             if kind := other_kind(cell):
-                raise ValueError(
-                    f"a cell must be a number or a word, not {kind}: {cell}"
-                )
+                raise ValueError(f"cells must be numbers or words, not {kind}: {cell}")
     return [np.array(column) for column in zip(*rows, strict=True)]
 
 
@@ -229,7 +228,8 @@ def _number_words(columns, index, paths, name):
         wrong = next(c for column in cells for c in column if not _is_number(c))
         raise ValueError(
             f"Column {index + 1} of {' and '.join(paths)} must hold numbers"
-            f"{' or words, not both' if name == 'factors' else ''}. Received: {wrong!r}"
+            f"{' or words, not both' if name == 'factors' else ''}. Received: "
+            f"{str(wrong)!r}"
         )
     words = np.unique(np.concatenate(cells))
     return [np.searchsorted(words, column) for column in cells]

@@ -23,6 +23,11 @@ from dmt.utils.gin_files import (
 logger = logging.getLogger(__name__)
 
 
+def _with_escapes(binding):
+    """A binding with escapes in place of bytes of a path that are no text."""
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", binding)
+
+
 def shipped(path: str) -> str:
     """Returns the full path of a shipped gin file, for example "metrics/mig.gin"."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -47,6 +52,7 @@ def gin_configuration(
         ValueError: if gin refuses a line, a value has the wrong type, an imported
             module fails, or a required binding is missing.
     """
+    gin_bindings = [_with_escapes(binding) for binding in gin_bindings]
     try:
         for path in gin_files:
             parse_file(path)

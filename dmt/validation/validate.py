@@ -13,7 +13,7 @@ import gin
 import numpy as np
 
 from dmt.data.labellers import sample_supervised_data
-from dmt.evaluation.evaluate import encoded_data, write_evaluation
+from dmt.evaluation.evaluate import encoded_data, plain_scores, write_evaluation
 from dmt.utils import configuration, locks, stages
 
 
@@ -94,4 +94,4 @@ def scores_on_labels(data, codes, validation_fn, random_seed, num_labelled_sampl
         data.check_factors(getattr(validation_fn, "gin_name", validation_fn.__name__))
     # scikit-learn breaks ties between splits with NumPy's global generator.
     np.random.seed(random_seed)
-    return validation_fn(observations, labels.T, codes)
+    return plain_scores(validation_fn(observations, labels.T, codes))

@@ -17,6 +17,7 @@ from dmt.visualize import pages
 _NUM_PICTURES = 64
 # Number of images for the statistics of the codes.
 _NUM_POINTS = 4096
+_NUM_BINS = 10
 
 
 @locks.holding("output_dir")
@@ -43,7 +44,8 @@ def visualize(
         traversals/traversals<i>.jpg               a row per code, from -1 to 1
         animated_traversals/<range>_cycle<i>.gif   each code in turn through a range
         interventional_effects/interventional_effect.png
-                                                   mean of each code given a factor
+                                                   mean of each code given a factor,
+                                                   if there are factors
 
     Three more files give an overview. In `traversals.png` and `traversals.gif`, codes
     are ordered by their mean KL divergence from the prior, and each varies by two
@@ -114,8 +116,9 @@ def visualize(
         kl = kl_per_code(means, logvars)
         results.save_dict(path("kl_per_code.json"), {"kl_per_code": kl})
         _save_traversals(means, logvars, decode, path, num_frames, fps)
-        effects = path("interventional_effects", "interventional_effect.png")
-        _save_effects(data.factor_names, factors, means, np.argsort(-kl), effects)
+        if data.num_factors:
+            effects = path("interventional_effects", "interventional_effect.png")
+            _save_effects(data, factors, means, np.argsort(-kl), effects)
 
 
 def _open_model(model_dir, activation):
@@ -213,10 +216,11 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
-def _save_effects(factor_names, factors, codes, order, path):
+def _save_effects(data, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
-    Factors (n, num_factors) are integers; codes (n, num_codes) are drawn in `order`.
+    Codes (n, num_codes) are drawn in `order`. Values of continuous factors are drawn in
+    bins with equally many values.
     """
     from matplotlib.figure import Figure
 
@@ -227,14 +231,16 @@ def _save_effects(factor_names, factors, codes, order, path):
     pages.plain_axes(axes.flat[: len(order)], axes.flat[len(order) :])
     for axis, j in zip(axes.flat, order, strict=False):
         shares = []
-        for k, name in enumerate(factor_names):
-            _, value = np.unique(factors[:, k], return_inverse=True)
+        for k, name in enumerate(data.factor_names):
+            values, value = np.unique(factors[:, k], return_inverse=True)
+            if data.continuous_factors[k]:
+                value = value * min(_NUM_BINS, len(values)) // len(values)
             mean = np.bincount(value, codes[:, j]) / np.bincount(value)
             axis.plot(np.linspace(0, 1, len(mean)), mean, label=name, marker=".")
             shares.append(mean[value].var() / max(codes[:, j].var(), 1e-12))
         best = int(np.argmax(shares))
         axis.set_title(
-            f"code {j}: {factor_names[best]} ({shares[best]:.0%})", fontsize=10
+            f"code {j}: {data.factor_names[best]} ({shares[best]:.0%})", fontsize=10
         )
         axis.set_xticks([0, 1], ["first", "last"])
     figure.supxlabel("value of the factor", fontsize=10)
@@ -242,7 +248,7 @@ def _save_effects(factor_names, factors, codes, order, path):
     figure.legend(
         *axes.flat[0].get_legend_handles_labels(),
         loc="outside upper center",
-        ncols=min(len(factor_names), 2 * columns),
+        ncols=min(data.num_factors, 2 * columns),
         frameon=False,
     )
     with files.replacing(path) as temporary:

@@ -89,6 +89,21 @@ def test_info(root, capsys):
     assert "origin   rendered" in text
     assert "4,608 of 64 x 64 x 1" in text
     assert "shape 3, scale 3, orientation 8" in text
+    for name in ("dsprites_full", "dsprites_rendered"):
+        commands.info(name)
+        assert "orientations 0 and 39 show the same image" in capsys.readouterr().out
+
+
+def test_folder_of_prepared_files(root, capsys, monkeypatch, tmp_path):
+    commands.list_datasets()
+    assert f"kept in {root}/prepared" in capsys.readouterr().out
+    monkeypatch.delenv("DMT_DATA")
+    monkeypatch.delenv("DISENTANGLEMENT_LIB_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    commands.list_datasets()
+    out = capsys.readouterr().out
+    assert f"looked for in {tmp_path}" in out
+    assert f"{tmp_path}/prepared" not in out and "dmt/prepared" in out
 
 
 @pytest.mark.parametrize(

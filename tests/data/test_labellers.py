@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dmt.data import labellers
-from dmt.data.ground_truth import dummy_data, named_data
+from dmt.data.ground_truth import dummy_data, named_data, table_data
 
 SIZES = [3, 6, 40, 32]
 
@@ -135,3 +135,53 @@ def test_split_leaves_something_on_both_sides(train_percentage):
 def test_impossible_labels_are_refused(labeller, parameters, message):
     with pytest.raises(ValueError, match=message):
         sample(labeller, num=0 if "num_labelled" in message else 50, **parameters)
+
+
+def own(factors, **options):
+    images = np.arange(len(factors), dtype=np.uint8)[:, None, None, None]
+    names = ["a", "b"][: factors.shape[1]]
+    return table_data.ImageTable("mine", images, factors, names, **options)
+
+
+def test_labelled_images_of_a_list_are_different_ones():
+    gin.parse_config("labeller.labeller_fn = @perfect_labeller")
+    data = own(np.random.RandomState(0).randint(3, size=(20, 2)))
+    observations, labels, _ = labellers.sample_supervised_data(0, data, 20)
+    rows = np.round(255 * observations.ravel()).astype(int)
+    assert sorted(rows) == list(range(20))
+    np.testing.assert_array_equal(labels, data.factors_at(rows))
+
+
+@pytest.mark.parametrize("name", ["dsprites_rendered_small", "mine"])
+def test_more_labels_than_images_are_refused(name):
+    data = own(np.arange(8).reshape(4, 2))
+    if name != "mine":
+        data = named_data.get_named_ground_truth_data(name)
+    for number in (data.size + 1, 10**12):
+        with pytest.raises(ValueError, match=f"at most {data.size}. .*={number}"):
+            labellers.sample_supervised_data(0, data, number)
+
+
+def test_continuous_labels():
+    factors = np.stack([[0, 1, 0, 1, 0], [1.5, 2.5, 3.5, 4.5, 5.5]], axis=1)
+    data = own(factors, continuous_factors=[False, True])
+
+    def labels_of(labeller, **parameters):
+        gin.parse_config(f"labeller.labeller_fn = @{labeller}")
+        for name, value in parameters.items():
+            gin.parse_config(f"{labeller}.{name} = {value!r}")
+        found = labellers.sample_supervised_data(0, data, 5)
+        order = np.argsort(found[0].ravel())
+        return found[1][order].tolist(), found[2]
+
+    unit = [[0, 0], [1, 0.25], [0, 0.5], [1, 0.75], [0, 1]]
+    assert labels_of("perfect_labeller") == (unit, [2, 0])
+    binned = [[0, 0], [1, 0], [0, 1], [1, 1], [0, 1]]
+    assert labels_of("bin_labeller", num_bins=2) == (binned, [2, 2])
+    noisy, sizes = labels_of("noisy_labeller", prob_random=1.0)
+    assert sizes == [2, 0] and all(0 <= row[1] < 1 for row in noisy)
+    assert labels_of("partial_labeller", num_observed_factors=1)[1] in ([2], [0])
+    with pytest.raises(ValueError, match="permuted_labeller needs.*b is continuous"):
+        labels_of("permuted_labeller")
+    with pytest.raises(ValueError, match="needs factors of variation"):
+        labellers.sample_supervised_data(0, own(np.zeros((4, 0))), 2)

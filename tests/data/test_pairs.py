@@ -69,6 +69,75 @@ def test_number_of_factors_that_change(k, shares):
     np.testing.assert_allclose(changes.mean(axis=0), changes.mean(), atol=0.02)
 
 
+DSPRITES = [3, 6, 40, 32, 32]
+
+
+def pairs_of(sizes, num=20000, **settings):
+    """First and second factors of pairs on a grid, and labels."""
+
+    class Grid(ground_truth_data.GroundTruthData):
+        factors_num_values = sizes
+        observation_shape = [1]
+
+    random_state = np.random.RandomState(0)
+    first = random_state.randint(sizes, size=(num, len(sizes)))
+    second, labels = pairs.DrawnPairs(Grid(), **settings).change(first, random_state)
+    return first, second, labels
+
+
+def test_shares_that_the_documentation_states():
+    first, second, _ = pairs_of(DSPRITES, k=3)
+    assert ((first != second).sum(axis=1) == 3).mean() == pytest.approx(1 / 3, abs=0.02)
+    first, second, _ = pairs_of(DSPRITES, k=1)
+    assert (first == second).all(axis=1).mean() == pytest.approx(1 / 8, abs=0.02)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_exactly_k_factors_differ(k):
+    first, second, labels = pairs_of(DSPRITES, k=k, exact=True)
+    changed = first != second
+    assert (changed.sum(axis=1) == k).all()
+    assert changed[np.arange(20000), labels].all()
+    np.testing.assert_allclose(changed.mean(axis=0), k / 5, atol=0.02)
+    assert second.min() >= 0 and (second.max(axis=0) < DSPRITES).all()
+    # The other values are equally frequent.
+    rows = changed[:, 0]
+    joint = np.zeros((3, 3))
+    np.add.at(joint, (first[rows, 0], second[rows, 0]), 1 / rows.sum())
+    np.testing.assert_allclose(joint, (1 - np.eye(3)) / 6, atol=0.02)
+
+
+def test_exact_numbers_are_drawn():
+    first, second, _ = pairs_of([4, 4, 4, 4], k=-1, exact=True)
+    shares = np.bincount((first != second).sum(axis=1), minlength=5) / 20000
+    np.testing.assert_allclose(shares, [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=0.02)
+
+
+def test_factors_with_one_value_cannot_differ():
+    first, second, labels = pairs_of([1, 3, 1, 2], k=2, exact=True)
+    assert ((first != second) == [False, True, False, True]).all()
+    assert set(labels) == {1, 3}
+    with pytest.raises(ValueError, match=r"1 to 2, .* several values .*k=3"):
+        pairs_of([1, 3, 1, 2], k=3, exact=True)
+    with pytest.raises(ValueError, match="exact='yes'"):
+        pairs_of([3, 2], k=1, exact="yes")
+
+
+def test_exact_pairs_of_incomplete_datasets():
+    rows = NumberedGrid().factors_at(np.arange(NumberedGrid.size))
+    for share in (0.7, 0.1):
+        kept = rows[np.random.RandomState(0).rand(len(rows)) < share]
+        dataset = table(kept, SIZES)
+        for k in (1, 2, 4):
+            examples = pairs.DrawnPairs(dataset, k=k, exact=True)
+            first, second, labels = factors_of(examples, 500)
+            distances = (kept[:, None] != kept).sum(axis=2)
+            possible = {tuple(row) for row in kept[(distances == k).any(axis=1)]}
+            counts = check_exist(dataset, first, second, labels)
+            for row, count in zip(first.tolist(), counts, strict=True):
+                assert (count == k) == (tuple(row) in possible)
+
+
 def test_new_values_are_uniform_and_others_stay():
     first, second, labels = factors_of(pairs.DrawnPairs(NumberedGrid(), k=1), 20000)
     others = np.arange(4) != labels[:, None]
@@ -238,3 +307,18 @@ def test_wrong_stored_pairs_are_refused(stored, message, tmp_path):
         pairs.StoredPairs(dataset, str(tmp_path / "pairs.npy"))
     with pytest.raises(ground_truth_data.DatasetNotFound, match="no file"):
         pairs.StoredPairs(NumberedGrid(), str(tmp_path / "none.npy"))
+
+
+def test_pairs_need_discrete_factors():
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    for factors, words in (
+        (np.zeros((4, 0)), "dynamics needs factors of variation"),
+        (np.arange(4)[:, None] / 3, "dynamics needs factors with discrete values"),
+    ):
+        names = ["a"][: factors.shape[1]]
+        kinds = [True] * len(names)
+        data = table_data.ImageTable(
+            "mine", images, factors, names, continuous_factors=kinds
+        )
+        with pytest.raises(ValueError, match=words):
+            pairs.DrawnPairs(data, k=1)

@@ -444,3 +444,28 @@ def test_batches_hold_images_with_their_own_targets():
         np.testing.assert_array_equal(found, targets[chosen])
     (alone,) = pipeline.examples_of(SPRITES).at(np.array([3]))
     np.testing.assert_array_equal(alone, SPRITES.images_at(np.array([3])))
+
+
+def test_measured_factors_are_regressed():
+    factors = np.array([[0, 0.5], [1, 2.5], [0, 1.5], [1, 4.5]])
+    names = {"factor_names": ["a", "b"]}
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    data = table_data.ImageTable(
+        "mine", images, factors, **names, continuous_factors=[False, True]
+    )
+    values = tasks.LabelTasks(regression=["b"]).targets(data)
+    np.testing.assert_array_equal(values, factors[:, 1:])
+    with pytest.raises(ValueError, match="label_tasks.classification needs.*b is"):
+        tasks.LabelTasks(classification=["b"]).targets(data)
+    # Their scale does not matter to random networks.
+    scaled = table_data.ImageTable(
+        "mine", images, factors * [1, 7], **names, continuous_factors=[False, True]
+    )
+    random_tasks = tasks.RandomTasks(**SMALL)
+    np.testing.assert_allclose(
+        random_tasks.targets(data), random_tasks.targets(scaled), atol=1e-5
+    )
+    unlabelled = table_data.ImageTable("mine", images, np.zeros((4, 0)), [])
+    for one in (random_tasks, tasks.LabelTasks(regression=["b"])):
+        with pytest.raises(ValueError, match="needs factors of variation"):
+            one.targets(unlabelled)

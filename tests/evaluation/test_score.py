@@ -15,7 +15,7 @@ from dmt.postprocessing.representation import load_representation
 from dmt.utils.arrays import load_tables
 from dmt.utils.compilation import compiled
 from tests.golden import recipes
-from tests.helpers.runs import call, check_mistake
+from tests.helpers.runs import call, check_mistake, printed
 
 CONFIGS = {
     "beta_vae": """
@@ -273,3 +273,12 @@ def test_unbalanced_and_incomplete_tables(grid):
     for name in ("factor_vae", "beta_vae"):
         found = metrics.METRICS[name].function(factors, codes, num_train=200)
         assert found["eval_accuracy"] > 0.6
+
+
+def test_codes_alone(grid, tmp_path):
+    np.save(tmp_path / "codes.npy", grid[1])
+    process = call("dmt_score", "--codes", tmp_path / "codes.npy")
+    lines = printed(process).splitlines()
+    assert lines and all(line.startswith("unsupervised_scores") for line in lines)
+    process = call("dmt_score", "--codes", tmp_path / "codes.npy", "--metrics=dci")
+    check_mistake(process, "dci needs --factors")

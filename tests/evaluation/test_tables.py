@@ -3,6 +3,8 @@
 import json
 import math
 
+import numpy as np
+
 from dmt.evaluation import tables
 
 
@@ -15,6 +17,38 @@ def test_headline_is_what_the_metric_declares():
     assert tables.headline(scores, "beta_vae_sklearn") == {"10:eval_accuracy": 0.1}
     assert tables.headline({"mine": 0.5, "num": 3}, "my_metric") == {"mine": 0.5}
     assert tables.headline({"mine": 0.5}) == {"mine": 0.5}
+    # Gin names both by their modules if a user's metric has the name of another one.
+    scores = {"disentanglement": 0.5, "other": 1.0}
+    assert tables.headline(scores, "dci.dci") == {"disentanglement": 0.5}
+    assert tables.headline(scores, "my_metrics.dci") == scores
+
+
+def test_facts_are_no_scores(tmp_path):
+    facts = {
+        "evaluation_results.elapsed_time": 1.5,
+        "evaluation_results.renderer_version": None,
+        "evaluation_results.origin": "user",
+        "evaluation_results.uuid": "u",
+        "evaluation_results.versions": {"numpy": "2"},
+    }
+    aggregate = {
+        "evaluation_config.evaluation.evaluation_fn": "@my_module.my_metric",
+        "evaluation_results.mine": 0.5,
+        "evaluation_results.undefined": None,
+        "evaluation_results.number": 3,
+        **facts,
+    }
+    folder = tmp_path / "results" / "aggregate"
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text(json.dumps(aggregate))
+    lines = tables.score_table({"mine": str(tmp_path)}).splitlines()
+    assert [line.split() for line in lines] == [
+        ["mine", "mine", "0.5000"],
+        ["mine", "undefined", "nan"],
+    ]
+    # A number of NumPy is a score, as it is after it was written.
+    scores = {"mine": np.float32(0.5), "count": np.int64(3), "elapsed_time": 2.0}
+    assert tables.headline(scores, "my_metric") == {"mine": 0.5}
 
 
 def test_table_has_a_line_for_each_score():

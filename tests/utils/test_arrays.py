@@ -89,3 +89,90 @@ def test_other_mistakes(tmp_path):
     np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2)))
     with pytest.raises(ValueError, match=r"not float64 of shape \(2, 2, 2\)"):
         arrays.load_tables([str(tmp_path / "cube.npy")], "codes")
+
+
+@pytest.mark.parametrize(
+    "cell, kind",
+    [
+        ("1+2j", "a complex number"),
+        ("(1+2j)", "a complex number"),
+        ("2024-01-31", "a time"),
+        ("2024-01-31 10:30:00", "a time"),
+        ("10:30", "a time"),
+        ("[1 2 3]", "a list"),
+        ('"[[1, 2], [3, 4]]"', "a list"),
+        ('"(1, 2)"', "a list"),
+    ],
+)
+@pytest.mark.parametrize("name", ["codes", "factors"])
+def test_csv_of_other_cells_is_refused(cell, kind, name, tmp_path):
+    (tmp_path / "table.csv").write_text(f"a,b\n1,{cell}\n2,{cell}\n")
+    with pytest.raises(ValueError, match=f"table.csv.*numbers or words, not {kind}"):
+        arrays.load_tables([str(tmp_path / "table.csv")], name)
+
+
+@pytest.mark.parametrize("word", ["3d", "5 cm", "-", "j", "no(1)", "+x", "v1.0"])
+def test_words_that_begin_like_numbers(word, tmp_path):
+    (tmp_path / "table.csv").write_text(f"\ufeffa,b\n1,{word}\n2,x\n", "utf-8")
+    (found,) = arrays.load_tables([str(tmp_path / "table.csv")], "factors")
+    assert sorted(found[:, 1]) == [0, 1] and found[:, 0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "array, words",
+    [
+        (np.zeros((4, 3, 2)), "sequences .*reshape.*mean"),
+        (np.zeros((4, 3)) + 1j, "numbers in one or two.*complex128"),
+        (np.zeros((4, 3), "M8[s]"), "numbers in one or two.*datetime64"),
+        (np.zeros((4, 3), object), "allow_pickle"),
+        (np.zeros((4, 3), [("a", int)]), "numbers in one or two"),
+        (np.zeros((0, 3)), r"shape \(0, 3\)"),
+    ],
+)
+def test_arrays_of_other_contents_are_refused(array, words, tmp_path):
+    for path, save in (("a.npy", np.save), ("a.npz", np.savez)):
+        save(tmp_path / path, array)
+        with pytest.raises(ValueError, match=f"{path}.*{words}") as error:
+            arrays.load_tables([str(tmp_path / path)], "factors")
+        assert "\n" not in str(error.value)
+
+
+def test_arrays_of_words_are_factors(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([["b", "x"], ["a", "y"]]))
+    (found,) = arrays.load_tables([str(tmp_path / "a.npy")], "factors")
+    assert found.tolist() == [[1, 0], [0, 1]]
+    with pytest.raises(ValueError, match="must hold numbers. Received: 'b'"):
+        arrays.load_tables([str(tmp_path / "a.npy")], "codes")
+
+
+def test_kinds_of_parquet_columns(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def read(**columns):
+        parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+        return arrays.load_tables([str(tmp_path / "a.parquet")], "factors")[0]
+
+    found = read(
+        a=["y", "x"],
+        b=pyarrow.array([1, 2], pyarrow.decimal128(5)),
+        c=pyarrow.array(["u", "v"]).dictionary_encode(),
+        d=[True, False],
+    )
+    assert found.tolist() == [[1, 1, 0, 1], [0, 2, 1, 0]]
+    for column, words in (
+        ([[1, 2], [3, 4]], "column a must hold numbers or words, not list"),
+        ([{"x": 1}, {"x": 2}], "column a must hold.*struct"),
+        (np.array(["2024", "2025"], "M8[s]"), "column a must hold.*timestamp"),
+        ([1, None], "column a has 1 empty cells"),
+        ([], "it is empty"),
+    ):
+        with pytest.raises(ValueError, match=f"a.parquet.*{words}"):
+            read(a=column)
+
+
+@pytest.mark.parametrize("name", ["it's", 'say "hi"', "100%s", "a\nb", "caf\udce9"])
+def test_names_of_tables_are_any_bytes(name, tmp_path):
+    path = str(tmp_path / f"{name}.npy")
+    np.save(path, TABLE)
+    np.testing.assert_array_equal(arrays.load_tables([path], "codes")[0], TABLE)

@@ -1,6 +1,7 @@
 """Gin configurations of steps: parsed, cleared, reported in one line."""
 
 import inspect
+import os
 
 import gin
 import pytest
@@ -200,3 +201,9 @@ def test_steps_may_take_any_settings_by_name():
     expected = ("out", True, True, {"size": 3, "name": "x"})
     assert run("out", True, (), [], resume=True, size=3, name="x") == expected
     assert run("out") == ("out", False, False, {})
+
+
+def test_bindings_of_paths_whose_bytes_are_no_text():
+    path = os.fsdecode(b"caf\xe9")
+    with configuration.gin_configuration([], [f"image_folder.path = '{path}'"]):
+        assert gin.query_parameter("image_folder.path") == path

@@ -71,8 +71,54 @@ def test_page_says_what_was_trained(bare_run):
     page = " ".join(page_of(bare_run).split())
     assert "<h1>vae on dsprites_rendered_small</h1>" in page
     assert "(beta = 4.0)" in page and "for 2 steps of 4 images, seed 0" in page
+    assert "(4,608 images)" in page and "The batches held 8 images" in page
+    assert "After training, on 4 examples" in page
+    assert '<p class="soft">Run run</p>' in page
     assert "not comparable with published tables" in page
     assert "encoder.num_latent = 3" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["dynamics.k = 1"], ["2 steps of 4 pairs of images", "held 16 images"]),
+        (
+            ["model.num_labelled_samples = 100"],
+            ["2 steps of 4 images and 4 labelled images", "held 16 images"],
+        ),
+        (
+            ["vae.steps_per_update = 2"],
+            ["2 steps (1 updates) of 4 images", "held 4 images"],
+        ),
+        (
+            ["image_folder.path = '/data/my photos/'", "image_folder.csv = 'f.csv'"],
+            [
+                "vae on my photos (image_folder)</h1>",
+                "my photos (image_folder)</b> for",
+            ],
+        ),
+    ],
+)
+def test_images_and_folders_are_the_true_ones(bare_run, lines, words):
+    path = bare_run / "model" / "results" / "gin" / "train.gin"
+    text = path.read_text()
+    if any("image_folder" in line for line in lines):
+        text = text.replace("'dsprites_rendered_small'", "'image_folder'")
+    path.write_text("\n".join([text, *lines]))
+    page = " ".join(page_of(bare_run).split())
+    for word in words:
+        assert word in page
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [([100, 200, 240], "the last 40 steps"), ([1500], "the last 1,500 steps")],
+)
+def test_the_last_point_of_a_curve_is_explained(bare_run, steps, words):
+    rows = [f"{step},1.0,2.5,2.5" for step in steps]
+    text = "\n".join(["step,elapsed_time,loss,kl_loss", *rows])
+    (bare_run / "model" / "history.csv").write_text(text)
+    assert f"is the mean over {words}" in page_of(bare_run)
 
 
 def test_scores_are_shown(full_run):
@@ -119,9 +165,61 @@ def test_no_model_is_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_damaged_scores_are_named(full_run):
-    path = full_run / "metrics/mean/mig/results/aggregate/evaluation.json"
-    path.write_text("{")
-    with pytest.raises(ValueError, match="evaluation.json"):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"",
+        b"[1]",
+        b"\xff\xfe\x00",
+        b'{"evaluation_results.versions": {}, "a": NaN',
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "metrics/mean/mig/results/aggregate/evaluation.json",
+        "model/results/json/train_results.json",
+    ],
+)
+def test_damaged_scores_are_named(full_run, name, content):
+    check_damage(full_run, name, content)
+
+
+def check_damage(full_run, name, content):
+    (full_run / name).write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(str(full_run / name))) as error:
         write_report(str(full_run), str(full_run / "report.html"))
+    assert "\n" not in str(error.value)
     assert not (full_run / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model/results/json/train_results.json", b'{"global_step": 3}'),
+        (
+            "model/results/json/train_results.json",
+            b'{"global_step": [], "elapsed_time": 1}',
+        ),
+        ("model/history.csv", b"step,kl_loss\n1,many\n"),
+        ("model/history.csv", b"step,kl_loss\n1\n"),
+        ("model/history.csv", b"kl_loss\n1\n"),
+        ("model/history.csv", b"\xff\xfe\n1\n"),
+        ("model/results/gin/train.gin", b"\xff\xfe = 3"),
+        (
+            "metrics/mean/mig/results/aggregate/evaluation.json",
+            b'{"evaluation_results.confidence_intervals": [1]}',
+        ),
+        (
+            "metrics/mean/mig/results/aggregate/evaluation.json",
+            b'{"evaluation_results.elapsed_time": "long"}',
+        ),
+        (
+            "metrics/mean/mig/results/aggregate/evaluation.json",
+            b'{"evaluation_config.evaluation.evaluation_fn": 3}',
+        ),
+    ],
+)
+def test_wrong_content_is_named(full_run, name, content):
+    check_damage(full_run, name, content)

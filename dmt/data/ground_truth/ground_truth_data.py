@@ -144,8 +144,8 @@ class GroundTruthData:
         """
         if not self.num_factors:
             raise ValueError(
-                f"{user} needs factors of variation. Received: {self.name}, whose "
-                "images have no labels"
+                f"{user} needs factors of variation. Give the images labels, as in "
+                f"image_folder.csv. Received: {self.name}, whose images have none"
             )
         pairs = zip(self.factor_names, self.continuous_factors, strict=True)
         names = [name for name, is_continuous in pairs if is_continuous]
@@ -235,7 +235,7 @@ class GroundTruthData:
         return self.observations_at(self.indices_of(factors, random_state))
 
     def observations_at(self, indices: np.ndarray) -> np.ndarray:
-        """Observations at the indices, as `sample_observations_from_factors` returns"""
+        """Observations at the indices; see `sample_observations_from_factors`."""
         return self.images_at(indices).astype(np.float32) / 255
 
     def sample(

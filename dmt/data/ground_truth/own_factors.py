@@ -37,13 +37,9 @@ def read_csv(table, folder):
             rows = [row for row in csv.reader(f) if row]
         except csv.Error as error:
             raise ValueError(f"{table} is no CSV file: {error}") from error
-    header = None
+    header, first = None, rows[0][0] if rows else "none.png"
     # A cell with a file suffix is the name of an image, even if the image is missing.
-    if (
-        rows
-        and not Path(rows[0][0]).suffix
-        and _find(rows[0][0], table, folder) is None
-    ):
+    if not Path(first).suffix and _find(first, table, folder) is None:
         header, rows = rows[0], rows[1:]
     check_number(table, len(rows))
     width = len(header or rows[0])
@@ -67,8 +63,9 @@ def read_csv(table, folder):
         if any(mark in missing[0] for mark in ";\t"):
             places += ". Cells must be separated by commas"
         raise ground_truth_data.DatasetNotFound(
-            f"{len(missing)} of the {len(files)} images that {table} names are missing, "
-            f"the first is {own_images.shown(missing[0])}. There is no {places}"
+            f"{len(missing)} of the {len(files)} images that {table} names are "
+            f"missing, the first is {own_images.shown(missing[0])}. There is no "
+            f"{places}"
         )
     return files, names, [name.strip() for name in factor_names], columns
 
@@ -152,7 +149,7 @@ def numbered(columns, names, num_images, source, name, continuous=None, num_bins
         if is_continuous and values.dtype.kind not in "iuf":
             raise ValueError(
                 f"{name}.continuous names factors that are numbers. "
-                f"Received: {factor!r} with {values[0]!r}"
+                f"Received: {factor!r} with {values.tolist()[0]!r}"
             )
         if is_continuous and num_bins is not None:
             edges = np.quantile(values, np.arange(1, num_bins) / num_bins)
@@ -175,11 +172,11 @@ def _values(column, factor, source):
         values = np.char.decode(values, "utf-8")
     if values.dtype.kind == "U":
         values = np.array([text.strip() for text in values.tolist()])
-        for text in values:
+        for text in values.tolist():
             if kind := arrays.other_kind(text):
                 raise ValueError(
-                    f"Factors must be numbers or words. Received: {kind}, {text!r}, for "
-                    f"{factor} of {source}"
+                    f"Factors must be numbers or words. Received: {kind}, {text!r}, "
+                    f"for {factor} of {source}"
                 )
         try:
             values = values.astype(np.float64)

@@ -89,21 +89,22 @@ def channels_last(images, axes, name, source):
 
 def _check_axes(shape, name, source):
     """Raises an error unless the last axis is certainly that of the channels."""
-    question = f"{source} may not be (n, height, width, channels). Bind {name} = "
-    received = (
-        f'where n is images and c is channels, or "{"nhwc"[: len(shape)]}". '
-        f"Received: shape {shape}"
-    )
+    usual, guess = "nhwc"[: len(shape)], None
     if len(shape) == 4:
         first, middle, last = shape[1:]
         if first in _CHANNELS and middle not in _CHANNELS:
-            raise ValueError(f'{question}"nchw", {received}')
-        if last not in _CHANNELS:
-            guess = "hwcn" if middle in _CHANNELS else "nchw"
-            raise ValueError(f'{question}"{guess}", {received}')
+            guess = "nchw"
+        elif last not in _CHANNELS:
+            guess = "hwcn" if middle in _CHANNELS else usual
     elif shape[0] == shape[1] != shape[2]:
-        raise ValueError(f'{question}"hwn", {received}')
-    elif min(shape[1:]) < 8 < max(shape[1:]):
+        guess = "hwn"
+    if guess:
+        raise ValueError(
+            f'Images in {source} may not be "{usual}" (n images, h rows, w columns, c '
+            f'channels). Bind {name} = "{guess}" or another order of these letters. '
+            f"Received: shape {shape}"
+        )
+    if len(shape) == 3 and min(shape[1:]) < 8 < max(shape[1:]):
         raise ValueError(
             f"{source} may be sequences (n, time, values). Bind {name} = "
             '"nhw" to take each as a grey image of time x values. '
@@ -180,7 +181,9 @@ def _guess(lowest, highest):
     for black, white in _KNOWN_RANGES:
         if black <= lowest and white / 2 < highest <= white:
             return black, white
-    return float(f"{min(lowest, 0):.4g}"), float(f"{highest:.4g}")
+    # Rounded outwards, so that all values are in the range.
+    black, white = np.floor(100 * min(lowest, 0)) / 100, np.ceil(100 * highest) / 100
+    return tuple(int(v) if v % 1 == 0 else float(v) for v in (black, white))
 
 
 def _limits(images, enough=np.inf):
@@ -221,7 +224,9 @@ def as_uint8(pixels, value_range, name, source):
     """
     black, white = value_range
     pixels = np.asarray(pixels, dtype=np.float64)
-    if not ((pixels >= min(value_range)) & (pixels <= max(value_range))).all():
+    if not np.isfinite(pixels).all():
+        raise ValueError(f"Pixels must be finite. Received: NaN or infinity, {source}")
+    if pixels.min() < min(value_range) or pixels.max() > max(value_range):
         raise ValueError(
             f"All pixels of {source} must be in {name} = {tuple(value_range)}. "
             f"Received: values from {pixels.min():g} to {pixels.max():g}"

@@ -120,7 +120,7 @@ class FactorTable(ground_truth_data.GroundTruthData):
         return self._row_order[rows]
 
     def _numbered(self, factors):
-        """Value numbers of factors (n, num_factors), and whether they are known (n,)"""
+        """Value numbers of factors (n, num_factors), and whether each row is known."""
         known = np.ones(len(factors), dtype=bool)
         if not self._values:
             return factors, known

@@ -74,14 +74,14 @@ _DSPRITES_FILE = _dsprites_file(
 )
 # What users have taken for a mistake of theirs.
 _ORIENTATIONS = (
-    "orientations 0 and 39 show the same image, because values run from 0 to 2 pi; a "
-    "square also looks nearly the same after a quarter turn, an ellipse after half a one"
+    "orientations 0 and 39 show the same image, because values run from 0 to 2 pi; "
+    "squares look nearly the same after a quarter turn, ellipses after half a turn"
 )
 _SPRITES_NOTES = f"{_ORIENTATIONS}; the file has a factor color with one value"
 _OLD_MPI3D = "an older file with 460,800 images has 4 colours and 4 shapes"
 _FEASIBLE = (
-    "the factors depend on each other, because the arm touches neither the cube nor the "
-    "floor; metrics that fix factors need combinations that do not exist"
+    "the factors depend on each other, because the arm touches neither the cube nor "
+    "the floor; metrics that fix factors need combinations that do not exist"
 )
 # Notes about datasets that need no published files.
 NOTES = {
@@ -336,8 +336,8 @@ _ALL = (
             for facts, sha256 in zip(_SMALLNORB_FILES, _SMALLNORB_DIGESTS, strict=True)
         ),
         terms="for research purposes only, not to be sold, cite the paper",
-        notes="images are those of the first camera, scaled to 64 x 64; the instance (10 "
-        "of each category) is drawn at random and is not a factor",
+        notes="images are those of the first camera, scaled to 64 x 64; the instance "
+        "(10 of each category) is drawn at random and is not a factor",
         needs_consent=True,
     ),
     _trifinger(

@@ -23,7 +23,7 @@ from dmt.evaluation.metrics.inputs import (  # noqa: F401 (for other packages)
     train_and_test,
 )
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.utils import checks, stages
+from dmt.utils import checks, machine, stages
 
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
 # holds them twice, so sampling needs about twice this much memory.
@@ -67,6 +67,7 @@ class Sampler:
         checks.integer("batch_size", batch_size, low=1)
         if self._has_drawn_rows():
             return self.samples([num_points], batch_size)[0]
+        self._check_memory(num_points)
         factors = []
 
         def draw_batches():
@@ -97,6 +98,16 @@ class Sampler:
             return [self.sample(size, batch_size) for size in sizes]
         rows = self.data.disjoint_rows(sizes, self.random_state)
         return [self._sample_at(part, batch_size) for part in rows]
+
+    def _check_memory(self, num_points):
+        """Raises an error if so many factors alone do not fit in memory."""
+        num_bytes, available = 8 * num_points, machine.available_memory()
+        if 0 < available < num_bytes:
+            raise ValueError(
+                f"So many samples take more than {num_bytes / 1e9:,.0f} GB, and "
+                f"{available / 1e9:,.1f} GB of memory are available. "
+                f"Received: num_points={num_points}"
+            )
 
     def _has_drawn_rows(self):
         return getattr(self.data, "has_drawn_rows", False)
@@ -306,8 +317,29 @@ def on_samples(gin_name: str) -> Callable[[Callable], Callable]:
         gin_name, [*names, "artifact_dir"], lambda *four: (Sampler(*four),)
     )
     return lambda function: make(
-        _without_constant_factors(_with_kinds(function, gin_name), gin_name)
+        _without_constant_factors(_with_known_factors(function, gin_name), gin_name)
     )
+
+
+def _with_known_factors(function, gin_name):
+    """A function of a `Sampler` that checks and sets the kinds of the factors."""
+    needs_factors = all(
+        "factors" in entry.parameters
+        for entry in registry.METRICS.values()
+        if entry.gin_name == gin_name
+    )
+
+    @functools.wraps(function)
+    def score(sampler, **settings):
+        kinds = getattr(sampler.data, "continuous_factors", None)
+        if needs_factors and kinds is not None:
+            takes_kinds = "continuous_factors" in settings
+            sampler.data.check_factors(gin_name, discrete=not takes_kinds)
+            if any(kinds):
+                settings["continuous_factors"] = all(kinds) or kinds
+        return function(sampler, **settings)
+
+    return score
 
 
 class _FactorsThatVary:
@@ -327,10 +359,11 @@ class _FactorsThatVary:
 
     @property
     def continuous_factors(self):
-        return [self._data.continuous_factors[index] for index in self._kept]
+        kinds = getattr(self._data, "continuous_factors", [False] * len(self._values))
+        return [kinds[index] for index in self._kept]
 
-    def factors_at(self, rows):
-        return self._data.factors_at(rows)[:, self._kept]
+    def factors_at(self, indices):
+        return self._data.factors_at(indices).take(self._kept, axis=1)
 
     def sample_factors(self, num, random_state):
         factors = self._data.sample_factors(num, random_state)
@@ -378,33 +411,6 @@ def _without_constant_factors(function, gin_name):
         return scoring.restored(results, kept, len(sizes), layouts[0])
 
     return score
-
-
-def _with_kinds(function, gin_name):
-    """A function of a `Sampler` that knows which factors are continuous."""
-
-    @functools.wraps(function)
-    def score(sampler, **settings):
-        _check_factors(gin_name, sampler.data, settings)
-        return function(sampler, **settings)
-
-    return score
-
-
-def _check_factors(gin_name, data, settings):
-    """Checks that a metric can use the factors of a dataset, and sets their kinds."""
-    entries = [e for e in registry.METRICS.values() if e.gin_name == gin_name]
-    if entries and "factors" not in entries[0].parameters:
-        return
-    kinds = getattr(data, "continuous_factors", None)
-    if kinds is None:
-        return
-    if "continuous_factors" not in settings:
-        data.check_factors(gin_name)
-    else:
-        data.check_factors(gin_name, discrete=False)
-        if any(kinds):
-            settings["continuous_factors"] = all(kinds) or kinds
 
 
 def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:

@@ -184,7 +184,7 @@ class Embedding(SupervisedLoss):
             )
         if 0 in factor_sizes:
             raise ValueError(
-                "embed needs labels with classes: bind another supervised_loss.loss_fn, "
+                "embed needs labels with classes: bind another supervised_loss.loss_fn "
                 "or labeller.labeller_fn = @bin_labeller. Received: a continuous label"
             )
         super().__init__(factor_sizes)

@@ -37,6 +37,10 @@ def rows_of(num_shifts=4):
     return rows
 
 
+def names_only(folder):
+    edit(folder, lambda lines: [line.split(",")[0] for line in lines])
+
+
 def write_folder(folder, rows, header=True, suffix="png", save=Image.Image.save):
     folder.mkdir(exist_ok=True)
     lines = ["file,color,size,shift"] if header else []
@@ -105,12 +109,67 @@ def test_many_continuous_factors_need_no_grid_that_can_be_numbered(tmp_path):
     some = random_state.randint(300, size=50)
     found = data.indices_of(data.factors_at(some))
     np.testing.assert_array_equal(found, some)
+    np.testing.assert_array_equal(data.factors_at(some), factors[some])
+    assert all(data.continuous_factors) and not data.has_all_combinations
     lacking = data.factors_at(some[:1])
-    lacking[0, -1] = (lacking[0, -1] + 1) % 300
+    lacking[0, -1] = data.factors_at([(some[0] + 1) % 300])[0, -1]
     with pytest.raises(ValueError, match="no observation"):
         data.indices_of(lacking)
-    with pytest.raises(ValueError, match=r"in \[0, size\)"):
-        data.indices_of(lacking + 300)
+    with pytest.raises(ValueError, match="no observation"):
+        data.indices_of(data.factors_at(some[:1]) + 1e-9)
+
+
+def test_factors_are_continuous_in_part(tmp_path):
+    random_state = np.random.RandomState(0)
+    factors = np.stack([np.arange(60) % 3, random_state.normal(size=60)], axis=1)
+    images = random_state.randint(256, size=(60, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images, factors=factors)
+    data = own_data.npz_images(tmp_path / "mine.npz")
+    assert data.continuous_factors == [False, True]
+    assert data.factors_num_values == [3, 60]
+    drawn, observations = data.sample(20, np.random.RandomState(0))
+    rows = [np.flatnonzero(factors[:, 1] == value)[0] for value in drawn[:, 1]]
+    np.testing.assert_array_equal(drawn, factors[rows])
+    np.testing.assert_allclose(observations[..., 0] * 255, images[rows], rtol=1e-6)
+    scaled = data.scaled_factors(factors)
+    assert (scaled[:, 1].min(), scaled[:, 1].max()) == (0, 1)
+    np.testing.assert_array_equal(scaled[:, 0], factors[:, 0])
+    with pytest.raises(
+        ValueError, match=r"^mig needs.*npz_images.num_bins.*Factor 1 is"
+    ):
+        data.check_factors("mig")
+    binned = own_data.npz_images(tmp_path / "mine.npz", num_bins=5)
+    assert binned.factors_num_values == [3, 5]
+    binned.check_factors("mig")
+
+
+@pytest.mark.parametrize("kind", ["folder", "names", "npz", "npy"])
+def test_images_without_labels(tmp_path, kind):
+    rows = rows_of()
+    folder = write_folder(tmp_path / "photos", rows)
+    images = np.stack([image_of(*row) for row in rows])
+    if kind == "folder":
+        data = own_data.image_folder(folder)
+        names = sorted(f"image {i}.png" for i in range(36))
+        assert list(data.image_names) == names
+        images = images[[int(name.split()[1].split(".")[0]) for name in names]]
+    elif kind == "names":
+        names_only(folder)
+        data = open_folder(folder)
+    elif kind == "npz":
+        np.savez(tmp_path / "mine.npz", images=images)
+        data = own_data.npz_images(tmp_path / "mine.npz")
+    else:
+        np.save(tmp_path / "mine.npy", images)
+        data = own_data.npz_images(tmp_path / "mine.npy")
+    np.testing.assert_array_equal(data.images_at(np.arange(36)), images)
+    assert (data.num_factors, data.size) == (0, 36)
+    assert not data.has_all_combinations
+    factors, observations = data.sample(50, np.random.RandomState(0))
+    assert factors.shape == (50, 0) and observations.shape == (50, 64, 64, 3)
+    assert len(np.unique(observations.reshape(50, -1), axis=0)) > 20
+    with pytest.raises(ValueError, match="^mig needs factors.*whose images have none"):
+        data.check_factors("mig")
 
 
 def test_table_without_header(tmp_path):
@@ -189,10 +248,6 @@ def empty_cell(folder):
     edit(folder, lambda lines: [line.replace("red", "") for line in lines])
 
 
-def names_only(folder):
-    edit(folder, lambda lines: [line.split(",")[0] for line in lines])
-
-
 def not_a_number(folder):
     edit(folder, lambda lines: [line.replace(",10,", ",nan,") for line in lines])
 
@@ -207,7 +262,6 @@ def not_a_number(folder):
         (no_table, "image_folder.csv names no file"),
         (short_line, "needs 4 cells.* for image 4"),
         (empty_cell, "cells, none of them empty"),
-        (names_only, "at least one column of factors"),
         (not_a_number, "finite.*for size"),
         (lambda folder: edit(folder, lambda lines: lines[:2]), "at least two images"),
         (lambda folder: edit(folder, lambda lines: []), "at least two images"),
@@ -256,9 +310,9 @@ INFINITE = np.where(FACTORS == 3, np.inf, FACTORS)
 @pytest.mark.parametrize(
     "arrays, words",
     [
-        ({"images": IMAGES}, "factors"),
-        ({"images": IMAGES.astype(float), "factors": FACTORS}, "uint8"),
-        ({"images": IMAGES[0], "factors": FACTORS}, "uint8 of shape"),
+        ({"imgs": IMAGES, "factors": FACTORS}, "the arrays images and factors"),
+        ({"images": IMAGES.astype(float), "factors": FACTORS}, "nothing to learn"),
+        ({"images": IMAGES[0], "factors": FACTORS}, "must hold images"),
         ({"images": IMAGES, "factors": FACTORS[:3]}, "each of the 4"),
         ({"images": IMAGES, "factors": INFINITE}, "finite"),
         ({"images": IMAGES, "factors": FACTORS.astype(object)}, "Python objects"),

@@ -3,6 +3,7 @@ import os
 import struct
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import gin
 import h5py
@@ -271,3 +272,27 @@ def test_memory_of_preparing_does_not_grow_with_the_file(root, monkeypatch, cont
     finally:
         tracemalloc.stop()
     assert peak < 8 * (1 << 19) < num_bytes / 10
+
+
+def test_prepared_files_are_in_the_users_cache_unless_a_root_is_set(
+    tmp_path, monkeypatch
+):
+    images = np.zeros((3, 2, 2, 1), np.uint8)
+
+    def kept():
+        prepared.write_computed("mine", {"version": "1"}, [images], images.shape)
+        return [path.relative_to(tmp_path) for path in tmp_path.rglob("images.npy")]
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(
+        prepared.platformdirs, "user_cache_path", lambda name: tmp_path / name
+    )
+    for name in ("DMT_DATA", "DISENTANGLEMENT_LIB_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    assert kept() == [Path("dmt/prepared/mine/images.npy")]
+    assert prepared.open_computed("mine", {"version": "1"}, images.shape) is not None
+    for name in ("DISENTANGLEMENT_LIB_DATA", "DMT_DATA"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+        assert Path(f"{name}/prepared/mine/images.npy") in kept()
+    assert not list((tmp_path / "here").iterdir())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dmt.data.ground_truth import table_data
+from dmt.data.ground_truth import dummy_data, splits, table_data
 
 GRID = [[a, b] for a in range(2) for b in range(3)]
 
@@ -14,7 +14,7 @@ def images_of(factors):
 
 
 def open_table(factors, **options):
-    names = ["a", "b"]
+    names = ["a", "b"][: np.shape(factors)[1]]
     return table_data.ImageTable("mine", images_of(factors), factors, names, **options)
 
 
@@ -72,3 +72,54 @@ def test_table_without_images_observes_rows():
     )
     with pytest.raises(ValueError, match=r"no row .*factor values \[1, 2\]"):
         data.indices_of(np.array([[1, 2]]))
+
+
+def test_samples_of_a_list_have_no_common_images():
+    data = open_table(GRID[:-1])
+    assert data.has_drawn_rows
+    state = np.random.RandomState(0)
+    train, test = data.disjoint_rows([3, 2], state)
+    assert sorted([*train, *test]) == [0, 1, 2, 3, 4]
+    (all_rows,) = data.disjoint_rows([5], state)
+    assert sorted(all_rows) == [0, 1, 2, 3, 4]
+    # Where several rows show one image, it is on one side only.
+    rows = np.array([0, 1, 2, 0, 1, 2])
+    twice = splits.Subset("twice", data, rows)
+    for seed in range(20):
+        train, test = twice.disjoint_rows([2, 2], np.random.RandomState(seed))
+        assert not set(rows[train]) & set(rows[test])
+
+
+def test_few_images_make_smaller_samples(caplog):
+    data = open_table(np.arange(12)[:, None] * [1, 2])
+    state = np.random.RandomState(0)
+    for sizes, found in (
+        ([100, 50], [8, 4]),
+        ([10, 5000], [8, 4]),
+        ([3, 5000], [3, 4]),
+        ([5000, 2], [10, 2]),
+        ([13], [12]),
+    ):
+        samples = data.disjoint_rows(sizes, state)
+        assert [len(rows) for rows in samples] == found
+        assert len(np.unique(np.concatenate(samples))) == sum(found)
+    assert "mine has 12 images, fewer than the 150 samples" in caplog.messages[0]
+    assert "Used: 8 to train and 4 to test" in caplog.messages[0]
+    with pytest.raises(ValueError, match="too few images for 2 samples.*2 images"):
+        open_table(GRID[:2]).disjoint_rows([5, 5], state)
+
+
+def test_grids_are_drawn_as_in_disentanglement_lib_unless_they_are_the_users():
+    assert open_table(GRID).has_drawn_rows
+    assert not open_table(GRID, origin="official").has_drawn_rows
+    assert not table_data.TableData(GRID).has_drawn_rows
+    assert table_data.TableData(GRID[:-1]).has_drawn_rows
+    assert not dummy_data.DummyData().has_drawn_rows
+
+
+def test_rows_without_factors():
+    data = open_table(np.zeros((6, 0)))
+    assert (data.num_factors, data.size) == (0, 6)
+    assert not (data.has_all_combinations or data.is_grid)
+    factors, images = data.sample(30, np.random.RandomState(0))
+    assert factors.shape == (30, 0) and len(np.unique(images)) > 3

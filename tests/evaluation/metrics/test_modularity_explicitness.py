@@ -12,6 +12,9 @@ from tests.golden import recipes
 CASES = golden.cases("modularity_explicitness")
 
 
+GENERATOR = np.random.default_rng(3)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_golden(case):
     golden.check(case)
@@ -58,7 +61,7 @@ def test_known_information(information, expected):
         (lambda x: np.array(x, np.float64), 3000, 0.9, 1.0),
         (lambda x: np.hstack([x, x]).astype(np.float64), 3000, 0.9, 1.0),
         (
-            lambda x: np.random.default_rng(3).permuted(x.astype(np.float64), axis=1),
+            lambda x: GENERATOR.permuted(x.astype(np.float64), axis=1),
             20000,
             0.0,
             0.2,

@@ -260,3 +260,25 @@ def test_mistakes_are_named_and_nothing_is_written(changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_measured_factors_are_labels_that_are_regressed(tmp_path, monkeypatch):
+    monkeypatch.setenv("DMT_DATA", str(tmp_path / "root"))
+    random_state = np.random.RandomState(0)
+    images = random_state.randint(256, size=(60, 64, 64)).astype(np.uint8)
+    factors = np.stack([np.arange(60) % 3, 10 * random_state.random_sample(60)], axis=1)
+    np.savez(tmp_path / "mine.npz", images=images, factors=factors)
+    own = {
+        "dataset__name": "'npz_images'",
+        "npz_images__path": repr(str(tmp_path / "mine.npz")),
+    }
+    for number, loss in enumerate(("@xent", "@l2")):
+        train(tmp_path / str(number), supervised_loss__loss_fn=loss, **own)
+        assert np.isfinite(results(tmp_path / str(number))["supervised_loss"])
+    classes = {"supervised_loss__loss_fn": "@embed", "embed__sigma": "1.0", **own}
+    with pytest.raises(ValueError, match="embed needs .*bin_labeller.*continuous"):
+        train(tmp_path / "2", **classes)
+    with pytest.raises(ValueError, match="at most 60. .*num_labelled_samples=61"):
+        train(tmp_path / "2", model__num_labelled_samples="61", **own)
+    with pytest.raises(ValueError, match="A batch takes .*batch_size=1000000000"):
+        train(tmp_path / "2", model__batch_size="1000000000", **own)
