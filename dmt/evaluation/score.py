@@ -1,8 +1,7 @@
 """Scores of arrays of codes and factors from any source."""
 
 import functools
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gin
@@ -11,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.inputs import as_codes, check_samples, train_and_test
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import check_samples, train_and_test
 from dmt.evaluation.versions import versions
 from dmt.utils import configuration, results
 
@@ -23,7 +22,7 @@ def score_arrays(
     codes: ArrayLike,
     factors_test: ArrayLike | None = None,
     codes_test: ArrayLike | None = None,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Scores of a metric's function of arrays.
@@ -34,7 +33,8 @@ def score_arrays(
         codes: array (n, num_codes).
         factors_test: array (n_test, num_factors), or None.
         codes_test: array (n_test, num_codes), or None.
-        continuous_factors: whether factors are continuous, not discrete.
+        continuous_factors: whether factors are continuous, not discrete: a bool, or one
+            for each factor.
         seed: integer seed of held-out samples, of metrics that sample, and of ties.
 
     Returns:
@@ -47,25 +47,19 @@ def score_arrays(
     metrics = registry.all_metrics()
     if name not in metrics:
         raise ValueError(f"The metrics are {', '.join(metrics)}. Received: {name}")
-    np.random.seed(seed)
     entry = metrics[name]
-    function: Callable = entry.function
-    parameters = inspect.signature(function).parameters
-    if continuous_factors and "factors" in parameters:
-        if "continuous_factors" not in parameters:
-            raise ValueError(f"{name} needs factors with discrete values.")
-        function = functools.partial(function, continuous_factors=True)
-    if "seed" in parameters:
-        function = functools.partial(function, seed=seed)
-    if "factors_test" in parameters:
+    function = functools.partial(
+        entry.function, continuous_factors=continuous_factors, seed=seed
+    )
+    if "factors_test" in entry.parameters:
         samples = train_and_test(
             factors, codes, factors_test, codes_test, continuous_factors, seed
         )
         tables: list[tuple[np.ndarray, ...]] = [samples[:2], samples[2:]]
-    elif "factors" in parameters:
-        tables = [(np.asarray(factors), np.asarray(codes))]
+    elif "factors" in entry.parameters:
+        tables = [check_samples(factors, codes, continuous_factors)]
     else:
-        tables = [(np.asarray(codes),)]
+        tables = [(as_codes(codes),)]
     if entry.resampling:
         return bootstrap(function, tables)
     return function(*(array for table in tables for array in table))

@@ -9,12 +9,11 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import predictors, registry, votes
 from dmt.evaluation.metrics.information import class_indices
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(
@@ -25,8 +24,8 @@ from dmt.evaluation.metrics.samples import check_samples, on_samples
     resampling=False,
 )
 def beta_vae(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     batch_size: int = 64,
     num_train: int = 10000,
@@ -70,7 +69,6 @@ def beta_vae(
         >>> beta_vae(factors, -2.0 * factors, num_train=100)["eval_accuracy"]
         1.0
     """
-    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
     values = class_indices(factors)

@@ -5,16 +5,15 @@ Representations, 2018, section 2 (https://openreview.net/forum?id=By-7dz-AZ).
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import predictors, registry
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split
 
 
 @registry.metric(
@@ -22,15 +21,16 @@ from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_a
     scores=["disentanglement", "completeness", "informativeness_test"],
     # Completeness is an entropy to the base of the number of codes.
     invariances=registry.EVERYTHING - {"add dead code"},
+    axes={"importance_matrix": (1,)},
 )
 def dci(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     predictor: Callable[[], Any] | None = None,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """DCI scores from classifiers that predict each factor from all codes.
 
@@ -40,20 +40,20 @@ def dci(
     the weight w of a row or column is its share in the sum of all importances.
     Informativeness is the accuracy of the classifiers.
 
-    A factor with one value in the training sample cannot train a classifier. Its
-    importances are 0, and this value is always predicted.
-
     Args:
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         predictor: function without arguments that returns an unfitted scikit-learn
             classifier, or regressor for continuous factors. Importances are its
             `feature_importances_`, or the mean absolute `coef_` over classes. Gradient
-            boosted trees if None, which break ties with numpy's global generator.
-        continuous_factors: whether the factors are numbers, not classes.
-            Informativeness is then R^2, at most 1.
+            boosted trees if None.
+        continuous_factors: whether the factors are numbers, not classes: a bool, or one
+            for each factor. The informativeness of a continuous factor is R^2, at most
+            1.
+        seed: integer seed of ties between splits, and of the held-out samples.
 
     Returns:
         Dictionary:
@@ -68,7 +68,8 @@ def dci(
             num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
-        ValueError: if the shapes do not fit, or the classifier has no importances.
+        ValueError: if the shapes do not fit, the predictor has no importances, or there
+            is a predictor for both discrete and continuous factors.
 
     Example:
         >>> import numpy as np
@@ -77,16 +78,27 @@ def dci(
         >>> round(scores["disentanglement"], 6), scores["informativeness_test"]
         (1.0, 1.0)
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test, continuous_factors
-    )
-    if predictor is None and continuous_factors:
-        predictor = _regressor
-    elif predictor is None:
-        predictor = predictors.gradient_boosting_classifier
-    models = predictors.fit(predictor, codes_train, factors_train)
-    importance = importances(models, codes_train.shape[1])
-    train_accuracy = predictors.scores(models, codes_train, factors_train)
+    continuous = np.asarray(continuous_factors)
+    if predictor is None:
+        models = predictors.fit_each(
+            predictors.gradient_boosting_classifier,
+            _regressor,
+            codes,
+            factors,
+            continuous,
+        )
+        predictor = (
+            _regressor if continuous.all() else predictors.gradient_boosting_classifier
+        )
+    elif continuous.any() and not continuous.all():
+        raise ValueError(
+            "A predictor cannot be both a classifier and a regressor: leave it out if "
+            f"some factors are continuous. Received: predictor={predictor!r}"
+        )
+    else:
+        models = predictors.fit(predictor, codes, factors)
+    importance = importances(models, codes.shape[1])
+    train_accuracy = predictors.scores(models, codes, factors)
     test_accuracy = predictors.scores(models, codes_test, factors_test)
     return {
         "informativeness_train": float(train_accuracy.mean()),
@@ -98,7 +110,7 @@ def dci(
         "disentanglement_per_code": disentanglement_per_code(importance).tolist(),
         "completeness_per_factor": completeness_per_factor(importance).tolist(),
         "importance_matrix": importance.tolist(),
-        **predictors.provenance(len(codes_train), len(codes_test), predictor),
+        **predictors.provenance(len(codes), len(codes_test), predictor),
     }
 
 
@@ -118,7 +130,7 @@ def compute_dci(
 ):
     """DCI scores on samples of a dataset; `predictor_fn` is the predictor of `dci`."""
     tables = sampler.train_and_test(num_train, num_test, batch_size)
-    return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
+    return bootstrap(_with_predictor(predictor_fn), tables)
 
 
 @on_labels("dci_validation")
@@ -132,7 +144,11 @@ def compute_dci_on_fixed_data(
     """DCI scores of labelled observations; see `split` for train and test."""
     del batch_size
     tables = split(factors, codes, train_percentage)
-    return bootstrap(functools.partial(dci, predictor=predictor_fn), tables)
+    return bootstrap(_with_predictor(predictor_fn), tables)
+
+
+def _with_predictor(predictor):
+    return functools.partial(dci, predictor=predictor, seed=None)
 
 
 def importances(models, num_codes):
@@ -160,8 +176,11 @@ def disentanglement_per_code(importance_matrix):
         importance_matrix: array of shape (num_codes, num_factors), at least 0.
 
     Returns:
-        Array of shape (num_codes,), in [0, 1]; 0 for a code without importance.
+        Array of shape (num_codes,), in [0, 1]; 0 for a code without importance, and nan
+        if there is only one factor.
     """
+    if importance_matrix.shape[1] == 1:
+        return np.full(len(importance_matrix), np.nan)
     # With the offset, a row of zeros is a uniform distribution instead of nan.
     shares = importance_matrix + 1e-11
     shares = shares / shares.sum(axis=1, keepdims=True)

@@ -6,13 +6,13 @@ Extended Disentanglement Framework with Connections to Identifiability, 2023
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import dci, predictors, registry
-from dmt.evaluation.metrics.samples import on_samples_of, train_and_test
+from dmt.evaluation.metrics.samples import on_samples_of
 from dmt.utils import checks
 
 
@@ -27,16 +27,17 @@ from dmt.utils import checks
     ],
     # Size counts codes; trees grow deeper on repeated samples.
     invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+    axes={"importance_matrix": (1,), "loss_capacity_curves": (0,)},
 )
 def dci_es(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     max_depth: int = 32,
     num_trees: int = 10,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
     seed: int = 0,
 ) -> dict[str, Any]:
     """DCI-ES scores from random forests of growing depth.
@@ -65,12 +66,14 @@ def dci_es(
         factors: array-like of shape (n_train, num_factors).
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         max_depth: largest depth of the trees, at least 2.
         num_trees: number of trees in a forest.
-        continuous_factors: whether the factors are numbers, not classes. Scores are
-            then R^2 in place of accuracy, and the loss of guessing is 1.
-        seed: integer seed of the forests.
+        continuous_factors: whether the factors are numbers, not classes: a bool, or one
+            for each factor. The score of a continuous factor is R^2 in place of
+            accuracy, and its loss of guessing is 1.
+        seed: integer seed of the forests, and of the held-out samples.
 
     Returns:
         Dictionary:
@@ -82,8 +85,7 @@ def dci_es(
                 loss falls at the largest depth only.
             size: greater than 0; less than 1 if there are more codes than factors.
             informativeness_test_per_factor, completeness_per_factor,
-                explicitness_per_factor: lists (num_factors,). A factor with one value
-                in the training sample has explicitness 1, as there is nothing to learn.
+                explicitness_per_factor: lists (num_factors,).
             disentanglement_per_code: list (num_codes,).
             importance_matrix: nested list (num_codes, num_factors), at least 0.
             loss_capacity_curves: nested list (num_factors, max_depth), the curves l_k.
@@ -103,11 +105,14 @@ def dci_es(
         (1.0, 1.0, 1.0)
     """
     checks.integer("max_depth", max_depth, low=2)
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test, continuous_factors
+    continuous = np.broadcast_to(continuous_factors, factors.shape[1])
+    models = predictors.fit_each(
+        functools.partial(_forest, False, max_depth, num_trees, seed),
+        functools.partial(_forest, True, max_depth, num_trees, seed),
+        codes,
+        factors,
+        continuous,
     )
-    forest = functools.partial(_forest, continuous_factors, max_depth, num_trees, seed)
-    models = predictors.fit(forest, codes_train, factors_train)
     scores = np.array(
         [
             _scores_by_depth(model, codes_test, target, max_depth)
@@ -115,15 +120,15 @@ def dci_es(
         ]
     )
     best_depth = 1 + int(scores.mean(axis=0).argmax())
-    num_codes = codes_train.shape[1]
+    num_codes = codes.shape[1]
     importance = np.stack(
         [_importances(model, num_codes, best_depth) for model in models], axis=1
     )
     losses = np.minimum.accumulate(1.0 - scores, axis=1)
     guessing = np.array(
         [
-            1.0 if continuous_factors else 1.0 - 1.0 / len(np.unique(target))
-            for target in factors_train.T
+            1.0 if is_continuous else 1.0 - 1.0 / len(np.unique(target))
+            for target, is_continuous in zip(factors.T, continuous, strict=True)
         ]
     )
     explicitness = _explicitness(losses, guessing)
@@ -141,7 +146,7 @@ def dci_es(
         "importance_matrix": importance.tolist(),
         "loss_capacity_curves": losses.tolist(),
         "best_depth": best_depth,
-        **predictors.provenance(len(codes_train), len(codes_test)),
+        **predictors.provenance(len(codes), len(codes_test)),
         "max_depth": max_depth,
         "num_trees": num_trees,
     }

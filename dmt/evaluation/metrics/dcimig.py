@@ -4,11 +4,11 @@ Sepliarskaia, Kiseleva, de Rijke: How to Not Measure Disentanglement, 2019
 (https://arxiv.org/abs/1910.05587).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import (
@@ -21,13 +21,13 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("dcimig", scores=["dcimig"])
+@registry.metric("dcimig", scores=["dcimig"], axes={"mutual_information": (1,)})
 def dcimig(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """DCIMIG of codes, with histogram bins.
 
@@ -42,11 +42,12 @@ def dcimig(
         factors: array-like of shape (n, num_factors), discrete, at least two factors.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, to be put into bins as well.
+        continuous_factors: whether factors are numbers, to be put into bins as well: a
+            bool, or one for each factor.
 
     Returns:
         Dictionary:
-            dcimig: in [0, 1], 1 is best; nan if no factor varies in the sample.
+            dcimig: in [0, 1], 1 is best.
             gap_per_factor: S_k, from 0 to H(v_k), in nats, list (num_factors,).
             gap_per_code: R_d, at least 0, in nats, list (num_codes,).
             mutual_information: nested list (num_codes, num_factors), in nats.
@@ -72,14 +73,14 @@ def compute_dcimig(sampler, num_train=gin.REQUIRED, batch_size=16):
     return score_in_bins(_dcimig, *sampler.sample(num_train, batch_size))
 
 
+@registry.formula_of("dcimig")
 def _dcimig(factors, bins, num_bins):
     information = mutual_information(bins, factors)
     gaps = top_two_gap(information.T, rows="factors")
     best = np.zeros(factors.shape[1])
     np.maximum.at(best, information.argmax(axis=1), gaps)
-    total = entropy(factors).sum()
     return {
-        "dcimig": float(best.sum() / total) if total else float("nan"),
+        "dcimig": float(best.sum() / entropy(factors).sum()),
         "gap_per_factor": best.tolist(),
         "gap_per_code": gaps.tolist(),
         "mutual_information": information.tolist(),

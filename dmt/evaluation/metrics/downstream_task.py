@@ -8,18 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 import gin
-from numpy.typing import ArrayLike
+import numpy as np
 
 from dmt.evaluation.metrics import predictors, registry
-from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("downstream_task", scores=["mean_test_accuracy"])
+@registry.metric(
+    "downstream_task",
+    scores=["mean_test_accuracy"],
+    keys=r"(?<=_accuracy_factor_)\d+",
+)
 def downstream_task(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
 ) -> dict[str, Any]:
@@ -29,8 +33,10 @@ def downstream_task(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
+        seed: integer seed of ties between splits, and of the held-out samples.
 
     Returns:
         Dictionary:
@@ -50,10 +56,8 @@ def downstream_task(
         >>> downstream_task(*samples)["min_test_accuracy"]
         1.0
     """
-    samples = train_and_test(factors, codes, factors_test, codes_test)
-    return _scores(predictor, *samples) | predictors.provenance(
-        len(samples[0]), len(samples[2]), predictor
-    )
+    scores = _scores(predictor, factors, codes, factors_test, codes_test)
+    return scores | predictors.provenance(len(codes), len(codes_test), predictor)
 
 
 @on_samples("downstream_task")
@@ -69,11 +73,13 @@ def compute_downstream_task(
     return predictors.scores_by_size(sampler, num_train, num_test, batch_size, _scores)
 
 
-def _scores(predictor, *samples):
+@registry.formula_of("downstream_task")
+def _scores(predictor, factors_train, codes_train, factors_test, codes_test):
+    accuracies = predictors.accuracies(
+        predictor, factors_train, codes_train, factors_test, codes_test
+    )
     scores = {}
-    for name, accuracy in zip(
-        ("train", "test"), predictors.accuracies(predictor, *samples), strict=True
-    ):
+    for name, accuracy in zip(("train", "test"), accuracies, strict=True):
         scores[f"mean_{name}_accuracy"] = float(accuracy.mean())
         scores[f"min_{name}_accuracy"] = float(accuracy.min())
         for index, value in enumerate(accuracy):

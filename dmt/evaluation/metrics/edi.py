@@ -7,11 +7,10 @@ Representations, 2024 (https://arxiv.org/abs/2410.03056).
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import class_indices, entropy
-from dmt.evaluation.metrics.samples import check_samples, on_samples_of
+from dmt.evaluation.metrics.samples import on_samples_of
 
 # In standard deviations of a code. The noise keeps equal values apart.
 TIE_BREAKING_NOISE = 1e-10
@@ -23,9 +22,10 @@ TIE_BREAKING_NOISE = 1e-10
     # Compactness is a mean over codes; repeated samples are near neighbours.
     invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
     resampling=False,
+    axes={"share_matrix": (1,)},
 )
 def edi(
-    factors: ArrayLike, codes: ArrayLike, *, num_neighbors: int = 3
+    factors: np.ndarray, codes: np.ndarray, *, num_neighbors: int = 3
 ) -> dict[str, Any]:
     """EDI scores of codes.
 
@@ -51,8 +51,7 @@ def edi(
 
     Returns:
         Dictionary:
-            modularity, compactness, explicitness: in [0, 1], 1 is best; explicitness is
-                nan if a factor has one value in the sample, as its entropy is 0.
+            modularity, compactness, explicitness: in [0, 1], 1 is best.
             modularity_per_factor, compactness_per_factor, explicitness_per_factor:
                 lists (num_factors,).
             exclusivity_per_code: E(R[d, :]), list (num_codes,).
@@ -72,7 +71,6 @@ def edi(
         >>> round(scores["explicitness"], 2)
         1.0
     """
-    factors, codes = check_samples(factors, codes)
     classes = class_indices(factors)
 
     def information(z):
@@ -87,8 +85,7 @@ def edi(
     np.add.at(modularity, shares.argmax(axis=1), exclusivity)
     modularity = np.minimum(1.0, modularity)
     compactness = _exclusivity(shares.T)
-    with np.errstate(invalid="ignore"):
-        explicitness = np.minimum(1.0, together / entropy(factors))
+    explicitness = np.minimum(1.0, together / entropy(factors))
     return {
         "modularity": float(modularity.mean()),
         "compactness": float(compactness.mean()),

@@ -8,11 +8,10 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry, votes
 from dmt.evaluation.metrics.information import class_indices
-from dmt.evaluation.metrics.samples import Sampler, check_samples, on_samples
+from dmt.evaluation.metrics.samples import Sampler, on_samples
 from dmt.utils import stages
 
 
@@ -22,10 +21,11 @@ from dmt.utils import stages
     # A code that never varies wins all votes, unless it is pruned.
     invariances=registry.EVERYTHING - {"add dead code"},
     resampling=False,
+    axes={"votes_train": (1,), "votes_eval": (1,)},
 )
 def factor_vae(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     batch_size: int = 64,
     num_train: int = 10000,
@@ -76,7 +76,6 @@ def factor_vae(
         >>> scores["votes_eval"]
         [[21, 0], [0, 29]]
     """
-    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_samples, num_factors = factors.shape
     values = class_indices(factors)

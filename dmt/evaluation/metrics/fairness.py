@@ -10,21 +10,24 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import predictors, registry
 from dmt.evaluation.metrics.information import class_indices
-from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(
-    "fairness", scores=["mean_fairness:mean_pred:mean_sens"], resampling=False
+    "fairness",
+    scores=["mean_fairness:mean_pred:mean_sens"],
+    resampling=False,
+    axes={"mean_fairness_matrix": (0, 1), "max_fairness_matrix": (0, 1)},
+    keys=r"(?<=pred)\d+|(?<=sens)\d+",
 )
 def fairness(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
 ) -> dict[str, Any]:
@@ -39,8 +42,10 @@ def fairness(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
+        seed: integer seed of ties between splits, and of the held-out samples.
 
     Returns:
         Dictionary, all scores in [0, 1], 0 is fairest:
@@ -61,9 +66,6 @@ def fairness(
         >>> fairness(*samples)["mean_fairness:mean_pred:mean_sens"]
         0.0
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test
-    )
     groups = class_indices(factors_test)
 
     def predict_groups(model, predicted):
@@ -72,8 +74,8 @@ def fairness(
             if sensitive != predicted:
                 yield sensitive, _count(predictions, values)
 
-    scores = _scores(factors_train, codes_train, predictor, predict_groups)
-    return scores | predictors.provenance(len(codes_train), len(codes_test), predictor)
+    scores = _scores(factors, codes, predictor, predict_groups)
+    return scores | predictors.provenance(len(codes), len(codes_test), predictor)
 
 
 @on_samples("fairness")

@@ -4,11 +4,12 @@ Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 20
 (https://arxiv.org/abs/2305.18378).
 """
 
+import functools
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import (
@@ -16,8 +17,9 @@ from dmt.evaluation.metrics.information import (
     entropy,
     in_bins,
     mutual_information,
+    with_continuous_in_bins,
 )
-from dmt.evaluation.metrics.samples import check_samples, on_samples_of
+from dmt.evaluation.metrics.samples import on_samples_of
 from dmt.utils import checks
 
 # A continuous code whose range is a smaller share of the largest range is not active.
@@ -30,15 +32,16 @@ ACTIVE_RANGE = 1 / 20
     # Codes of a small range are left out; repeated samples are near neighbours.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
     resampling=False,
+    axes={"normalized_mutual_information": (1,)},
 )
 def infomec(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     estimator: str = "neighbors",
     num_neighbors: int = 10,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """InfoM, InfoE and InfoC of codes.
 
@@ -67,15 +70,13 @@ def infomec(
         num_neighbors: number of neighbours k.
         num_bins: number of bins of equal width per code, and per continuous factor,
             over the range of the sample.
-        continuous_factors: whether the factors are numbers, not classes. In place of
-            the entropy of a factor, its estimated mutual information with itself is
-            then used.
+        continuous_factors: whether the factors are numbers, not classes: a bool, or one
+            for each factor. In place of the entropy of a continuous factor, its
+            estimated mutual information with itself is used.
 
     Returns:
         Dictionary:
-            infom, infoe, infoc: in [0, 1], 1 is best. Nan if a factor has one value in
-                the sample, as its entropy is 0; infom and infoc are 0 if no code is
-                active.
+            infom, infoe, infoc: in [0, 1], 1 is best; 0 if no code is active.
             infom_per_code: ratio max_k N[d, k] / sum_k N[d, k] of each code, from
                 1 / num_factors to 1, nan for a code that is not active.
             infoc_per_factor: ratio max_d N[d, k] / sum_d N[d, k] of each factor.
@@ -100,19 +101,18 @@ def infomec(
     import sklearn
 
     checks.one_of("estimator", estimator, ("neighbors", "bins", "discrete"))
-    factors, codes = check_samples(factors, codes, continuous_factors)
+    continuous = np.broadcast_to(continuous_factors, factors.shape[1])
     information, entropies, settings = _information(
-        factors, codes, estimator, num_neighbors, num_bins, continuous_factors
+        factors, codes, estimator, num_neighbors, num_bins, continuous
     )
-    with np.errstate(invalid="ignore"):
-        shares = information / entropies
+    shares = information / entropies
     ranges = np.ptp(codes, axis=0)
     least = 0.0 if estimator == "discrete" else ranges.max() * ACTIVE_RANGE
     active = ranges > least
     ratios = np.full(len(active), np.nan)
     ratios[active] = _ratios(shares[active])
     infoe = _predictive_information(
-        factors, codes[:, active], estimator == "discrete", continuous_factors
+        factors, codes[:, active], estimator == "discrete", continuous
     )
     infoc = _ratios(shares[active].T)
     return {
@@ -140,25 +140,26 @@ def _information(factors, codes, estimator, num_neighbors, num_bins, continuous)
     if estimator == "neighbors":
         from sklearn import feature_selection
 
+        settings = {"num_neighbors": num_neighbors}
+
         # The functions add tiny noise that keeps equal values apart; its seed is fixed.
         options = {"n_neighbors": num_neighbors, "random_state": 0}
-        if continuous:
-            columns = np.asarray(factors.T, np.float64)
-            estimate = feature_selection.mutual_info_regression
-            entropies = [estimate(v[:, None], v, **options)[0] for v in columns]
-        else:
-            columns = class_indices(factors)
-            estimate = feature_selection.mutual_info_classif
-            entropies = entropy(factors)
-        information = [
-            estimate(codes, v, discrete_features=False, **options) for v in columns
-        ]
-        information = np.stack(information, axis=1)
-        return information, np.array(entropies), {"num_neighbors": num_neighbors}
+        information, entropies = [], entropy(factors)
+        for index, is_continuous in enumerate(continuous):
+            if is_continuous:
+                v = np.asarray(factors[:, index], np.float64)
+                estimate = feature_selection.mutual_info_regression
+                entropies[index] = estimate(v[:, None], v, **options)[0]
+            else:
+                v = class_indices(factors[:, [index]])[0]
+                estimate = functools.partial(
+                    feature_selection.mutual_info_classif, discrete_features=False
+                )
+            information.append(estimate(codes, v, **options))
+        return np.stack(information, axis=1), entropies, settings
     if estimator == "bins":
         codes = in_bins(codes, num_bins)
-    if continuous:
-        factors = in_bins(factors, num_bins)
+    factors = with_continuous_in_bins(factors, num_bins, continuous)
     information = mutual_information(codes, factors)
     return information, entropy(factors), {"num_bins": num_bins}
 
@@ -181,7 +182,7 @@ def _above_baseline(ratios, num_choices):
     return float((ratios.mean() - 1 / num_choices) / (1 - 1 / num_choices))
 
 
-def _predictive_information(factors, codes, discrete_codes, continuous_factors):
+def _predictive_information(factors, codes, discrete_codes, continuous):
     """Normalised predictive information (num_factors,) of linear models."""
     from sklearn import linear_model, preprocessing
 
@@ -191,12 +192,14 @@ def _predictive_information(factors, codes, discrete_codes, continuous_factors):
         inputs = preprocessing.OneHotEncoder().fit_transform(codes)
     else:
         inputs = preprocessing.StandardScaler().fit_transform(codes)
-    if continuous_factors:
-        model = linear_model.LinearRegression()
-        return np.array([model.fit(inputs, v).score(inputs, v) for v in factors.T])
+    model = linear_model.LinearRegression()
     scores = [
-        1 - _cross_entropy(inputs, v) / h if h else np.nan
-        for v, h in zip(class_indices(factors), entropy(factors), strict=True)
+        model.fit(inputs, v).score(inputs, v)
+        if is_continuous
+        else 1 - _cross_entropy(inputs, classes) / h
+        for v, is_continuous, classes, h in zip(
+            factors.T, continuous, class_indices(factors), entropy(factors), strict=True
+        )
     ]
     return np.clip(scores, 0.0, 1.0)
 

@@ -12,7 +12,6 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import check_samples
 from dmt.utils import stages
 
 
@@ -34,28 +33,39 @@ def in_bins(values, num_bins):
         values = values.astype(np.int64)
     discretized = np.zeros_like(values)
     for column, bins in zip(values.T, discretized.T, strict=True):
-        try:
-            edges = np.histogram_bin_edges(column, num_bins)
-        except ValueError as error:
-            if "Too many bins" not in str(error):
-                raise
-            bins[:] = 1
-            continue
-        # Without the last edge, so that the maximum falls into the last bin.
-        bins[:] = np.digitize(column, edges[:-1])
+        bins[:] = np.digitize(column, left_edges(column, num_bins))
     return discretized
 
 
-def samples_in_bins(factors, codes, num_bins, continuous_factors):
-    """Checks samples and puts codes, and continuous factors, into bins.
+def left_edges(column, num_bins):
+    """Left edges of the bins of values (n,), see `in_bins`."""
+    try:
+        # Without the last edge, so that the maximum falls into the last bin.
+        return np.histogram_bin_edges(column, num_bins)[:-1]
+    except ValueError as error:
+        if "Too many bins" not in str(error):
+            raise
+        return column.min(keepdims=True)
 
-    Takes the arguments of `check_samples`, and returns discrete factors
+
+def samples_in_bins(factors, codes, num_bins, continuous_factors):
+    """Puts codes, and continuous factors, into bins.
+
+    Takes the arrays that a registered metric gets, and returns discrete factors
     (n, num_factors), bins of the codes (n, num_codes), and their number.
     """
-    factors, codes = check_samples(factors, codes, continuous_factors)
-    if continuous_factors:
-        factors = in_bins(factors, num_bins)
+    factors = with_continuous_in_bins(factors, num_bins, continuous_factors)
     return factors, in_bins(codes, num_bins), num_bins
+
+
+def with_continuous_in_bins(factors, num_bins, continuous_factors):
+    """Factors (n, num_factors), where continuous ones are replaced by their bins.
+
+    `continuous_factors` is a bool array (num_factors,).
+    """
+    bins = factors.copy()
+    bins[:, continuous_factors] = in_bins(factors[:, continuous_factors], num_bins)
+    return bins
 
 
 @stages.configurable("discretizer", "evaluation")

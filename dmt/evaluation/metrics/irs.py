@@ -5,16 +5,16 @@ section 4 (https://arxiv.org/abs/1811.00007).
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import Discretizer, class_indices, in_bins
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(
@@ -22,14 +22,16 @@ from dmt.evaluation.metrics.samples import check_samples, on_samples
     scores=["IRS"],
     # The weights of codes are their ranges; quantiles are interpolated.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+    axes={"IRS_matrix": (1,)},
+    indices=("parents",),
 )
 def irs(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     diff_quantile: float = 0.99,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """Interventional Robustness Score, with histogram bins for the factors.
 
@@ -45,7 +47,8 @@ def irs(
         diff_quantile: quantile of the distances, in [0, 1]; 1 is the maximum.
         num_bins: number of bins of equal width per factor. Discrete values are first
             replaced by their ranks.
-        continuous_factors: whether factors are continuous, not discrete.
+        continuous_factors: whether factors are continuous, not discrete: a bool, or one
+            for each factor.
 
     Returns:
         Dictionary:
@@ -69,9 +72,7 @@ def irs(
         >>> irs(factors, -2.0 * factors)["IRS"]
         1.0
     """
-    factors, codes = check_samples(factors, codes, continuous_factors)
-    if not continuous_factors:
-        factors = np.stack(class_indices(factors), axis=1)
+    del continuous_factors  # Discrete values are ranks already.
     settings = {"num_bins": num_bins, "diff_quantile": diff_quantile}
     return _irs(in_bins(factors, num_bins), codes, diff_quantile) | settings
 
@@ -88,6 +89,7 @@ def compute_irs(
     return bootstrap(score, [(discretizer(factors), codes)]) | settings
 
 
+@registry.formula_of("irs")
 def _irs(factors, codes, diff_quantile):
     active = _active(codes)
     scores = scalable_disentanglement_score(factors, codes[:, active], diff_quantile)

@@ -4,11 +4,11 @@ Do, Tran: Theory and Evaluation Metrics for Learning Disentangled Representation
 (https://arxiv.org/abs/1908.09961).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import (
@@ -21,13 +21,15 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("jemmig", scores=["jemmig_normalized"])
+@registry.metric(
+    "jemmig", scores=["jemmig_normalized"], axes={"mutual_information": (1,)}
+)
 def jemmig(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """Joint Entropy Minus Mutual Information Gap of codes, with histogram bins.
 
@@ -41,17 +43,25 @@ def jemmig(
     Measuring Disentanglement: A Review of Metrics, 2020
     (https://arxiv.org/abs/2012.09276).
 
+    Chance level is not 0. Codes that are constant have no entropy, and the normalised
+    form of a factor is then log num_bins / (H(v_k) + log num_bins): for 20 bins, 0.68
+    for a factor with four equally frequent values. The results have the mean over
+    factors as `chance_level`. Codes of noise score less, down to 0 if they fill all
+    bins equally.
+
     Args:
         factors: array-like of shape (n, num_factors), discrete values.
         codes: array-like of shape (n, num_codes), at least two codes.
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, to be put into bins as well.
+        continuous_factors: whether factors are numbers, to be put into bins as well: a
+            bool, or one for each factor.
 
     Returns:
         Dictionary:
             jemmig: mean over factors, in nats, from 0 (best) to H(v_k) + log num_bins.
             jemmig_normalized: mean of the normalised form over factors, in [0, 1], 1 is
                 best.
+            chance_level: jemmig_normalized of codes that are constant.
             jemmig_per_factor, jemmig_normalized_per_factor: lists (num_factors,).
             mutual_information: nested list (num_codes, num_factors), in nats.
             num_train, num_bins: numbers of samples and of bins.
@@ -75,6 +85,7 @@ def compute_jemmig(sampler, num_train=gin.REQUIRED, batch_size=16):
     return score_in_bins(_jemmig, *sampler.sample(num_train, batch_size))
 
 
+@registry.formula_of("jemmig")
 def _jemmig(factors, bins, num_bins):
     information = mutual_information(bins, factors)
     gaps = top_two_gap(information)
@@ -83,10 +94,12 @@ def _jemmig(factors, bins, num_bins):
     # Rounding may make it negative.
     joint = np.maximum(0.0, entropy(bins)[first] + entropies - information.max(axis=0))
     jemmigs = np.maximum(0.0, joint - gaps)
-    normalized = 1.0 - jemmigs / (entropies + np.log(num_bins))
+    largest = entropies + np.log(num_bins)
+    normalized = 1.0 - jemmigs / largest
     return {
         "jemmig": float(jemmigs.mean()),
         "jemmig_normalized": float(normalized.mean()),
+        "chance_level": float(np.mean(np.log(num_bins) / largest)),
         "jemmig_per_factor": jemmigs.tolist(),
         "jemmig_normalized_per_factor": normalized.tolist(),
         "mutual_information": information.tolist(),

@@ -4,10 +4,11 @@ Chen, Li, Grosse, Duvenaud: Isolating Sources of Disentanglement in Variational
 Autoencoders, 2018, section 4 (https://arxiv.org/abs/1802.04942).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gin
-from numpy.typing import ArrayLike
+import numpy as np
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import (
@@ -20,13 +21,13 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_labels, on_samples
 
 
-@registry.metric("mig", scores=["discrete_mig"])
+@registry.metric("mig", scores=["discrete_mig"], axes={"mutual_information": (1,)})
 def mig(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """Mutual Information Gap of codes, with histogram bins.
 
@@ -37,13 +38,13 @@ def mig(
         factors: array-like of shape (n, num_factors), discrete values.
         codes: array-like of shape (n, num_codes), at least two codes.
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, to be put into bins as well.
+        continuous_factors: whether factors are numbers, to be put into bins as well: a
+            bool, or one for each factor.
 
     Returns:
         Dictionary:
             discrete_mig: mean over factors, in [0, 1], 1 is best.
-            mig_per_factor: gap of each factor, in [0, 1]; nan for a factor with one
-                value in the sample, whose entropy is 0.
+            mig_per_factor: gap of each factor, in [0, 1], list (num_factors,).
             mutual_information: nested list (num_codes, num_factors), in nats.
             num_train, num_bins: numbers of samples and of bins.
 
@@ -74,6 +75,7 @@ def compute_mig_on_fixed_data(factors, codes, batch_size=100):
     return score_in_bins(_mig, factors, codes)
 
 
+@registry.formula_of("mig")
 def _mig(factors, bins, num_bins):
     information = mutual_information(bins, factors)
     gaps = top_two_gap(information) / entropy(factors)

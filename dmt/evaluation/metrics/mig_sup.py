@@ -4,11 +4,11 @@ Li, Murkute, Gyawali, Wang: Progressive Learning and Disentanglement of Hierarch
 Representations, 2020 (https://arxiv.org/abs/2002.10549).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import (
@@ -21,13 +21,13 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("mig_sup", scores=["mig_sup"])
+@registry.metric("mig_sup", scores=["mig_sup"], axes={"mutual_information": (1,)})
 def mig_sup(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """MIG-sup of codes, with histogram bins.
 
@@ -42,14 +42,14 @@ def mig_sup(
         factors: array-like of shape (n, num_factors), discrete, at least two factors.
         codes: array-like of shape (n, num_codes).
         num_bins: number of bins of equal width per code, over the range of the sample.
-        continuous_factors: whether factors are numbers, to be put into bins as well.
+        continuous_factors: whether factors are numbers, to be put into bins as well: a
+            bool, or one for each factor.
 
     Returns:
         Dictionary:
             mig_sup: mean over active codes, in [0, 1], 1 is best; 0 if no code is
                 active.
-            mig_sup_per_code: gap of each code, in [0, 1], list (num_codes,). All are
-                nan if a factor has one value in the sample, as its entropy is 0.
+            mig_sup_per_code: gap of each code, in [0, 1], list (num_codes,).
             num_active_codes: number of codes that are not constant.
             mutual_information: nested list (num_codes, num_factors), in nats.
             num_train, num_bins: numbers of samples and of bins.
@@ -74,10 +74,10 @@ def compute_mig_sup(sampler, num_train=gin.REQUIRED, batch_size=16):
     return score_in_bins(_mig_sup, *sampler.sample(num_train, batch_size))
 
 
+@registry.formula_of("mig_sup")
 def _mig_sup(factors, bins, num_bins):
     information = mutual_information(bins, factors)
-    with np.errstate(invalid="ignore"):
-        shares = information / entropy(factors)
+    shares = information / entropy(factors)
     gaps = top_two_gap(shares.T, rows="factors")
     active = np.any(bins != bins[:1], axis=0)
     return {

@@ -5,16 +5,21 @@ section 3 (https://arxiv.org/abs/1802.05312).
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import predictors, registry
-from dmt.evaluation.metrics.information import Discretizer, in_bins, mutual_information
+from dmt.evaluation.metrics.information import (
+    Discretizer,
+    in_bins,
+    left_edges,
+    mutual_information,
+)
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(
@@ -22,15 +27,16 @@ from dmt.evaluation.metrics.samples import on_samples, train_and_test
     scores=["modularity_score", "explicitness_score_test"],
     # Modularity is a mean over codes; the regression is regularised.
     invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
+    axes={"mutual_information": (1,)},
 )
 def modularity_explicitness(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     num_bins: int = 20,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """Modularity and explicitness of codes, with histogram bins for the former.
 
@@ -44,20 +50,21 @@ def modularity_explicitness(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         num_bins: number of bins of equal width per code, over the range of the training
             sample.
-        continuous_factors: whether factors are numbers. Their values are then bins of
-            equal width over the range of the training sample.
+        continuous_factors: whether factors are numbers: a bool, or one for each factor.
+            Their values are then bins of equal width over the range of the training
+            sample.
 
     Returns:
         Dictionary:
             modularity_score: mean over codes, in [0, 1], 1 is best.
             explicitness_score_train, explicitness_score_test: mean over factors, in
                 [0, 1], 1 is best, 0.5 is chance. Constant codes are ignored. Values
-                that only training or only test samples have are left out, and so are
-                factors with one value in the training sample. (disentanglement_lib
-                fails in these three cases.)
+                that only training or only test samples have are left out.
+                (disentanglement_lib fails in these two cases.)
             modularity_per_code: list (num_codes,).
             explicitness_train_per_factor, explicitness_test_per_factor: lists
                 (num_factors,); nan for a factor that is left out.
@@ -76,22 +83,12 @@ def modularity_explicitness(
         >>> scores["modularity_score"], scores["explicitness_score_test"]
         (1.0, 1.0)
     """
-    samples = train_and_test(
-        factors, codes, factors_test, codes_test, continuous_factors
-    )
-    if continuous_factors:
-        samples = _with_factors_in_bins(*samples, num_bins)
-    bins = in_bins(samples[1], num_bins)
-    return _scores(*samples[:2], bins, *samples[2:], num_bins)
-
-
-def _with_factors_in_bins(factors_train, codes_train, factors_test, codes_test, num):
-    train, test = [], []
-    for column, test_column in zip(factors_train.T, factors_test.T, strict=True):
-        edges = np.histogram_bin_edges(column, num)[1:-1]
-        train.append(np.digitize(column, edges))
-        test.append(np.digitize(test_column, edges))
-    return np.stack(train, axis=1), codes_train, np.stack(test, axis=1), codes_test
+    train, test = factors.copy(), factors_test.copy()
+    for index in np.flatnonzero(continuous_factors):
+        edges = left_edges(factors[:, index], num_bins)[1:]
+        train[:, index] = np.digitize(factors[:, index], edges)
+        test[:, index] = np.digitize(factors_test[:, index], edges)
+    return _scores(train, codes, in_bins(codes, num_bins), test, codes_test, num_bins)
 
 
 @on_samples("modularity_explicitness")
@@ -107,6 +104,7 @@ def compute_modularity_explicitness(
     )
 
 
+@registry.formula_of("modularity_explicitness")
 def _scores(factors_train, codes_train, bins_train, factors_test, codes_test, num_bins):
     information = mutual_information(bins_train, factors_train)
     # A constant code becomes 0 in training, so that the classifier ignores it.

@@ -9,18 +9,19 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry, z_max_variance
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import on_samples
 from dmt.utils import checks
 
 
-@registry.metric("omes", scores=["omes"], resampling=False)
+@registry.metric(
+    "omes", scores=["omes"], resampling=False, axes={"association_matrix": (1,)}
+)
 def omes(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     alpha: float = 0.5,
     pooling: str = "avg",
@@ -83,7 +84,6 @@ def omes(
         >>> round(scores["omes"], 1)
         0.8
     """
-    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     pairs = []
     for factor, column in enumerate(factors.T):

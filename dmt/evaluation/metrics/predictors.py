@@ -99,6 +99,20 @@ def fit(predictor, codes, factors):
         ]
 
 
+def fit_each(classifier, regressor, codes, factors, continuous):
+    """Trains a classifier of each discrete, a regressor of each continuous factor.
+
+    Takes functions that make them, codes (n, num_codes), factors (n, num_factors) and a
+    bool array (num_factors,), and returns a list of the models, see `fit`.
+    """
+    models = [None] * factors.shape[1]
+    for predictor, chosen in ((classifier, ~continuous), (regressor, continuous)):
+        fitted = fit(predictor, codes, factors[:, chosen]) if chosen.any() else []
+        for index, model in zip(np.flatnonzero(chosen), fitted, strict=True):
+            models[index] = model
+    return models
+
+
 def _one_blas_thread():
     """Context in which BLAS has one thread.
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import dci, predictors, registry
-from dmt.evaluation.metrics.samples import on_samples, train_and_test
+from dmt.evaluation.metrics.samples import on_samples
 from dmt.utils import stages
 
 
@@ -42,12 +41,13 @@ def compute_factorwise_dci(mus_train, ys_train, mus_test, ys_test):
 @registry.metric(
     "reduced_downstream_task",
     scores=["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"],
+    keys=r"(?<=factor_)\d+",
 )
 def reduced_downstream_task(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     num_factors_to_remove: int = 1,
     predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
@@ -59,13 +59,15 @@ def reduced_downstream_task(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         num_factors_to_remove: number of codes to remove for each factor, one by one.
         predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         correlation_measure: function from codes (num_codes, n_train), factors
             (num_factors, n_train), test codes and test factors to an array (num_codes,
             num_factors) that is large where a code encodes a factor. It is called with
             one factor at a time.
+        seed: integer seed of ties between splits, and of the held-out samples.
 
     Returns:
         Dictionary of accuracies in [0, 1]. Each key with train also exists with test:
@@ -94,15 +96,17 @@ def reduced_downstream_task(
         >>> round(scores["mean_test_accuracy_reduced_factor"], 6)  # (1 / 3 + 1 / 4) / 2
         0.291667
     """
-    samples = train_and_test(factors, codes, factors_test, codes_test)
     return {
         **_scores(
             predictor,
-            *samples,
+            factors,
+            codes,
+            factors_test,
+            codes_test,
             num_factors_to_remove=num_factors_to_remove,
             correlation_measure=correlation_measure,
         ),
-        **predictors.provenance(len(samples[0]), len(samples[2]), predictor),
+        **predictors.provenance(len(codes), len(codes_test), predictor),
         "num_factors_to_remove": num_factors_to_remove,
     }
 
@@ -130,6 +134,7 @@ def compute_reduced_downstream_task(
     return scores | {"num_factors_to_remove": num_factors_to_remove}
 
 
+@registry.formula_of("reduced_downstream_task")
 def _scores(
     predictor,
     factors_train,

@@ -1,15 +1,19 @@
 """The properties of each metric, declared next to the metric's function.
 
 A metric is a function of factors (n, num_factors) and codes (n, num_codes) in a module
-of this package, marked by `@registry.metric(...)`. There is no list of metrics to edit:
-`all_metrics` imports every module of the package.
+of this package, marked by `@registry.metric(...)`. The decorated function gets checked
+arrays; users may call it with tables of any type, and all metrics take
+`factors, codes, *, continuous_factors=False, seed=0` (see `scoring.of_tables`). There
+is no list of metrics to edit: `all_metrics` imports every module of the package.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from dmt.evaluation.metrics import scoring
 from dmt.utils import modules
 
 EVERYTHING = frozenset(
@@ -29,8 +33,9 @@ class Metric:
     """A registered metric.
 
     Attributes:
-        function: takes `factors, codes` and perhaps `factors_test, codes_test`, and
-            returns a dictionary of results.
+        function: takes `factors, codes` and perhaps `factors_test, codes_test`, the
+            settings of the metric, `continuous_factors` and `seed`, and returns a
+            dictionary of results.
         gin_name: name of its gin configurable.
         scores: the keys of the results that tables show.
         invariances: changes of the samples that do not change these scores, up to
@@ -40,6 +45,7 @@ class Metric:
         resampling: whether rows may be resampled for confidence intervals. This is
             False if the function draws samples itself, or takes repeated rows for near
             neighbours.
+        layout: where the results speak of factors.
     """
 
     function: Callable[..., dict[str, Any]]
@@ -47,6 +53,12 @@ class Metric:
     scores: tuple[str, ...]
     invariances: frozenset[str]
     resampling: bool
+    layout: scoring.Layout
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """Parameters of the decorated function, without those that all metrics have."""
+        return inspect.signature(inspect.unwrap(self.function)).parameters
 
 
 METRICS: dict[str, Metric] = {}
@@ -57,16 +69,42 @@ def metric(
     scores: Iterable[str],
     invariances: frozenset[str] = EVERYTHING,
     resampling: bool = True,
+    **layout: Any,
 ) -> Callable[[Callable], Callable]:
-    """Decorator that registers a metric under its function's name; see `Metric`."""
+    """Decorator that registers a metric under its function's name.
+
+    Args:
+        gin_name: see `Metric`.
+        scores: see `Metric`.
+        invariances: see `Metric`.
+        resampling: see `Metric`.
+        **layout: `axes`, `indices` and `keys` of `scoring.Layout`.
+    """
 
     def register(function):
-        METRICS[function.__name__] = Metric(
-            function, gin_name, tuple(scores), invariances, resampling
+        name, shown = function.__name__, tuple(scores)
+        places = scoring.Layout(name, shown, **layout)
+        entry = Metric(
+            scoring.of_tables(function, places),
+            gin_name,
+            shown,
+            invariances,
+            resampling,
+            places,
         )
-        return function
+        METRICS[name] = entry
+        return entry.function
 
     return register
+
+
+def formula_of(name: str) -> Callable[[Callable], Callable]:
+    """Decorator of a function of arrays that computes the results of a metric.
+
+    The gin configurable of the metric then leaves out constant factors, and warns of
+    few samples, as the metric does; see `scoring.leaving_out_constants`.
+    """
+    return scoring.leaving_out_constants(METRICS[name].layout)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Samples of factors and codes: arrays that are checked, or draws from a dataset.
+"""Samples of factors and codes that are drawn from a dataset.
 
 Rows are samples everywhere: factors have shape (n, num_factors), codes (n, num_codes).
 """
@@ -14,117 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
-from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics import registry, scoring
+from dmt.evaluation.metrics.inputs import Table
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, stages
 
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
 # holds them twice, so sampling needs about twice this much memory.
 CHUNK_BYTES = 128 * 2**20
-
-Table = tuple[np.ndarray, np.ndarray]
-
-
-def check_samples(
-    factors: ArrayLike, codes: ArrayLike, continuous_factors: bool = False
-) -> Table:
-    """Returns factors and codes as arrays that hold the same n samples.
-
-    Args:
-        factors: array-like of shape (n, num_factors).
-        codes: array-like of shape (n, num_codes).
-        continuous_factors: whether factors may be continuous.
-
-    Raises:
-        ValueError: if either is not two-dimensional, the lengths differ or are 0, a
-            code or a factor is not finite, or a factor that must be discrete has
-            fractional values and more different values than half the samples.
-    """
-    factors, codes = np.asarray(factors), as_codes(codes)
-    if factors.ndim != 2 or codes.ndim != 2 or not 0 < len(factors) == len(codes):
-        raise ValueError(
-            "Give factors (n, num_factors) and codes (n, num_codes) of the same n "
-            f"samples. Received: factors.shape={factors.shape}, "
-            f"codes.shape={codes.shape}"
-        )
-    for name, array in (("factors", factors), ("codes", codes)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(
-                f"Give finite {name}. Received: {name} with "
-                f"{np.sum(~np.isfinite(array))} values that are not"
-            )
-    if factors.dtype.kind == "f" and not continuous_factors:
-        for index, column in enumerate(factors.T):
-            num_values = len(np.unique(column))
-            if num_values > len(column) / 2 and np.any(column % 1):
-                raise ValueError(
-                    "Give factors with discrete values: put continuous ones in bins "
-                    "(histogram_discretize), or set continuous_factors where a metric "
-                    f"has it. Received: factors[:, {index}] with {num_values} values "
-                    f"in {len(column)} samples"
-                )
-    return factors, codes
-
-
-def as_codes(codes: ArrayLike) -> np.ndarray:
-    """Codes as an array of float64, or of float32 if they are float32.
-
-    Differences of small integer types would wrap around, and float16 would overflow.
-    """
-    codes = np.asarray(codes)
-    return codes if codes.dtype == np.float32 else codes.astype(np.float64, copy=False)
-
-
-def train_and_test(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
-    continuous_factors: bool = False,
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Returns training and test samples as arrays.
-
-    Args:
-        factors: array-like of shape (n, num_factors).
-        codes: array-like of shape (n, num_codes).
-        factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes). If both are None, n // 3 of
-            the samples are test samples, chosen at random.
-        continuous_factors: see `check_samples`.
-        seed: integer seed of the choice of test samples.
-
-    Returns:
-        Factors and codes of the training samples, then those of the test samples.
-
-    Raises:
-        ValueError: see `check_samples`; or if training and test samples do not have the
-            same number of factors and of codes, or there are no test samples.
-    """
-    factors, codes = check_samples(factors, codes, continuous_factors)
-    if factors_test is None and codes_test is None:
-        if len(factors) < 3:
-            raise ValueError(
-                f"Holding out a third needs 3 samples. Received: {len(factors)}"
-            )
-        order = np.random.RandomState(seed).permutation(len(factors))
-        test, train = np.split(order, [len(factors) // 3])
-        return factors[train], codes[train], factors[test], codes[test]
-    # Whether values are discrete is checked in the training samples only.
-    factors_test, codes_test = check_samples(
-        np.asarray(factors_test), np.asarray(codes_test), True
-    )
-    if (
-        factors.shape[1] != factors_test.shape[1]
-        or codes.shape[1] != codes_test.shape[1]
-    ):
-        raise ValueError(
-            "Give training and test samples of the same factors and codes. Received: "
-            f"factors.shape={factors.shape}, codes.shape={codes.shape}, "
-            f"factors_test.shape={factors_test.shape}, "
-            f"codes_test.shape={codes_test.shape}"
-        )
-    return factors, codes, factors_test, codes_test
 
 
 @dataclasses.dataclass
@@ -253,9 +150,68 @@ def on_samples(gin_name: str) -> Callable[[Callable], Callable]:
     of samples, and `batch_size` is the number of samples per draw (`Sampler.sample`).
     """
     names = ["ground_truth_data", "representation_function", "random_state"]
-    return _configurable(
+    make = _configurable(
         gin_name, [*names, "artifact_dir"], lambda *four: (Sampler(*four),)
     )
+    return lambda function: make(_without_constant_factors(function, gin_name))
+
+
+class _FactorsThatVary:
+    """A dataset without some factors, which always have the same values."""
+
+    def __init__(self, data, kept, values):
+        self._data, self._kept, self._values = data, kept, values
+        self.factors_num_values = [data.factors_num_values[index] for index in kept]
+        self.num_factors = len(kept)
+
+    def __getattr__(self, name):
+        return getattr(self._data, name)
+
+    @property
+    def factor_names(self):
+        return [self._data.factor_names[index] for index in self._kept]
+
+    def sample_factors(self, num, random_state):
+        return self._data.sample_factors(num, random_state)[:, self._kept]
+
+    def sample_observations_from_factors(self, factors, random_state):
+        full = np.tile(self._values, (len(factors), 1))
+        full[:, self._kept] = factors
+        return self._data.sample_observations_from_factors(full, random_state)
+
+    def sample(self, num, random_state):
+        factors, observations = self._data.sample(num, random_state)
+        return factors[:, self._kept], observations
+
+
+def _without_constant_factors(function, gin_name):
+    """A function of a `Sampler` that leaves out factors with one value in the dataset.
+
+    The draws are those from a dataset that does not have these factors.
+    """
+    layouts = [
+        entry.layout
+        for entry in registry.METRICS.values()
+        if entry.gin_name == gin_name and "factors" in entry.parameters
+    ]
+
+    @functools.wraps(function)
+    def score(sampler, **settings):
+        sizes = list(sampler.data.factors_num_values)
+        if not layouts or 1 not in sizes:
+            return function(sampler, **settings)
+        # The declared numbers of values may be wrong, as in `IdentityObservationsData`.
+        values = sampler.data.sample_factors(1000, np.random.RandomState(0))
+        varies = np.any(values != values[0], axis=0)
+        kept = [k for k, size in enumerate(sizes) if size > 1 or varies[k]]
+        if len(kept) in (0, len(sizes)):
+            return function(sampler, **settings)
+        scoring.warn_of_constants(kept, len(sizes), layouts[0])
+        data = _FactorsThatVary(sampler.data, kept, values[0])
+        results = function(dataclasses.replace(sampler, data=data), **settings)
+        return scoring.restored(results, kept, len(sizes), layouts[0])
+
+    return score
 
 
 def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
@@ -271,7 +227,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
         **defaults: defaults of settings that replace those of the function.
     """
     entry = registry.METRICS[function.__name__]
-    parameters = inspect.signature(function).parameters
+    parameters = entry.parameters
     sizes = ["num_train", "num_test"][: 1 + ("factors_test" in parameters)]
     settings = {
         **dict.fromkeys(sizes, gin.REQUIRED),
@@ -282,7 +238,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
 
     def compute(sampler, batch_size, **arguments):
         tables = [sampler.sample(arguments.pop(size), batch_size) for size in sizes]
-        score = functools.partial(function, **arguments)
+        score = functools.partial(function, **{"seed": None, **arguments})
         if entry.resampling:
             return bootstrap(score, tables)
         return score(*(array for table in tables for array in table))

@@ -5,21 +5,16 @@ from Unlabeled Observations, 2018, section 3 (https://arxiv.org/abs/1711.00848).
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import predictors, registry
 from dmt.evaluation.metrics.information import top_two_gap
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import (
-    on_labels,
-    on_samples_of,
-    split,
-    train_and_test,
-)
+from dmt.evaluation.metrics.samples import on_labels, on_samples_of, split
 
 
 @registry.metric(
@@ -27,14 +22,15 @@ from dmt.evaluation.metrics.samples import (
     scores=["SAP_score"],
     # The classifiers are regularised, more strongly if there are fewer samples.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+    axes={"score_matrix": (1,)},
 )
 def sap_score(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
-    continuous_factors: bool = False,
+    continuous_factors: bool | Sequence[bool] = False,
 ) -> dict[str, Any]:
     """SAP score: the gap between the two codes that predict a factor best.
 
@@ -45,8 +41,11 @@ def sap_score(
         factors: array-like of shape (n_train, num_factors).
         codes: array-like of shape (n_train, num_codes), at least two codes.
         factors_test: array-like of shape (n_test, num_factors).
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
-        continuous_factors: whether the factors are numbers, not classes.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
+        continuous_factors: whether the factors are numbers, not classes: a bool, or one
+            for each factor.
+        seed: integer seed of the classifiers, and of the held-out samples.
 
     Returns:
         Dictionary:
@@ -67,19 +66,18 @@ def sap_score(
         >>> sap_score(*samples, continuous_factors=True)["SAP_score"]
         1.0
     """
-    factors_train, codes_train, factors_test, codes_test = train_and_test(
-        factors, codes, factors_test, codes_test, continuous_factors
-    )
-    if continuous_factors:
-        matrix = _squared_correlations(factors_train, codes_train)
-    else:
-        matrix = accuracies(factors_train, codes_train, factors_test, codes_test)
+    matrix = _squared_correlations(factors, codes)
+    discrete = ~np.asarray(continuous_factors)
+    if discrete.any():
+        matrix[:, discrete] = accuracies(
+            factors[:, discrete], codes, factors_test[:, discrete], codes_test
+        )
     gaps = top_two_gap(matrix)
     return {
         "SAP_score": float(gaps.mean()),
         "sap_per_factor": gaps.tolist(),
         "score_matrix": matrix.tolist(),
-        **predictors.provenance(len(codes_train), len(codes_test)),
+        **predictors.provenance(len(codes), len(codes_test)),
         "continuous_factors": continuous_factors,
     }
 
@@ -106,8 +104,8 @@ def compute_sap_on_fixed_data(
 def accuracies(factors_train, codes_train, factors_test, codes_test):
     """Test accuracy of a linear support vector machine of each factor on each code.
 
-    Takes what `train_and_test` returns, and returns an array of shape (num_codes,
-    num_factors), values in [0, 1].
+    Takes what `inputs.train_and_test` returns, and returns an array of shape
+    (num_codes, num_factors), values in [0, 1].
     """
     from sklearn import svm
 
@@ -126,6 +124,8 @@ def accuracies(factors_train, codes_train, factors_test, codes_test):
 
 def _squared_correlations(factors, codes):
     """Squared correlations (num_codes, num_factors), 0 for a constant variable."""
+    # In float32, codes with a large mean would lose digits.
+    codes = np.asarray(codes, np.float64)
     codes = codes - codes.mean(axis=0)
     factors = factors - factors.mean(axis=0)
     degrees = len(codes) - 1

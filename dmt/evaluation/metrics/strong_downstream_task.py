@@ -11,10 +11,9 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import predictors, registry
-from dmt.evaluation.metrics.samples import encode_all, on_samples, train_and_test
+from dmt.evaluation.metrics.samples import encode_all, on_samples
 
 
 @registry.metric(
@@ -23,10 +22,10 @@ from dmt.evaluation.metrics.samples import encode_all, on_samples, train_and_tes
     resampling=False,
 )
 def strong_downstream_task(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     predictor: Callable[[], Any] = predictors.gradient_boosting_classifier,
     n_experiment: int = 10,
@@ -42,10 +41,12 @@ def strong_downstream_task(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes).
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
         predictor: function that makes a scikit-learn classifier, see `predictors.fit`.
         n_experiment: experiments for each factor.
-        seed: integer seed of the choices.
+        seed: integer seed of the choices, of ties between splits, and of the held-out
+            samples.
 
     Returns:
         Dictionary:
@@ -71,10 +72,9 @@ def strong_downstream_task(
         >>> scores["mean_strong_test_accuracy"]
         1.0
     """
-    samples = train_and_test(factors, codes, factors_test, codes_test)
-    factors_train, codes_train, factors_test, codes_test = samples
+    samples = factors, codes, factors_test, codes_test
     random_state = np.random.RandomState(seed)
-    num_factors = factors_train.shape[1]
+    num_factors = factors.shape[1]
     # In order of first appearance, so that relabelling factors changes nothing.
     splits = [
         [
@@ -82,19 +82,19 @@ def strong_downstream_task(
             for value in dict.fromkeys(train.tolist())
             if np.any(test != value)
         ]
-        for train, test in zip(factors_train.T, factors_test.T, strict=True)
+        for train, test in zip(factors.T, factors_test.T, strict=True)
     ]
     splittable = [factor for factor in range(num_factors) if splits[factor]]
 
     def experiment(target):
         other = random_state.choice(_other_factors(target, splittable))
         train, test = splits[other][random_state.randint(len(splits[other]))]
-        training = factors_train[train], codes_train[train]
+        training = factors[train], codes[train]
         return *training, factors_test[test], codes_test[test]
 
     return {
         **_scores(predictor, samples, experiment, n_experiment),
-        **predictors.provenance(len(codes_train), len(codes_test), predictor),
+        **predictors.provenance(len(codes), len(codes_test), predictor),
         "n_experiment": n_experiment,
     }
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import (
     dci,
@@ -31,7 +30,7 @@ from dmt.evaluation.metrics.information import (
     top_two_gap,
 )
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import on_labels, on_samples, split, train_and_test
+from dmt.evaluation.metrics.samples import on_labels, on_samples, split
 from dmt.utils import stages
 
 
@@ -43,12 +42,17 @@ from dmt.utils import stages
         "accuracy_svm_matrix.sap",
     ],
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
+    axes={"matrix": (1,)},
+    keys=(
+        r"(?<=\.factor_)\d+|(?<=\.dci_completeness\.code_)\d+"
+        r"|(?<=\.merge_)\d+|(?<=\d_)\d+$"
+    ),
 )
 def unified_scores(
-    factors: ArrayLike,
-    codes: ArrayLike,
-    factors_test: ArrayLike | None = None,
-    codes_test: ArrayLike | None = None,
+    factors: np.ndarray,
+    codes: np.ndarray,
+    factors_test: np.ndarray,
+    codes_test: np.ndarray,
     *,
     matrices: Sequence[str] = (
         "importance_gbt_matrix",
@@ -63,10 +67,11 @@ def unified_scores(
         factors: array-like of shape (n_train, num_factors), discrete values.
         codes: array-like of shape (n_train, num_codes), at least two codes.
         factors_test: array-like of shape (n_test, num_factors), discrete values.
-        codes_test: array-like of shape (n_test, num_codes), see `train_and_test`.
-        matrices: names of the relations, functions of this module:
-            importance_gbt_matrix breaks ties with numpy's global generator.
+        codes_test: array-like of shape (n_test, num_codes), see
+            `inputs.train_and_test`.
+        matrices: names of the relations, functions of this module.
         num_bins: number of bins of equal width per code, for mutual information.
+        seed: integer seed of ties between splits, and of the held-out samples.
 
     Returns:
         Dictionary with the prefix `<name of the relation>.`:
@@ -94,7 +99,6 @@ def unified_scores(
         >>> scores["mutual_information_matrix.max_precision"]  # One group per factor.
         2
     """
-    samples = train_and_test(factors, codes, factors_test, codes_test)
     functions = {
         "importance_gbt_matrix": importance_gbt_matrix,
         "accuracy_svm_matrix": accuracy_svm_matrix,
@@ -107,7 +111,13 @@ def unified_scores(
         raise ValueError(
             f"The relations are {', '.join(functions)}. Received: {sorted(unknown)}"
         )
-    return _scores(samples, {name: functions[name] for name in matrices})
+    return _scores(
+        factors,
+        codes,
+        factors_test,
+        codes_test,
+        {name: functions[name] for name in matrices},
+    )
 
 
 @on_samples("unified_scores")
@@ -151,11 +161,11 @@ def compute_unified_score_on_fixed_data(
 
 def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return bootstrap(lambda *samples: _scores(samples, named), tables)
+    return bootstrap(lambda *samples: _scores(*samples, named), tables)
 
 
-def _scores(samples, matrix_fns):
-    factors_train, codes_train, factors_test, codes_test = samples
+@registry.formula_of("unified_scores")
+def _scores(factors_train, codes_train, factors_test, codes_test, matrix_fns):
     scores = {}
     for name, matrix_fn in matrix_fns.items():
         matrix = matrix_fn(codes_train.T, factors_train.T, codes_test.T, factors_test.T)

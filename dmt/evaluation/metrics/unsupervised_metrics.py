@@ -8,7 +8,6 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.metrics.information import (
@@ -16,7 +15,7 @@ from dmt.evaluation.metrics.information import (
     mutual_information,
     score_in_bins,
 )
-from dmt.evaluation.metrics.samples import as_codes, on_samples
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(
@@ -28,11 +27,12 @@ from dmt.evaluation.metrics.samples import as_codes, on_samples
     ],
     invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
 )
-def unsupervised_scores(codes: ArrayLike, *, num_bins: int = 20) -> dict[str, Any]:
+def unsupervised_scores(codes: np.ndarray, *, num_bins: int = 20) -> dict[str, Any]:
     """Dependence of codes, from a fitted Gaussian and from pairs of codes in bins.
 
     Args:
-        codes: array-like of shape (n, num_codes).
+        codes: array-like of shape (n, num_codes). Factors may be given first, as to the
+            other metrics; they are not looked at.
         num_bins: number of bins of equal width per code, over the range of the sample.
 
     Returns:
@@ -60,11 +60,9 @@ def unsupervised_scores(codes: ArrayLike, *, num_bins: int = 20) -> dict[str, An
         >>> round(unsupervised_scores(codes)["gaussian_total_correlation"], 9)
         0.0
     """
-    codes = as_codes(codes)
-    if codes.ndim != 2 or len(codes) < 2 or not np.isfinite(codes).all():
+    if len(codes) < 2:
         raise ValueError(
-            "Give finite codes (n, num_codes) of at least 2 samples. Received: "
-            f"codes.shape={codes.shape}"
+            f"Give at least 2 samples. Received: codes.shape={codes.shape}"
         )
     return _scores(codes, in_bins(codes, num_bins), num_bins)
 

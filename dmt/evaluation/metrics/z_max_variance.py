@@ -11,16 +11,20 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry, votes
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("z_max_variance", scores=["eval_accuracy"], resampling=False)
+@registry.metric(
+    "z_max_variance",
+    scores=["eval_accuracy"],
+    resampling=False,
+    axes={"votes_train": (1,), "votes_eval": (1,)},
+)
 def z_max_variance(
-    factors: ArrayLike,
-    codes: ArrayLike,
+    factors: np.ndarray,
+    codes: np.ndarray,
     *,
     batch_size: int = 200,
     num_train: int = 800,
@@ -70,7 +74,6 @@ def z_max_variance(
         >>> z_max_variance(factors, -2.0 * factors)["eval_accuracy"]
         1.0
     """
-    factors, codes = check_samples(factors, codes)
     random_state = np.random.RandomState(seed)
     num_factors = factors.shape[1]
     varying = [rows_that_vary(factors, factor) for factor in range(num_factors)]
