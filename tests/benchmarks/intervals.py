@@ -5,23 +5,26 @@
     python tests/benchmarks/intervals.py --table --output=intervals.jsonl
     python tests/benchmarks/intervals.py --quick   # does it run? no figures
 
-A population has 100,000 samples of three factors (3, 4 and 5 values) and four codes. The
-true score is that of the whole population. Each draw takes some of its samples at random
-and computes an interval from 20 halves. All scores of the tables are covered, also those
-that offer no intervals, which shows why. The populations:
+A population has 200,000 samples of three factors (3, 4 and 5 values) and four codes.
+The true score is that of the whole population, or the mean score of all draws if the
+interval is about samples of the same size. Each draw takes some of its samples at
+random and computes an interval from 20 halves. All scores that tables show are covered,
+also those that offer no intervals, which shows why. The populations:
 
-    separate   each factor has a code of its own, with a little noise; one code is noise
-    mixed      each code is a sum of all factors, one more than the others, and noise
-    weak       as mixed, with more noise than factors
-    rare       as separate, but 5 % of the samples have a value other than the first of
-               factor 0, and 10 % one of factor 1
+    separate    each factor has its own code, with a little noise; one code is noise
+    mixed       as separate, but each code has a little of each factor
+    entangled   codes are random sums of the factors, with some noise
+    weak        as mixed, with much noise
+    rare        as separate; 2 % of the samples have a rare value of the first factor,
+                and 10 % of the second
 
 FactorVAE and BetaVAE scores of a dataset have intervals from their votes; here a sample
 is a vote, and the true score is that of 50,000 votes. Their rows are named @...
 
 Each metric, population and size is appended to the output as a line of JSON when it is
 done, and is not repeated by another call. `--table` prints the lines as Markdown: the
-coverage over all populations, and the mean length of an interval in parentheses.
+coverage over all populations, and the mean length of an interval in parentheses. Draws
+are counted over all populations.
 """
 
 import argparse
@@ -38,7 +41,7 @@ from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.metrics import beta_vae, factor_vae
 from dmt.evaluation.metrics.inputs import train_and_test
 
-POPULATION = 100_000
+POPULATION = 200_000
 NUM_VOTES = 50_000
 VOTES = {
     "@factor_vae_score": functools.partial(
@@ -55,7 +58,9 @@ def main():
     if args.table:
         print_table(args.output)
         return
-    done = {(row["metric"], row["population"], row["size"]) for row in rows(args.output)}
+    done = {
+        (row["metric"], row["population"], row["size"]) for row in rows(args.output)
+    }
     for name in args.metrics:
         for population in args.populations:
             left = [n for n in args.sizes if (name, population, n) not in done]
@@ -95,34 +100,37 @@ def parse_arguments():
 
 def separate(generator):
     factors = uniform_factors(generator)
-    codes = standardized(factors) @ np.eye(3, 4)
-    return factors, codes + generator.standard_normal(codes.shape) * [0.3, 0.3, 0.3, 1]
+    return factors, codes_of(generator, factors, np.eye(3, 4), [0.3, 0.3, 0.3, 1])
 
 
-def mixed(generator, strength=1.0):
+def mixed(generator):
     factors = uniform_factors(generator)
     mixing = np.eye(3, 4) + 0.4 * np.random.default_rng(1).standard_normal((3, 4))
-    codes = strength * standardized(factors) @ mixing
-    return factors, codes + 0.4 * generator.standard_normal(codes.shape)
+    return factors, codes_of(generator, factors, mixing, 0.4)
+
+
+def entangled(generator):
+    factors = uniform_factors(generator)
+    mixing = np.random.default_rng(3).standard_normal((3, 4))
+    return factors, codes_of(generator, factors, mixing, 0.5)
 
 
 def weak(generator):
-    return mixed(generator, strength=0.2)
+    factors = uniform_factors(generator)
+    mixing = np.eye(3, 4) + 0.3 * np.random.default_rng(1).standard_normal((3, 4))
+    return factors, codes_of(generator, factors, 0.4 * mixing, 1)
 
 
 def rare(generator):
     factors = uniform_factors(generator)
-    for column, share in ((0, 0.05), (1, 0.1)):
-        usual = generator.uniform(size=POPULATION) >= share
-        factors[:, column] = np.where(
-            usual, 0, generator.integers(1, 3 + column, size=POPULATION)
-        )
-    codes = factors @ np.eye(3, 4)
-    return factors, codes + generator.standard_normal(codes.shape) * [0.3, 0.3, 0.3, 1]
+    factors[:, 0] = generator.random(POPULATION) < 0.02
+    factors[:, 1] *= generator.random(POPULATION) >= 0.9
+    mixing = np.eye(3, 4) * factors.std(axis=0)[:, None] / [[0.5], [1], [1.4]]
+    return factors, codes_of(generator, factors, mixing, [0.3, 0.3, 0.3, 1])
 
 
 POPULATIONS = {
-    function.__name__: function for function in (separate, mixed, weak, rare)
+    function.__name__: function for function in (separate, mixed, entangled, weak, rare)
 }
 
 
@@ -131,8 +139,10 @@ def uniform_factors(generator):
     return np.stack(columns, axis=1)
 
 
-def standardized(factors):
-    return (factors - factors.mean(axis=0)) / factors.std(axis=0)
+def codes_of(generator, factors, mixing, noise):
+    standardized = (factors - factors.mean(axis=0)) / factors.std(axis=0)
+    codes = standardized @ mixing
+    return codes + noise * generator.standard_normal(codes.shape)
 
 
 def measure_samples(name, population, sizes, args):
@@ -157,7 +167,7 @@ def measure_samples(name, population, sizes, args):
             "metric": name,
             "population": population,
             "size": size,
-            **coverage(draw, true, entry.scores, args.draws),
+            **coverage(draw, true, entry.scores, args.draws, entry.of_same_size),
         }
 
 
@@ -210,28 +220,24 @@ def measure_votes(name, population, sizes, args):
         }
 
 
-def coverage(draw, true, scores, num_draws):
+def coverage(draw, true, scores, num_draws, of_same_size=()):
     """How often intervals contain the true score and their own, and their length."""
-    contains, holds, lengths, found = (
-        collections.defaultdict(list) for _ in range(4)
-    )
-    for _ in range(num_draws):
-        results = draw()
-        for key in scores:
-            low, high = results.get("confidence_intervals", {}).get(key, (np.nan,) * 2)
-            contains[key].append(low <= true[key] <= high)
-            holds[key].append(low <= results[key] <= high)
-            lengths[key].append(high - low)
-            found[key].append(results[key])
-    return {
-        "draws": num_draws,
-        "true": {key: true[key] for key in scores},
-        "mean": {key: float(np.mean(found[key])) for key in scores},
-        "deviation": {key: float(np.std(found[key])) for key in scores},
-        "coverage": {key: float(np.mean(contains[key])) for key in scores},
-        "holds_own": {key: float(np.mean(holds[key])) for key in scores},
-        "length": {key: float(np.mean(lengths[key])) for key in scores},
-    }
+    draws = [draw() for _ in range(num_draws)]
+    found = {}
+    for key in scores:
+        values = np.array([results[key] for results in draws])
+        intervals = [results.get("confidence_intervals", {}) for results in draws]
+        low, high = np.array([i.get(key, (np.nan, np.nan)) for i in intervals]).T
+        truth = values.mean() if key in of_same_size else true[key]
+        found[key] = {
+            "true": float(truth),
+            "mean": float(values.mean()),
+            "deviation": float(values.std()),
+            "coverage": float(np.mean((low <= truth) & (truth <= high))),
+            "holds_own": float(np.mean((low <= values) & (values <= high))),
+            "length": float(np.mean(high - low)),
+        }
+    return {"draws": num_draws, "scores": found}
 
 
 def rows(path):
@@ -244,22 +250,18 @@ def rows(path):
 def print_table(path):
     found = collections.defaultdict(lambda: collections.defaultdict(list))
     for row in rows(path):
-        for key in row["coverage"]:
-            found[row["metric"], key][row["size"]].append(row)
+        for key, score in row["scores"].items():
+            found[row["metric"], key][row["size"]].append((row["draws"], score))
     sizes = sorted({size for cells in found.values() for size in cells})
     print(f"| metric | score | draws | {' | '.join(map(str, sizes))} |")
     print(f"|---|---|---|{'---|' * len(sizes)}")
     for (name, key), cells in found.items():
-        texts = []
-        for size in sizes:
-            measured = cells.get(size, [])
-            if not measured:
-                texts.append("")
-                continue
-            shares = [row["coverage"][key] for row in measured]
-            length = np.mean([row["length"][key] for row in measured])
-            texts.append(f"{np.mean(shares):.1%} ({length:.3f})")
-        draws = {row["draws"] for measured in cells.values() for row in measured}
+        texts, draws = [], []
+        for measured in (cells.get(size, []) for size in sizes):
+            coverage = np.mean([score["coverage"] for _, score in measured] or [np.nan])
+            length = np.mean([score["length"] for _, score in measured] or [np.nan])
+            texts.append(f"{coverage:.0%} ({length:.3f})")
+            draws.append(sum(number for number, _ in measured))
         print(f"| {name} | {key} | {min(draws)} | {' | '.join(texts)} |")
 
 

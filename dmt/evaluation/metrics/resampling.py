@@ -1,7 +1,7 @@
 """Confidence intervals of scores, from the scores of halves of the samples."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 # Metrics need some samples, and a half has only half of them.
 FEWEST_SAMPLES = 20
 
-Tables = Sequence[tuple[np.ndarray, ...]]
+# A smaller standard error counts as 0.
+ROUNDING = 1e-9
 
 
 @stages.configurable("bootstrap", "evaluation", denylist=["metric", "tables", "ranges"])
@@ -34,15 +35,20 @@ def bootstrap(
     twice the variance of all samples, of which its distance from all samples is half. A
     bias that falls as 1 / n doubles.) The interval is
 
-      score - b +- t sqrt(s^2 + b^2),
+      score - b +- t sqrt(s^2 + (b / 2)^2),
 
-    with t the quantile of Student's t distribution, and is cut at the score's limits.
-    It always contains the score. This is the m out of n bootstrap without replacement,
+    with t the quantile of Student's t distribution. Not all biases fall as 1 / n, so
+    half of b counts as an error. A root of 0 is replaced by 2 / n of the distance of
+    the score's limits, because n samples without an error do not show that there are
+    none. The interval is cut at the limits, and extended to the score if it does not
+    contain it. This is the m out of n bootstrap without replacement,
     for m = n / 2 also called the delete-d jackknife. Resamples with replacement would
     repeat rows, which raises estimates of mutual information.
 
     The interval is about the score of infinitely many samples from the same source.
-    `docs/intervals.md` shows how often it contains this score.
+    For scores of predictors that need more samples to learn, `registry.Metric` names
+    them, b is 0, and the interval is about the mean score of other samples of the same
+    size. `docs/intervals.md` shows how often intervals contain these scores.
 
     Shao, Wu: A General Theory for Jackknife Variance Estimation, 1989
     (https://doi.org/10.1214/aos/1176347263).
@@ -114,7 +120,10 @@ def bootstrap(
     for name, limits in ranges.items():
         values = np.array([results[name], *halves[name]])
         if np.isfinite(values).all():
-            intervals[name] = _interval(values, confidence_level, limits)
+            is_biased = not entry or name not in entry.of_same_size
+            intervals[name] = interval(
+                values, confidence_level, limits, fewest, is_biased
+            )
         else:
             excluded[name] = "it is not defined for all halves of the samples"
     for name, reason in excluded.items():
@@ -131,18 +140,21 @@ def bootstrap(
 
 def _as_tables(metric, tables):
     """Tables as arrays; those of registered metrics as these would convert them."""
+    settings = getattr(metric, "keywords", {})
     entry = registry.entry_of(metric)
-    if entry is None or "factors" not in entry.parameters:
+    is_registered = entry and getattr(metric, "func", metric) is entry.function
+    if not is_registered or "factors" not in entry.parameters:
         return inputs.as_tables(tables)
     if not all(isinstance(table, tuple) for table in tables):
         tables = [tuple(tables)]
     arrays = [array for table in tables for array in table]
-    settings = getattr(metric, "keywords", {})
     kinds = settings.get("continuous_factors", False)
-    if "factors_test" in entry.parameters:
-        arrays = inputs.train_and_test(*arrays, kinds, settings.get("seed", 0) or 0)
-        return [arrays[:2], arrays[2:]]
-    return [inputs.check_samples(*arrays, kinds)]
+    if "factors_test" not in entry.parameters:
+        return [inputs.check_samples(*arrays, continuous_factors=kinds)]
+    arrays = inputs.train_and_test(
+        *arrays, continuous_factors=kinds, seed=settings.get("seed") or 0
+    )
+    return [arrays[:2], arrays[2:]]
 
 
 def _declared(entry, results):
@@ -184,21 +196,32 @@ def _half(order, columns):
     lost = [
         order[np.argmax(column[order] == value)]
         for column in columns
-        for value in np.flatnonzero(np.bincount(column[rows], None, column.max() + 1) == 0)
+        for value in np.flatnonzero(
+            np.bincount(column[rows], None, column.max() + 1) == 0
+        )
     ]
     return np.concatenate([rows, np.array(lost, dtype=rows.dtype)])
 
 
-def _interval(values, confidence_level, limits):
-    """[low, high] from a score and the scores of the halves; see `bootstrap`."""
+def interval(values, confidence_level, limits, num_samples, is_biased=True):
+    """[low, high] from a score and the scores of halves of its samples.
+
+    Args:
+        values: array (1 + num_halves,), the score first.
+        confidence_level: see `bootstrap`.
+        limits: smallest and largest possible score.
+        num_samples: number of samples of the smallest table.
+        is_biased: whether to remove the bias, see `bootstrap`.
+    """
     # Not needed to import the package.
     from scipy import stats
 
     score, halves = values[0], values[1:]
-    bias = halves.mean() - score
-    quantile = stats.t.ppf((1 + confidence_level) / 2, len(halves) - 1)
-    reach = quantile * np.hypot(halves.std(ddof=1), bias)
+    bias = halves.mean() - score if is_biased else 0.0
+    error = np.hypot(halves.std(ddof=1), bias / 2)
+    if error < ROUNDING and np.isfinite(np.subtract(*limits)):
+        error = 2 * (limits[1] - limits[0]) / num_samples
+    reach = error * stats.t.ppf((1 + confidence_level) / 2, len(halves) - 1)
     low = max(limits[0], score - bias - reach)
     high = min(limits[1], score - bias + reach)
-    # The score may be outside if the level is low, or its limit is missed by rounding.
     return [float(min(score, low)), float(max(score, high))]

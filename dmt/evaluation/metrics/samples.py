@@ -219,7 +219,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
 
     Its settings are `num_train`, `num_test` if the function takes test samples,
     `batch_size` and the keyword-only arguments of the function. Scores get confidence
-    intervals if gin asks for them and the metric may be resampled.
+    intervals if gin asks for them.
 
     Args:
         name: name of the result.
@@ -239,9 +239,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
     def compute(sampler, batch_size, **arguments):
         tables = [sampler.sample(arguments.pop(size), batch_size) for size in sizes]
         score = functools.partial(function, **{"seed": None, **arguments})
-        if entry.resampling:
-            return bootstrap(score, tables)
-        return score(*(array for table in tables for array in table))
+        return bootstrap(score, tables)
 
     compute.__name__ = compute.__qualname__ = name
     compute.__module__ = function.__module__
