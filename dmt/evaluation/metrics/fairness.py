@@ -21,7 +21,7 @@ from dmt.evaluation.metrics.samples import on_samples
     scores=["mean_fairness:mean_pred:mean_sens"],
     intervals={},
     without_intervals={
-        "mean_fairness:mean_pred:mean_sens": "it takes too long to measure what they contain"
+        "mean_fairness:mean_pred:mean_sens": "it takes too long to measure"
     },
     axes={"mean_fairness_matrix": (0, 1), "max_fairness_matrix": (0, 1)},
     keys=r"(?<=pred)\d+|(?<=sens)\d+",

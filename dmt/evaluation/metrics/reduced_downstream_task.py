@@ -43,8 +43,8 @@ def compute_factorwise_dci(mus_train, ys_train, mus_test, ys_test):
     scores=["mean_test_accuracy_reduced_factor", "mean_test_accuracy_other_factors"],
     intervals={},
     without_intervals={
-        "mean_test_accuracy_reduced_factor": "it takes too long to measure what they contain",
-        "mean_test_accuracy_other_factors": "it takes too long to measure what they contain",
+        "mean_test_accuracy_reduced_factor": "it takes too long to measure",
+        "mean_test_accuracy_other_factors": "it takes too long to measure",
     },
     keys=r"(?<=factor_)\d+",
 )

@@ -21,8 +21,8 @@ from dmt.evaluation.metrics.samples import encode_all, on_samples
     scores=["mean_strong_test_accuracy", "strong_generalization_gap"],
     intervals={},
     without_intervals={
-        "mean_strong_test_accuracy": "it takes too long to measure what they contain",
-        "strong_generalization_gap": "it takes too long to measure what they contain",
+        "mean_strong_test_accuracy": "it takes too long to measure",
+        "strong_generalization_gap": "it takes too long to measure",
     },
 )
 def strong_downstream_task(

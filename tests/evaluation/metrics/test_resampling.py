@@ -107,7 +107,7 @@ def test_intervals_hold_their_own_score(name):
         tables = [FACTORS, codes] if "factors" in parameters else [codes]
         scores = metrics.bootstrap(function, tables, num_resamples=2)
         found = scores.get("confidence_intervals", {})
-        for key in filter(scores.get, entry.scores):
+        for key in scores.keys() & set(entry.scores):
             if key in entry.intervals:
                 lowest, highest = entry.intervals[key]
                 low, high = found[key]
