@@ -193,8 +193,7 @@ def _scores_by_depth(forest, codes, target, max_depth):
             sums[depth] += tree.value[nodes, 0]
     if hasattr(forest, "classes_"):
         return np.mean(forest.classes_[sums.argmax(axis=2)] == target, axis=1)
-    errors = (sums[:, :, 0] / len(forest.estimators_) - target) ** 2
-    return 1.0 - errors.mean(axis=1) / target.var()
+    return predictors.r_squared(target, sums[:, :, 0] / len(forest.estimators_))
 
 
 def _importances(forest, num_codes, depth):

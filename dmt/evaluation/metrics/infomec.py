@@ -4,14 +4,12 @@ Hsu, Dorrell, Whittington, Wu, Finn: Disentanglement via Latent Quantization, 20
 (https://arxiv.org/abs/2305.18378).
 """
 
-import functools
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics import predictors, registry
 from dmt.evaluation.metrics.information import (
     class_indices,
     entropy,
@@ -110,7 +108,10 @@ def infomec(
     information, entropies, settings = _information(
         factors, codes, estimator, num_neighbors, num_bins, continuous
     )
-    shares = information / entropies
+    # The estimated information of a continuous factor with itself may be 0.
+    shares = np.divide(
+        information, entropies, out=np.zeros(information.shape), where=entropies > 0
+    )
     ranges = np.ptp(codes, axis=0)
     least = 0.0 if estimator == "discrete" else ranges.max() * ACTIVE_RANGE
     active = ranges > least
@@ -143,30 +144,46 @@ compute_infomec = on_samples_of("compute_infomec", infomec)
 def _information(factors, codes, estimator, num_neighbors, num_bins, continuous):
     """Mutual information (num_codes, num_factors), entropy of the factors, setting."""
     if estimator == "neighbors":
-        from sklearn import feature_selection
-
+        columns = [
+            _neighbor_information(codes, column, num_neighbors, is_continuous)
+            for column, is_continuous in zip(factors.T, continuous, strict=True)
+        ]
+        information, entropies = zip(*columns, strict=True)
         settings = {"num_neighbors": num_neighbors}
-
-        # The functions add tiny noise that keeps equal values apart; its seed is fixed.
-        options = {"n_neighbors": num_neighbors, "random_state": 0}
-        information, entropies = [], entropy(factors)
-        for index, is_continuous in enumerate(continuous):
-            if is_continuous:
-                v = np.asarray(factors[:, index], np.float64)
-                estimate = feature_selection.mutual_info_regression
-                entropies[index] = estimate(v[:, None], v, **options)[0]
-            else:
-                v = class_indices(factors[:, [index]])[0]
-                estimate = functools.partial(
-                    feature_selection.mutual_info_classif, discrete_features=False
-                )
-            information.append(estimate(codes, v, **options))
-        return np.stack(information, axis=1), entropies, settings
+        return np.stack(information, axis=1), np.array(entropies), settings
     if estimator == "bins":
         codes = in_bins(codes, num_bins)
     factors = with_continuous_in_bins(factors, num_bins, continuous)
     information = mutual_information(codes, factors)
     return information, entropy(factors), {"num_bins": num_bins}
+
+
+def _neighbor_information(codes, factor, num_neighbors, is_continuous):
+    """Information (num_codes,) about a factor (n,), and the factor's entropy."""
+    from sklearn import feature_selection
+
+    # The functions add tiny noise that keeps equal values apart; its seed is fixed.
+    options = {"n_neighbors": num_neighbors, "random_state": 0}
+    if is_continuous:
+        if len(factor) <= num_neighbors:
+            raise ValueError(
+                "Information about a continuous factor needs more samples than "
+                f"neighbors. Received: num_neighbors={num_neighbors}, "
+                f"{len(factor)} samples"
+            )
+        factor = factor.astype(np.float64)
+        estimate = feature_selection.mutual_info_regression
+        itself = estimate(factor[:, None], factor, **options)
+        return estimate(codes, factor, **options), itself[0]
+    entropies = entropy(factor[:, None])
+    classes = class_indices(factor[:, None])[0]
+    if np.bincount(classes).max() == 1:
+        return np.zeros(codes.shape[1]), entropies[0]
+    with predictors.without_advice():
+        information = feature_selection.mutual_info_classif(
+            codes, classes, discrete_features=False, **options
+        )
+    return information, entropies[0]
 
 
 def _ratios(shares):
@@ -211,11 +228,10 @@ def _predictive_information(factors, codes, discrete_codes, continuous):
 
 def _cross_entropy(inputs, classes):
     """Mean negative log-likelihood of logistic regression on its training samples."""
-    from sklearn import exceptions, linear_model, metrics
+    from sklearn import linear_model, metrics
 
     model = linear_model.LogisticRegression(C=np.inf, max_iter=100)
-    with warnings.catch_warnings():
-        # Without penalty there is no optimum if classes can be separated.
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+    # Without penalty there is no optimum if classes can be separated.
+    with predictors.without_advice():
         model.fit(inputs, classes)
     return metrics.log_loss(classes, model.predict_proba(inputs))

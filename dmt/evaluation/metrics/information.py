@@ -164,7 +164,8 @@ def top_two_gap(matrix, rows="codes"):
     """
     if len(matrix) < 2:
         raise ValueError(
-            f"The gap between the best two {rows} needs at least 2 {rows}. Received: "
+            f"The gap between the best two {rows} needs at least 2 {rows}"
+            f"{' that vary' if rows == 'factors' else ''}. Received: "
             f"num_{rows}={len(matrix)}"
         )
     second, first = np.sort(matrix, axis=0)[-2:]

@@ -173,7 +173,9 @@ def as_table(table: Any, name: str) -> np.ndarray:
     if kind in "mM":
         _refuse(name, "numbers or words", "datetimes")
     if table.ndim != 2 or not table.size:
-        _refuse(name, _TABLE, f"shape {table.shape}")
+        raise ValueError(
+            f"{name} must hold {_TABLE}. Received: {name}.shape={table.shape}"
+        )
     return table
 
 

@@ -1,5 +1,6 @@
 """Classifiers that predict factors from codes."""
 
+import contextlib
 import functools
 import warnings
 
@@ -130,12 +131,21 @@ def _thread_pools():
 
 
 def _fit_quietly(model, codes, target):
+    with without_advice():
+        return model.fit(codes, target)
+
+
+@contextlib.contextmanager
+def without_advice():
+    """Context in which scikit-learn does not advise to use it in another way."""
     from sklearn import exceptions
 
     with warnings.catch_warnings():
         # Metrics stop after a fixed number of iterations on purpose.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
-        return model.fit(codes, target)
+        # A factor may have many values.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield
 
 
 def scores(models, codes, factors):
@@ -144,16 +154,26 @@ def scores(models, codes, factors):
     Takes what `fit` returned, codes (n, num_codes) and factors (n, num_factors), and
     returns an array of shape (num_factors,).
     """
-    from sklearn import metrics
-
     return np.array(
         [
             np.mean(model.predict(codes) == target)
             if hasattr(model, "classes_")
-            else metrics.r2_score(target, model.predict(codes))
+            else r_squared(target, model.predict(codes))
             for model, target in zip(models, factors.T, strict=True)
         ]
     )
+
+
+def r_squared(target, predictions):
+    """R^2 of predictions (..., n) of a target (n,), an array (...,), at most 1.
+
+    If the target has one value, it is 1 for perfect predictions and 0 for others.
+    """
+    errors = ((predictions - target) ** 2).mean(axis=-1)
+    variance = target.var()
+    if variance == 0:
+        return np.where(errors == 0, 1.0, 0.0)
+    return 1.0 - errors / variance
 
 
 def accuracies(predictor, factors_train, codes_train, factors_test, codes_test):

@@ -15,7 +15,12 @@ from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
 from dmt.evaluation.metrics import registry, scoring
-from dmt.evaluation.metrics.inputs import Table
+from dmt.evaluation.metrics.inputs import (  # noqa: F401 (for other packages)
+    Table,
+    as_codes,
+    check_samples,
+    train_and_test,
+)
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, stages
 
@@ -197,7 +202,7 @@ def _without_constant_factors(function, gin_name):
 
     @functools.wraps(function)
     def score(sampler, **settings):
-        sizes = list(sampler.data.factors_num_values)
+        sizes = list(getattr(sampler.data, "factors_num_values", []))
         if not layouts or 1 not in sizes:
             return function(sampler, **settings)
         # The declared numbers of values may be wrong, as in `IdentityObservationsData`.

@@ -124,7 +124,7 @@ def leaving_out_constants(layout: Layout) -> Callable[[Callable], Callable]:
             if isinstance(arguments.get("continuous_factors"), np.ndarray):
                 kinds = arguments["continuous_factors"]
                 arguments["continuous_factors"] = kinds[kept]
-            with quietly():
+            with quietly(), _renumbered_errors(kept):
                 results = function(*bound.args, **bound.kwargs)
             warn_of_constants(kept, size, layout)
             _warn_of_few_samples(function, bound, results, layout)
@@ -231,6 +231,19 @@ def _global_generator(seed):
         yield
     finally:
         np.random.set_state(state)
+
+
+@contextlib.contextmanager
+def _renumbered_errors(kept):
+    """Context in which an error about factors[:, i] names the i-th factor kept."""
+    try:
+        yield
+    except ValueError as error:
+        place = r"(?<=factors\[:, )\d+(?=\])"
+        error.args = (
+            re.sub(place, lambda match: str(kept[int(match[0])]), str(error)),
+        )
+        raise
 
 
 def _varying(factors):

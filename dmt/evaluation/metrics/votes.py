@@ -89,10 +89,11 @@ def classify_by_variance(
 
     def draw_votes(num_votes):
         if not active.any():
-            return tuple(np.zeros((2, 0), np.int64))
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         factors, local = draw(num_votes)
-        # A constant code gives 0 / 0 = nan, which argmin prefers to any number.
-        with np.errstate(invalid="ignore"):
+        # A constant code gives 0 / 0 = nan, which argmin prefers to any number. A code
+        # that is constant only in the samples of the variances gives x / 0 = inf.
+        with np.errstate(divide="ignore", invalid="ignore"):
             ratios = local[:, active] / variances[active]
         return np.flatnonzero(active)[choose(ratios, axis=1)], factors
 

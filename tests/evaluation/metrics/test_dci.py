@@ -91,10 +91,12 @@ def test_factor_with_one_value_in_training():
     train, test = _sample(200), _sample(100, seed=1)
     train[:, 1] = 2
     scores = dci.dci(train, train, test, test)
-    assert [row[1] for row in scores["importance_matrix"]] == [0, 0, 0]
-    assert scores["informativeness_train_per_factor"][1] == 1
-    share = np.mean(test[:, 1] == 2)
-    assert scores["informativeness_test_per_factor"][1] == share
+    others = dci.dci(train[:, [0, 2]], train, test[:, [0, 2]], test)
+    for key in ("disentanglement", "completeness", "informativeness_test"):
+        assert scores[key] == others[key]
+    assert scores["constant_factors"] == [1]
+    assert np.isnan([row[1] for row in scores["importance_matrix"]]).all()
+    assert np.isnan(scores["informativeness_test_per_factor"][1])
 
 
 def test_array_function_equals_gin_function():

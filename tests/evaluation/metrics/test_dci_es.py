@@ -59,7 +59,7 @@ def test_explicitness_of_one_tree():
     assert np.all(curve * 8 % 1 == 0)
     # The area by trapezoids, under the line from (1, 7/8) to (9, 0): 8 * 7/8 / 2.
     area = curve.sum() - curve[0] / 2
-    assert scores["explicitness_per_factor"] == pytest.approx([1 - area / 3.5, 1])
+    assert scores["explicitness"] == pytest.approx(1 - area / 3.5)
 
 
 def test_codes_that_are_harder_to_use_are_less_explicit():
@@ -157,10 +157,12 @@ def test_factor_with_one_value_in_training():
     train, test = _sample((3, 4), 100), _sample((3, 4), 50, seed=1)
     train[:, 0] = 2
     scores = dci_es.dci_es(train, train, test, test)
-    assert [row[0] for row in scores["importance_matrix"]] == [0, 0]
-    share = np.mean(test[:, 0] == 2)
-    assert scores["informativeness_test_per_factor"][0] == share
-    assert scores["explicitness_per_factor"][0] == 1
+    others = dci_es.dci_es(train[:, 1:], train, test[:, 1:], test)
+    for key in ("informativeness_test", "explicitness", "size"):
+        assert scores[key] == others[key]
+    assert np.isnan([row[0] for row in scores["importance_matrix"]]).all()
+    assert np.isnan(scores["explicitness_per_factor"][0])
+    assert np.shape(scores["loss_capacity_curves"]) == (2, 32)
 
 
 def test_array_function_equals_gin_function():

@@ -44,8 +44,10 @@ def test_noise_scores_low():
 
 def test_factor_with_one_value():
     factors = np.column_stack([np.zeros(4), np.arange(4)])
-    assert dcimig.dcimig(factors, factors)["dcimig"] == 1
-    assert np.isnan(dcimig.dcimig(0 * factors, factors)["dcimig"])
+    with pytest.raises(ValueError, match="2 factors that vary"):
+        dcimig.dcimig(factors, factors)
+    with pytest.raises(ValueError, match="in which a factor varies"):
+        dcimig.dcimig(0 * factors, factors)
 
 
 def test_array_function_equals_gin_function():

@@ -47,5 +47,11 @@ def test_one_value_in_training(samples):
     scores = downstream_task.downstream_task(
         train, codes_train, test, codes_test, predictor=REGRESSION
     )
-    assert scores["train_accuracy_factor_1"] == 1
-    assert scores["test_accuracy_factor_1"] == np.mean(test[:, 1] == 2)
+    assert scores["constant_factors"] == [1]
+    assert "test_accuracy_factor_1" not in scores
+    others = downstream_task.downstream_task(
+        train[:, [0, 2]], codes_train, test[:, [0, 2]], codes_test, predictor=REGRESSION
+    )
+    for key in ("mean_test_accuracy", "min_test_accuracy", "test_accuracy_factor_0"):
+        assert scores[key] == others[key]
+    assert scores["test_accuracy_factor_2"] == others["test_accuracy_factor_1"]

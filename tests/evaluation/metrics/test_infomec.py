@@ -144,8 +144,10 @@ def test_continuous_factors(estimator):
 
 def test_factor_with_one_value():
     scores = _discrete(np.column_stack([GRID[:, 0], np.zeros(64)]), GRID)
-    assert all(np.isnan(scores[key]) for key in SCORES)
+    others = _discrete(GRID[:, :1], GRID)
+    assert all(scores[key] == others[key] for key in SCORES)
     assert scores["infoe_per_factor"][0] == pytest.approx(1, abs=0.01)
+    assert np.isnan(scores["infoe_per_factor"][1])
 
 
 @pytest.mark.parametrize(

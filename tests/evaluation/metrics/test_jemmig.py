@@ -58,7 +58,17 @@ def test_noise_scores_low():
 
 def test_factor_with_one_value():
     factors = np.column_stack([np.zeros(4), np.arange(4)])
-    assert jemmig.jemmig(factors, factors)["jemmig_normalized_per_factor"] == [1, 1]
+    scores = jemmig.jemmig(factors, factors)
+    np.testing.assert_equal(scores["jemmig_normalized_per_factor"], [np.nan, 1])
+    assert scores["jemmig_normalized"] == 1
+
+
+def test_chance_level_is_that_of_constant_codes():
+    factors = np.indices([4, 9]).reshape(2, -1).T
+    scores = jemmig.jemmig(factors, np.ones((36, 3)))
+    assert scores["jemmig_normalized"] == pytest.approx(scores["chance_level"])
+    chance_level = jemmig.jemmig(factors[:, :1], factors)["chance_level"]
+    assert chance_level == pytest.approx(0.684, abs=1e-3)
 
 
 def test_array_function_equals_gin_function():

@@ -46,7 +46,8 @@ def test_noise_scores_low():
 
 def test_factor_with_one_value():
     factors = np.column_stack([np.zeros(4), np.arange(4)])
-    assert np.isnan(mig_sup.mig_sup(factors, factors)["mig_sup"])
+    with pytest.raises(ValueError, match="2 factors that vary"):
+        mig_sup.mig_sup(factors, factors)
 
 
 def test_array_function_equals_gin_function():

@@ -6,7 +6,7 @@ import gin
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import mig, samples
+from dmt.evaluation.metrics import inputs, mig, samples
 from tests.golden import recipes
 
 
@@ -42,7 +42,7 @@ def test_observations_in_memory_are_encoded_in_chunks(monkeypatch):
 
 def test_errors():
     with pytest.raises(ValueError, match=r"codes.shape=\(3, 2\)"):
-        samples.check_samples(np.zeros((4, 2)), np.zeros((3, 2)))
+        inputs.check_samples(np.zeros((4, 2)), np.zeros((3, 2)))
     with pytest.raises(ValueError, match="num_points=0"):
         samples.Sampler(
             recipes.Grid([2]), lambda x: x, np.random.RandomState(0)

@@ -75,10 +75,34 @@ def test_constant_factor():
     test = train.copy()
     test[:10, 0] = 2
     scores = sap_score.sap_score(train, codes, test, codes)
-    assert [row[0] for row in scores["score_matrix"]] == [0.75] * 3
-    assert scores["sap_per_factor"][0] == 0
+    assert np.isnan([row[0] for row in scores["score_matrix"]]).all()
+    np.testing.assert_equal(scores["sap_per_factor"], [np.nan, scores["SAP_score"]])
     scores = sap_score.sap_score(train, codes, test, codes, continuous_factors=True)
-    assert [row[0] for row in scores["score_matrix"]] == [0] * 3
+    assert np.isnan(scores["sap_per_factor"][0])
+
+
+def test_continuous_factors_in_float64():
+    random_state = np.random.RandomState(0)
+    factors = random_state.uniform(size=(500, 2))
+    codes = (1e4 + factors @ random_state.standard_normal((2, 3))).astype(np.float32)
+    expected = np.corrcoef(factors.T, codes.T.astype(np.float64))[2:, :2] ** 2
+    scores = sap_score.sap_score(
+        factors, codes, factors, codes, continuous_factors=True
+    )
+    np.testing.assert_allclose(scores["score_matrix"], expected, rtol=1e-9)
+
+
+def test_kinds_of_factors_may_be_mixed():
+    random_state = np.random.RandomState(0)
+    factors = np.stack([random_state.uniform(size=300), np.arange(300) % 3], axis=1)
+    codes = factors + 0.1 * random_state.standard_normal((300, 2))
+    mixed = sap_score.sap_score(factors, codes, continuous_factors=[True, False])
+    assert mixed["continuous_factors"] == [True, False]
+    for index, continuous in enumerate((True, False)):
+        alone = sap_score.sap_score(
+            factors[:, [index]], codes, continuous_factors=continuous
+        )
+        assert mixed["sap_per_factor"][index] == pytest.approx(alone["SAP_score"])
 
 
 def test_errors():

@@ -73,12 +73,9 @@ def test_batches_differ_in_one_factor_only():
         np.testing.assert_array_equal(np.ptp(GRID[group], axis=0), [0, 3, 0])
 
 
-@pytest.mark.parametrize(
-    "factors", [np.eye(4), np.column_stack([np.arange(4), np.zeros(4)])]
-)
-def test_table_without_such_samples(factors):
+def test_table_without_such_samples():
     with pytest.raises(ValueError, match="differ in one factor"):
-        _score(factors, np.random.RandomState(0).standard_normal((4, 3)))
+        _score(np.eye(4), np.random.RandomState(0).standard_normal((4, 3)))
 
 
 def test_table_agrees_with_data_set():
