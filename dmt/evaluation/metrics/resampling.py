@@ -114,8 +114,8 @@ def bootstrap(
     with scoring.quietly():
         for arrays in _halves(tables, num_resamples if ranges else 0, seed):
             of_half = metric(*arrays)
-            for name, values in halves.items():
-                values.append(of_half.get(name, np.nan))
+            for name in ranges:
+                halves[name].append(of_half.get(name, np.nan))
     intervals = {}
     for name, limits in ranges.items():
         values = np.array([results[name], *halves[name]])
