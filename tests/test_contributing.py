@@ -23,10 +23,9 @@ from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.evaluation.metrics import registry
-from dmt.evaluation.metrics.samples import check_samples, on_samples
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(
@@ -35,7 +34,7 @@ from dmt.evaluation.metrics.samples import check_samples, on_samples
     # Correlations need the order of values.
     invariances=registry.EVERYTHING - {"relabel factors"},
 )
-def largest_correlation(factors: ArrayLike, codes: ArrayLike) -> dict[str, Any]:
+def largest_correlation(factors: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
     """Mean over factors of the largest absolute correlation with a code.
 
     Args:
@@ -56,7 +55,6 @@ def largest_correlation(factors: ArrayLike, codes: ArrayLike) -> dict[str, Any]:
         >>> round(largest_correlation(factors, -factors)["largest_correlation"], 6)
         1.0
     """
-    factors, codes = check_samples(factors, codes)
     varying = codes[:, np.ptp(codes, axis=0) > 0]
     table = np.corrcoef(factors.T, varying.T)[: factors.shape[1], factors.shape[1] :]
     return {

@@ -68,7 +68,7 @@ def modularity_explicitness(
             explicitness_score_train, explicitness_score_test: mean over factors, in
                 [0, 1], 1 is best, 0.5 is chance. Constant codes are ignored. Values
                 that only training or only test samples have are left out.
-                (disentanglement_lib fails in these two cases.)
+                (disentanglement_lib fails in these two cases.) Nan if no value is left.
             modularity_per_code: list (num_codes,).
             explicitness_train_per_factor, explicitness_test_per_factor: lists
                 (num_factors,); nan for a factor that is left out.

@@ -40,8 +40,8 @@ def logistic_regression_cv():
 def gradient_boosting_classifier(engine="compiled"):
     """Gradient boosted trees with the default settings of scikit-learn.
 
-    Both engines break ties with numpy's global generator: call `numpy.random.seed`
-    first for reproducible results.
+    Both engines break ties with numpy's global generator, which metrics seed: the
+    functions of arrays by their `seed`, `evaluate` by `evaluation.random_seed`.
 
     Args:
         engine: "compiled" for `boosting.classifier`, which has scikit-learn's

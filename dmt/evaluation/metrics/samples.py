@@ -209,8 +209,12 @@ def _without_constant_factors(function, gin_name):
         values = sampler.data.sample_factors(1000, np.random.RandomState(0))
         varies = np.any(values != values[0], axis=0)
         kept = [k for k, size in enumerate(sizes) if size > 1 or varies[k]]
-        if len(kept) in (0, len(sizes)):
+        if len(kept) == len(sizes):
             return function(sampler, **settings)
+        if not kept:
+            raise ValueError(
+                f"Give a dataset in which a factor varies. Received: {sizes} values"
+            )
         scoring.warn_of_constants(kept, len(sizes), layouts[0])
         data = _FactorsThatVary(sampler.data, kept, values[0])
         results = function(dataclasses.replace(sampler, data=data), **settings)

@@ -119,11 +119,12 @@ def leaving_out_constants(layout: Layout) -> Callable[[Callable], Callable]:
             arguments = bound.arguments
             factors = [name for name in arguments if name.startswith("factors")]
             kept, size = _varying(arguments[factors[0]]) if factors else ([], 0)
-            for name in factors:
-                arguments[name] = arguments[name][:, kept]
-            if isinstance(arguments.get("continuous_factors"), np.ndarray):
-                kinds = arguments["continuous_factors"]
-                arguments["continuous_factors"] = kinds[kept]
+            if len(kept) < size:
+                for name in factors:
+                    arguments[name] = arguments[name][:, kept]
+                kinds = arguments.get("continuous_factors")
+                if isinstance(kinds, np.ndarray):
+                    arguments["continuous_factors"] = kinds[kept]
             with quietly(), _renumbered_errors(kept):
                 results = function(*bound.args, **bound.kwargs)
             warn_of_constants(kept, size, layout)
@@ -272,9 +273,13 @@ def warn_of_constants(kept, size, layout):
 
 def _warn_of_few_samples(function, bound, results, layout):
     """Logs what the same codes in random order score, if samples are few."""
-    tables = [v for k, v in bound.arguments.items() if k.startswith(("codes", "bins"))]
-    fewest = min((len(table) for table in tables), default=FEW_SAMPLES)
-    if fewest >= FEW_SAMPLES or _is_quiet.get():
+    sizes = {
+        name.endswith("_test"): len(table)
+        for name, table in bound.arguments.items()
+        if name.startswith(("codes", "bins"))
+    }
+    number = sum(sizes.values())
+    if number >= FEW_SAMPLES or _is_quiet.get():
         return
     bound.arguments.update(_shuffled(bound.arguments))
     with quietly(), _global_generator(0):
@@ -287,7 +292,7 @@ def _warn_of_few_samples(function, bound, results, layout):
     logger.warning(
         "%s of %d samples is uncertain. In random order, the same codes have %s.",
         layout.metric,
-        fewest,
+        number,
         ", ".join(scores),
     )
 

@@ -209,8 +209,7 @@ def _scores(predictor, samples, experiment, n_experiment):
                 codes_test,
             )
     strong_train, strong_test = strong.mean(axis=(1, 2))
-    with np.errstate(invalid="ignore"):
-        gap = 1 - strong_test / test.mean()
+    gap = 1 - strong_test / test.mean() if test.any() else np.nan
     return {
         "mean_train_accuracy": float(train.mean()),
         "mean_test_accuracy": float(test.mean()),
