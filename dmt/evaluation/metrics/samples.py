@@ -177,7 +177,8 @@ class _FactorsThatVary:
         return [self._data.factor_names[index] for index in self._kept]
 
     def sample_factors(self, num, random_state):
-        return self._data.sample_factors(num, random_state)[:, self._kept]
+        factors = self._data.sample_factors(num, random_state)
+        return factors.take(self._kept, axis=1)
 
     def sample_observations_from_factors(self, factors, random_state):
         full = np.tile(self._values, (len(factors), 1))
@@ -186,7 +187,7 @@ class _FactorsThatVary:
 
     def sample(self, num, random_state):
         factors, observations = self._data.sample(num, random_state)
-        return factors[:, self._kept], observations
+        return factors.take(self._kept, axis=1), observations
 
 
 def _without_constant_factors(function, gin_name):

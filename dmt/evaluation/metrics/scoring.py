@@ -120,8 +120,9 @@ def leaving_out_constants(layout: Layout) -> Callable[[Callable], Callable]:
             factors = [name for name in arguments if name.startswith("factors")]
             kept, size = _varying(arguments[factors[0]]) if factors else ([], 0)
             if len(kept) < size:
+                # In the order of memory that sums round as without these factors.
                 for name in factors:
-                    arguments[name] = arguments[name][:, kept]
+                    arguments[name] = arguments[name].take(kept, axis=1)
                 kinds = arguments.get("continuous_factors")
                 if isinstance(kinds, np.ndarray):
                     arguments["continuous_factors"] = kinds[kept]
