@@ -61,9 +61,7 @@ def score_arrays(
         tables = [check_samples(factors, codes, continuous_factors)]
     else:
         tables = [(as_codes(codes),)]
-    if entry.resampling:
-        return bootstrap(function, tables)
-    return function(*(array for table in tables for array in table))
+    return bootstrap(function, tables)
 
 
 def check_bindings() -> None:

@@ -19,9 +19,12 @@ from dmt.evaluation.metrics.samples import on_samples
 @registry.metric(
     "beta_vae_sklearn",
     scores=["eval_accuracy"],
+    intervals={},
+    without_intervals={
+        "eval_accuracy": "it is a score of the given rows, from which it draws"
+    },
     # The regression is regularised.
     invariances=registry.EVERYTHING - {"scale codes"},
-    resampling=False,
 )
 def beta_vae(
     factors: np.ndarray,
@@ -109,19 +112,31 @@ def compute_beta_vae_sklearn(
         return votes.sample_votes(sampler, num_points, 2, batch_size, share, difference)
 
     num_factors = sampler.data.num_factors
-    return _score(draw_points, num_train, num_eval, batch_size, num_factors)
+    return _score(
+        draw_points, num_train, num_eval, batch_size, num_factors, with_intervals=True
+    )
 
 
-def _score(draw_points, num_train, num_eval, batch_size, num_factors):
+def _score(
+    draw_points, num_train, num_eval, batch_size, num_factors, with_intervals=False
+):
     """Trains and tests the classifier.
 
     `draw_points` maps a number of points to the fixed factors (num_points,) and the
-    mean differences (num_points, num_codes).
+    mean differences (num_points, num_codes). For `with_intervals` see `votes`.
     """
     import sklearn
 
     score = functools.partial(_accuracies, num_factors=num_factors)
-    return bootstrap(score, [draw_points(num_train), draw_points(num_eval)]) | {
+    tables = [draw_points(num_train), draw_points(num_eval)]
+    scores = (
+        bootstrap(
+            score, tables, ranges={"train_accuracy": (0, 1), "eval_accuracy": (0, 1)}
+        )
+        if with_intervals
+        else score(*tables[0], *tables[1])
+    )
+    return scores | {
         "num_train": num_train,
         "num_eval": num_eval,
         "batch_size": batch_size,

@@ -21,6 +21,11 @@ from dmt.utils import checks
 @registry.metric(
     "component_retrieval",
     scores=["retrieved_share", "mean_correlation"],
+    intervals={},
+    without_intervals={
+        "retrieved_share": "codes without information match by chance at any size",
+        "mean_correlation": "codes without information match by chance at any size",
+    },
     # Correlations need the order of values.
     invariances=registry.EVERYTHING - {"relabel factors"},
     axes={"spearman": (1,)},

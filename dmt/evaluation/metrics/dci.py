@@ -19,6 +19,12 @@ from dmt.evaluation.metrics.samples import on_labels, on_samples, split
 @registry.metric(
     "dci",
     scores=["disentanglement", "completeness", "informativeness_test"],
+    intervals={
+        "disentanglement": (0, 1),
+        "completeness": (0, 1),
+        "informativeness_test": (0, 1),
+    },
+    of_same_size=["disentanglement", "completeness", "informativeness_test"],
     # Completeness is an entropy to the base of the number of codes.
     invariances=registry.EVERYTHING - {"add dead code"},
     axes={"importance_matrix": (1,)},

@@ -25,6 +25,12 @@ from dmt.utils import checks
         "explicitness",
         "size",
     ],
+    intervals={},
+    without_intervals=dict.fromkeys(
+        ["disentanglement", "completeness", "informativeness_test", "explicitness"],
+        "the best depth changes with the sample",
+    )
+    | {"size": "it does not depend on the samples"},
     # Size counts codes; trees grow deeper on repeated samples.
     invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
     axes={"importance_matrix": (1,), "loss_capacity_curves": (0,)},

@@ -21,7 +21,13 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("dcimig", scores=["dcimig"], axes={"mutual_information": (1,)})
+@registry.metric(
+    "dcimig",
+    scores=["dcimig"],
+    intervals={},
+    without_intervals={"dcimig": "its bias in a few hundred samples is not known"},
+    axes={"mutual_information": (1,)},
+)
 def dcimig(
     factors: np.ndarray,
     codes: np.ndarray,

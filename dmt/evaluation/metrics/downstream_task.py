@@ -17,6 +17,8 @@ from dmt.evaluation.metrics.samples import on_samples
 @registry.metric(
     "downstream_task",
     scores=["mean_test_accuracy"],
+    intervals={"mean_test_accuracy": (0, 1)},
+    of_same_size=["mean_test_accuracy"],
     keys=r"(?<=_accuracy_factor_)\d+",
 )
 def downstream_task(

@@ -19,9 +19,14 @@ TIE_BREAKING_NOISE = 1e-10
 @registry.metric(
     "edi",
     scores=["modularity", "compactness", "explicitness"],
+    intervals={},
+    without_intervals={
+        "modularity": "the bias of nearest neighbours does not fall as 1 / n",
+        "compactness": "the bias of nearest neighbours does not fall as 1 / n",
+        "explicitness": "the bias of nearest neighbours does not fall as 1 / n",
+    },
     # Compactness is a mean over codes; repeated samples are near neighbours.
     invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
-    resampling=False,
     axes={"share_matrix": (1,)},
 )
 def edi(

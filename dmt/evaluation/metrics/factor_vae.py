@@ -18,9 +18,12 @@ from dmt.utils import stages
 @registry.metric(
     "factor_vae_score",
     scores=["eval_accuracy"],
+    intervals={},
+    without_intervals={
+        "eval_accuracy": "it is a score of the given rows, from which it draws"
+    },
     # A code that never varies wins all votes, unless it is pruned.
     invariances=registry.EVERYTHING - {"add dead code"},
-    resampling=False,
     axes={"votes_train": (1,), "votes_eval": (1,)},
 )
 def factor_vae(
@@ -135,7 +138,13 @@ def compute_factor_vae(
         batch_size,
     )
     return _score(
-        draw_variances, num_train, num_eval, variances, threshold, data.num_factors
+        draw_variances,
+        num_train,
+        num_eval,
+        variances,
+        threshold,
+        data.num_factors,
+        with_intervals=True,
     ) | {"batch_size": batch_size, "num_variance_estimate": num_variance_estimate}
 
 
@@ -162,8 +171,23 @@ def _compute_variances(
     return sampler.codes(num_points, eval_batch_size).var(axis=0, ddof=1)
 
 
-def _score(draw_variances, num_train, num_eval, variances, threshold, num_factors):
+def _score(
+    draw_variances,
+    num_train,
+    num_eval,
+    variances,
+    threshold,
+    num_factors,
+    with_intervals=False,
+):
     active = _prune_dims(variances, threshold)
     return votes.classify_by_variance(
-        draw_variances, num_train, num_eval, variances, active, num_factors, np.argmin
+        draw_variances,
+        num_train,
+        num_eval,
+        variances,
+        active,
+        num_factors,
+        np.argmin,
+        with_intervals,
     ) | {"num_active_dims": int(active.sum()), "prune_threshold": threshold}

@@ -19,7 +19,10 @@ from dmt.evaluation.metrics.samples import on_samples
 @registry.metric(
     "fairness",
     scores=["mean_fairness:mean_pred:mean_sens"],
-    resampling=False,
+    intervals={},
+    without_intervals={
+        "mean_fairness:mean_pred:mean_sens": "it takes too long to measure"
+    },
     axes={"mean_fairness_matrix": (0, 1), "max_fairness_matrix": (0, 1)},
     keys=r"(?<=pred)\d+|(?<=sens)\d+",
 )

@@ -27,9 +27,14 @@ ACTIVE_RANGE = 1 / 20
 @registry.metric(
     "infomec",
     scores=["infom", "infoe", "infoc"],
+    intervals={},
+    without_intervals={
+        "infom": "the bias of nearest neighbours does not fall as 1 / n",
+        "infoe": "the bias of nearest neighbours does not fall as 1 / n",
+        "infoc": "the bias of nearest neighbours does not fall as 1 / n",
+    },
     # Codes of a small range are left out; repeated samples are near neighbours.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
-    resampling=False,
     axes={"normalized_mutual_information": (1,)},
 )
 def infomec(

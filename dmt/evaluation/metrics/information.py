@@ -5,6 +5,7 @@ of the sample as probabilities.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -98,10 +99,12 @@ def score_in_bins(
         codes: array of shape (n, num_codes).
     """
     discretizer = Discretizer()
-    return bootstrap(
-        lambda samples, bins: metric(samples, bins, discretizer.num_bins),
-        [(samples, discretizer(codes))],
-    )
+
+    @functools.wraps(metric)
+    def score(samples, codes):
+        return metric(samples, discretizer(codes), discretizer.num_bins)
+
+    return bootstrap(score, [(samples, codes)])
 
 
 def mutual_information(codes, factors):

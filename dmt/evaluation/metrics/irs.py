@@ -20,6 +20,8 @@ from dmt.evaluation.metrics.samples import on_samples
 @registry.metric(
     "irs",
     scores=["IRS"],
+    intervals={},
+    without_intervals={"IRS": "the largest deviations grow with the number of samples"},
     # The weights of codes are their ranges; quantiles are interpolated.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
     axes={"IRS_matrix": (1,)},

@@ -21,7 +21,12 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_labels, on_samples
 
 
-@registry.metric("mig", scores=["discrete_mig"], axes={"mutual_information": (1,)})
+@registry.metric(
+    "mig",
+    scores=["discrete_mig"],
+    intervals={"discrete_mig": (0, 1)},
+    axes={"mutual_information": (1,)},
+)
 def mig(
     factors: np.ndarray,
     codes: np.ndarray,

@@ -21,7 +21,12 @@ from dmt.evaluation.metrics.information import (
 from dmt.evaluation.metrics.samples import on_samples
 
 
-@registry.metric("mig_sup", scores=["mig_sup"], axes={"mutual_information": (1,)})
+@registry.metric(
+    "mig_sup",
+    scores=["mig_sup"],
+    intervals={"mig_sup": (0, 1)},
+    axes={"mutual_information": (1,)},
+)
 def mig_sup(
     factors: np.ndarray,
     codes: np.ndarray,

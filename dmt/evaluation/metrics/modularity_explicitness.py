@@ -25,6 +25,10 @@ from dmt.evaluation.metrics.samples import on_samples
 @registry.metric(
     "modularity_explicitness",
     scores=["modularity_score", "explicitness_score_test"],
+    intervals={"explicitness_score_test": (0, 1)},
+    without_intervals={
+        "modularity_score": "codes without information score by chance at any size"
+    },
     # Modularity is a mean over codes; the regression is regularised.
     invariances=registry.EVERYTHING - {"add dead code", "duplicate samples"},
     axes={"mutual_information": (1,)},

@@ -17,7 +17,11 @@ from dmt.utils import checks
 
 
 @registry.metric(
-    "omes", scores=["omes"], resampling=False, axes={"association_matrix": (1,)}
+    "omes",
+    scores=["omes"],
+    intervals={},
+    without_intervals={"omes": "it is a score of the given rows, from which it draws"},
+    axes={"association_matrix": (1,)},
 )
 def omes(
     factors: np.ndarray,
@@ -125,7 +129,11 @@ def compute_omes(
         )
         pairs.append(tuple(np.split(sampler.encode(observations, batch_size), 2)))
     settings = {"alpha": alpha, "pooling": pooling, "prune_threshold": prune_threshold}
-    return bootstrap(functools.partial(_omes, **settings), pairs) | settings
+    unit = ["omes", "overlap_score", "multiple_encoding_score"]
+    ranges = dict.fromkeys(unit, (0.0, 1.0))
+    return (
+        bootstrap(functools.partial(_omes, **settings), pairs, ranges=ranges) | settings
+    )
 
 
 def _draw_pairs(ground_truth_data, factor, num_pairs, random_state):

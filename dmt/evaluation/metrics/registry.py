@@ -42,9 +42,12 @@ class Metric:
             chance: "permute codes", "flip codes" (signs), "scale codes" (each by its
             own positive number), "relabel factors" (their values), "duplicate samples",
             "add dead code" (a constant one).
-        resampling: whether rows may be resampled for confidence intervals. This is
-            False if the function draws samples itself, or takes repeated rows for near
-            neighbours.
+        intervals: the scores that have confidence intervals, with their smallest and
+            largest possible values; None for all results that are floats, without
+            limits. See `resampling.bootstrap`.
+        of_same_size: the scores whose intervals are about the mean score of samples of
+            the same size, and not about the score of infinitely many samples.
+        without_intervals: why the other scores have none.
         layout: where the results speak of factors.
     """
 
@@ -52,7 +55,9 @@ class Metric:
     gin_name: str
     scores: tuple[str, ...]
     invariances: frozenset[str]
-    resampling: bool
+    intervals: Mapping[str, tuple[float, float]] | None
+    of_same_size: frozenset[str]
+    without_intervals: Mapping[str, str]
     layout: scoring.Layout
 
     @property
@@ -68,7 +73,9 @@ def metric(
     gin_name: str,
     scores: Iterable[str],
     invariances: frozenset[str] = EVERYTHING,
-    resampling: bool = True,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    of_same_size: Iterable[str] = (),
+    without_intervals: Mapping[str, str] | None = None,
     **layout: Any,
 ) -> Callable[[Callable], Callable]:
     """Decorator that registers a metric under its function's name.
@@ -77,7 +84,9 @@ def metric(
         gin_name: see `Metric`.
         scores: see `Metric`.
         invariances: see `Metric`.
-        resampling: see `Metric`.
+        intervals: see `Metric`.
+        of_same_size: see `Metric`.
+        without_intervals: see `Metric`.
         **layout: `axes`, `indices` and `keys` of `scoring.Layout`.
     """
 
@@ -89,10 +98,13 @@ def metric(
             gin_name,
             shown,
             invariances,
-            resampling,
+            intervals,
+            frozenset(of_same_size),
+            without_intervals or {},
             places,
         )
         METRICS[name] = entry
+        entry.function.metric_name = name  # type: ignore[attr-defined]
         return entry.function
 
     return register
@@ -104,7 +116,25 @@ def formula_of(name: str) -> Callable[[Callable], Callable]:
     The gin configurable of the metric then leaves out constant factors, and warns of
     few samples, as the metric does; see `scoring.leaving_out_constants`.
     """
-    return scoring.leaving_out_constants(METRICS[name].layout)
+
+    def decorate(function):
+        score = scoring.leaving_out_constants(METRICS[name].layout)(function)
+        score.metric_name = name  # type: ignore[attr-defined]
+        return score
+
+    return decorate
+
+
+def entry_of(function: Callable) -> Metric | None:
+    """The metric that a function computes, None if it is not registered.
+
+    Args:
+        function: a registered function, its `formula_of`, or a `functools.partial` or
+            a function with `functools.wraps` of one of them.
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    return METRICS.get(getattr(function, "metric_name", ""))
 
 
 @functools.cache

@@ -418,7 +418,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
 
     Its settings are `num_train`, `num_test` if the function takes test samples,
     `batch_size` and the keyword-only arguments of the function. Scores get confidence
-    intervals if gin asks for them and the metric may be resampled.
+    intervals if gin asks for them.
 
     Args:
         name: name of the result.
@@ -439,9 +439,7 @@ def on_samples_of(name: str, function: Callable, **defaults: Any) -> Callable:
         nums = [arguments.pop(size) for size in sizes]
         tables = sampler.samples(nums, batch_size)
         score = functools.partial(function, **{"seed": None, **arguments})
-        if entry.resampling:
-            return bootstrap(score, tables)
-        return score(*(array for table in tables for array in table))
+        return bootstrap(score, tables)
 
     compute.__name__ = compute.__qualname__ = name
     compute.__module__ = function.__module__

@@ -20,6 +20,8 @@ from dmt.evaluation.metrics.samples import on_labels, on_samples_of, split
 @registry.metric(
     "sap_score",
     scores=["SAP_score"],
+    intervals={},
+    without_intervals={"SAP_score": "penalties are stronger in smaller samples"},
     # The classifiers are regularised, more strongly if there are fewer samples.
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
     axes={"score_matrix": (1,)},

@@ -19,7 +19,11 @@ from dmt.evaluation.metrics.samples import encode_all, on_samples
 @registry.metric(
     "strong_downstream_task",
     scores=["mean_strong_test_accuracy", "strong_generalization_gap"],
-    resampling=False,
+    intervals={},
+    without_intervals={
+        "mean_strong_test_accuracy": "it takes too long to measure",
+        "strong_generalization_gap": "it takes too long to measure",
+    },
 )
 def strong_downstream_task(
     factors: np.ndarray,

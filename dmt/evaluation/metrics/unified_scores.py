@@ -7,6 +7,7 @@ Locatello et al.: A Sober Look at the Unsupervised Learning of Disentangled
 Representations and their Evaluation, 2020 (https://arxiv.org/abs/2010.14766).
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,14 @@ from dmt.utils import stages
         "importance_gbt_matrix.dci",
         "accuracy_svm_matrix.sap",
     ],
+    intervals={
+        "mutual_information_matrix.mig": (0, 1),
+        "importance_gbt_matrix.dci": (0, 1),
+    },
+    of_same_size=["importance_gbt_matrix.dci"],
+    without_intervals={
+        "accuracy_svm_matrix.sap": "penalties are stronger in smaller samples"
+    },
     invariances=registry.EVERYTHING - {"scale codes", "duplicate samples"},
     axes={"matrix": (1,)},
     keys=(
@@ -162,7 +171,7 @@ def compute_unified_score_on_fixed_data(
 
 def _scores_of_tables(tables, matrix_fns):
     named = {function.__name__: function for function in matrix_fns}
-    return bootstrap(lambda *samples: _scores(*samples, named), tables)
+    return bootstrap(functools.partial(_scores, matrix_fns=named), tables)
 
 
 @registry.formula_of("unified_scores")

@@ -25,6 +25,13 @@ from dmt.evaluation.metrics.samples import on_samples
         "gaussian_wasserstein_correlation_norm",
         "mutual_info_score",
     ],
+    intervals={
+        "gaussian_total_correlation": (0, float("inf")),
+        "gaussian_wasserstein_correlation_norm": (0, 2),
+    },
+    without_intervals={
+        "mutual_info_score": "its bias is many times its standard error"
+    },
     invariances=registry.EVERYTHING - {"scale codes", "add dead code"},
 )
 def unsupervised_scores(codes: np.ndarray, *, num_bins: int = 20) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def check_sizes(batch_size, num_variance_estimate, num_train, num_eval):
 
 
 def classify_by_variance(
-    draw, num_train, num_eval, variances, active, num_factors, choose
+    draw, num_train, num_eval, variances, active, num_factors, choose, with_intervals
 ):
     """Trains and tests the majority vote, code -> factor.
 
@@ -76,6 +76,9 @@ def classify_by_variance(
         active: mask of the codes that can win, array (num_codes,).
         num_factors: number of factors.
         choose: `numpy.argmin` or `numpy.argmax`.
+        with_intervals: whether the votes are a random sample of those of a dataset, so
+            that intervals can be computed from them. The votes of a table of samples
+            do not show how uncertain the table is.
 
     Returns:
         Dictionary of train_accuracy and eval_accuracy in [0, 1], votes_train and
@@ -101,13 +104,22 @@ def classify_by_variance(
         train, evaluation = counts
         classifier = (np.arange(num_codes), train.argmax(axis=1))
         return {
-            "train_accuracy": float(train[classifier].sum() / num_train),
-            "eval_accuracy": float(evaluation[classifier].sum() / num_eval),
+            "train_accuracy": float(train[classifier].sum() / max(1, train.sum())),
+            "eval_accuracy": float(
+                evaluation[classifier].sum() / max(1, evaluation.sum())
+            ),
             "votes_train": train.tolist(),
             "votes_eval": evaluation.tolist(),
         }
 
-    scores = bootstrap(count, [draw_votes(num_train), draw_votes(num_eval)])
+    tables = [draw_votes(num_train), draw_votes(num_eval)]
+    scores = (
+        bootstrap(
+            count, tables, ranges={"train_accuracy": (0, 1), "eval_accuracy": (0, 1)}
+        )
+        if with_intervals
+        else count(*tables[0], *tables[1])
+    )
     return scores | {
         "num_train": num_train,
         "num_eval": num_eval,

@@ -19,7 +19,10 @@ from dmt.evaluation.metrics.samples import on_samples
 @registry.metric(
     "z_max_variance",
     scores=["eval_accuracy"],
-    resampling=False,
+    intervals={},
+    without_intervals={
+        "eval_accuracy": "it is a score of the given rows, from which it draws"
+    },
     axes={"votes_train": (1,), "votes_eval": (1,)},
 )
 def z_max_variance(
@@ -127,7 +130,13 @@ def compute_z_max_variance(
 
     codes = sampler.codes(num_variance_estimate, batch_size)
     return _score(
-        draw_variances, num_train, num_eval, codes, prune_threshold, data.num_factors
+        draw_variances,
+        num_train,
+        num_eval,
+        codes,
+        prune_threshold,
+        data.num_factors,
+        with_intervals=True,
     ) | {"batch_size": batch_size}
 
 
@@ -159,14 +168,29 @@ def rows_that_vary(factors, factor):
     return groups, np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
 
 
-def _score(draw_variances, num_train, num_eval, codes, prune_threshold, num_factors):
+def _score(
+    draw_variances,
+    num_train,
+    num_eval,
+    codes,
+    prune_threshold,
+    num_factors,
+    with_intervals=False,
+):
     """Scores of votes; `codes` are the samples that give the global variances."""
     # Exactly 0 for a constant code.
     varies = codes.max(axis=0) > codes.min(axis=0)
     variances = np.where(varies, codes.var(axis=0, ddof=1), 0.0)
     active = (variances > 0) & (np.sqrt(variances) >= prune_threshold)
     return votes.classify_by_variance(
-        draw_variances, num_train, num_eval, variances, active, num_factors, np.argmax
+        draw_variances,
+        num_train,
+        num_eval,
+        variances,
+        active,
+        num_factors,
+        np.argmax,
+        with_intervals,
     ) | {
         "num_active_codes": int(active.sum()),
         "num_variance_estimate": len(codes),
