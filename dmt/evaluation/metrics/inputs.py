@@ -126,6 +126,8 @@ def as_codes(codes: Any, name: str = "codes") -> np.ndarray:
         table = np.stack([_as_float64(column) for column in columns], axis=1)
     elif table.dtype != np.float32:
         table = _as_float64(table)
+    # Sums round alike whatever the order of the table in memory.
+    table = np.ascontiguousarray(table)
     _check_finite(table, name)
     magnitudes = np.abs(table)
     largest = magnitudes.max(axis=0)

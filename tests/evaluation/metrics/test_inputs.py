@@ -71,11 +71,14 @@ def test_codes_of_any_type_are_equal():
     for codes in (
         CODES.tolist(),
         CODES.astype(object),
+        np.asfortranarray(CODES),
         frame("pandas", a=CODES[:, 0], b=CODES[:, 1]),
         frame("polars", a=CODES[:, 0], b=CODES[:, 1]),
         torch.tensor(CODES, requires_grad=True),
     ):
-        np.testing.assert_array_equal(inputs.as_codes(codes), CODES)
+        found = inputs.as_codes(codes)
+        np.testing.assert_array_equal(found, CODES)
+        assert found.flags.c_contiguous
     single = inputs.as_codes(torch.tensor(CODES, dtype=torch.float32))
     assert single.dtype == np.float32
 
