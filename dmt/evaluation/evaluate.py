@@ -176,6 +176,8 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
     configuration.resolve_auto_dataset(
         os.path.join(model_dir, "results", "gin", "postprocess.gin")
     )
+    # Damaged results, which cannot be carried over, are found before work starts.
+    results.aggregate_json_results(os.path.join(model_dir, "results", "json"))
     dataset = named_data.get_named_ground_truth_data()
     shared_codes = {} if shared_codes is None else shared_codes
     key = (os.path.realpath(model_dir), dtype_policy, data_bindings())

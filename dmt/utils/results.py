@@ -44,6 +44,9 @@ def update_result_directory(
         old_result_directory: results of the previous step, which are copied first.
         operative_config: configuration as gin writes it, None for the present one.
     """
+    if old_result_directory is not None:
+        # A damaged file is named by its own path, not by that of its copy.
+        aggregate_json_results(os.path.join(old_result_directory, "json"))
     with files.replacing(result_directory) as directory:
         if old_result_directory is None:
             os.makedirs(directory)

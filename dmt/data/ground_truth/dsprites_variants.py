@@ -233,14 +233,24 @@ def load_scream():
 
     Raises:
         DatasetNotFound: if there is no scream/scream.jpg in the data root.
+        ValueError: if the file is damaged or another picture.
     """
     import PIL.Image
 
     fetch, twin = f"download {SCREAM_URL} to this path", "texture_dsprites_rendered"
     path = prepared.find("The Scream", ["scream/scream.jpg"], fetch, twin)
-    with PIL.Image.open(path) as image:
-        image.thumbnail((350, 274))
-        return np.asarray(image.convert("RGB")) / 255
+    try:
+        with PIL.Image.open(path) as image:
+            image.thumbnail((350, 274))
+            pixels = np.asarray(image.convert("RGB")) / 255
+    except Exception as error:  # A damaged file can raise errors of many kinds.
+        raise ValueError(f"{path} is damaged, {fetch} again: {error}") from error
+    if min(pixels.shape[:2]) <= 64:
+        raise ValueError(
+            f"{path} must be higher and wider than 64 pixels when it is reduced to "
+            f"350x274. Received: {pixels.shape[1]}x{pixels.shape[0]}"
+        )
+    return pixels
 
 
 def _on_official(kind, name):

@@ -204,3 +204,18 @@ def test_scream_fits_its_frame(tmp_path, monkeypatch):
     background = dsprites_variants.load_scream()
     assert background.shape == (274, 213, 3)
     np.testing.assert_allclose(background[100, 100], [1, 0, 0.2], atol=0.02)
+
+
+@pytest.mark.parametrize("content", ["", "text", "cut", "small"])
+def test_another_picture_than_the_scream_is_named(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("DMT_DATA", str(tmp_path))
+    path = tmp_path / "scream" / "scream.jpg"
+    path.parent.mkdir()
+    path.write_bytes(content.encode())
+    if content in ("cut", "small"):
+        size = (40, 30) if content == "small" else (400, 500)
+        PIL.Image.new("RGB", size).save(path)
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="scream.jpg"):
+        dsprites_variants.load_scream()
