@@ -43,6 +43,8 @@ def aggregate_results_to_json(
         write = _write_parquet
         _pyarrow()
     paths = sorted(glob.glob(result_file_pattern, recursive=True))
+    if os.path.isfile(result_file_pattern):
+        paths = [result_file_pattern]  # A name may have brackets.
     if not paths:
         raise ValueError(f"{result_file_pattern} matches no file.")
     with locks.only_in(output_path), files.scratch_of(output_path) as folder:

@@ -220,9 +220,12 @@ def remove(path: str | os.PathLike) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes a text file, completely or not at all."""
+    """Writes a text file in UTF-8, completely or not at all.
+
+    Names of files that are no text are written with escapes.
+    """
     with replacing(path) as temporary:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
 

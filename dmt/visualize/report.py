@@ -10,7 +10,7 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import tables
-from dmt.utils import locks, results
+from dmt.utils import locks, pictures, results
 from dmt.visualize import pages
 
 # Floats that are settings of a metric. Integers and strings are always settings.
@@ -195,7 +195,7 @@ def _curves(path):
         for axis, name in zip(axes, names, strict=False):
             values = [float(row[name]) for row in rows]
             axis.plot(steps, values, markersize=4, **style)
-            axis.set_title(name.replace("_", " "), fontsize=11)
+            axis.set_title(pictures.as_label(name.replace("_", " ")), fontsize=11)
             axis.set_xlabel("step")
         pages.plain_axes(axes[: len(names)], axes[len(names) :])
         return pages.inlined_figure(figure)

@@ -198,6 +198,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
+@pictures.plain_text()
 def _save_effects(factor_names, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
@@ -205,6 +206,7 @@ def _save_effects(factor_names, factors, codes, order, path):
     """
     from matplotlib.figure import Figure
 
+    factor_names = list(map(pictures.as_label, factor_names))
     columns = pictures.num_columns(len(order))
     rows = -(-len(order) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.3 * rows + 0.6), layout="constrained")
@@ -212,10 +214,10 @@ def _save_effects(factor_names, factors, codes, order, path):
     pages.plain_axes(axes.flat[: len(order)], axes.flat[len(order) :])
     for axis, j in zip(axes.flat, order, strict=False):
         shares = []
-        for k, name in enumerate(factor_names):
+        for k in range(len(factor_names)):
             _, value = np.unique(factors[:, k], return_inverse=True)
             mean = np.bincount(value, codes[:, j]) / np.bincount(value)
-            axis.plot(np.linspace(0, 1, len(mean)), mean, label=name, marker=".")
+            axis.plot(np.linspace(0, 1, len(mean)), mean, marker=".")
             shares.append(mean[value].var() / max(codes[:, j].var(), 1e-12))
         best = int(np.argmax(shares))
         axis.set_title(
@@ -225,7 +227,8 @@ def _save_effects(factor_names, factors, codes, order, path):
     figure.supxlabel("value of the factor", fontsize=10)
     figure.supylabel("mean of the code", fontsize=10)
     figure.legend(
-        *axes.flat[0].get_legend_handles_labels(),
+        axes.flat[0].lines,
+        factor_names,
         loc="outside upper center",
         ncols=min(len(factor_names), 2 * columns),
         frameon=False,
