@@ -178,9 +178,16 @@ def _write_parquet(chunks, path):
                             values[int(row) - start] = value
                     if kinds[field.name] not in types:
                         values = [v if v is None else json.dumps(v) for v in values]
+                    if kinds[field.name] == ("str",):
+                        values = [v if v is None else _utf8(v) for v in values]
                     arrays.append(pa.array(values, field.type))
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             start += num_rows
+
+
+def _utf8(text):
+    """Escapes what is no text, as in paths with other bytes than UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _pyarrow():

@@ -219,6 +219,19 @@ def remove(path: str | os.PathLike) -> None:
             os.remove(path)
 
 
+def copy_tree(source: str, target: str) -> None:
+    """Copies a directory tree; `shutil.Error`, which lists errors, becomes the first.
+
+    Raises:
+        OSError: if a file cannot be copied.
+    """
+    try:
+        shutil.copytree(source, target)
+    except shutil.Error as error:
+        _, place, reason = error.args[0][0]
+        raise OSError(errno.EIO, reason.rpartition("] ")[2], place) from error
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes a text file in UTF-8, completely or not at all.
 
