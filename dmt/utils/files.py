@@ -229,7 +229,9 @@ def copy_tree(source: str, target: str) -> None:
         shutil.copytree(source, target)
     except shutil.Error as error:
         _, place, reason = error.args[0][0]
-        raise OSError(errno.EIO, reason.rpartition("] ")[2], place) from error
+        # "[Errno 28] reason: 'source' -> 'target'"
+        reason = reason.partition(": '")[0].rpartition("] ")[2]
+        raise OSError(errno.EIO, reason, place) from error
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -220,12 +220,13 @@ def test_a_full_disk_is_one_line_and_old_content_stays(name, inputs, run, tmp_pa
         (old / "file").write_text("old")
     before = contents(tmp_path)
     # TensorFlow also writes, the code of compiled functions.
-    limit = dedent("""
+    size = 200 if name in ("select", "score") else 2000
+    limit = dedent(f"""
         import resource
         from dmt.utils import files
         replacing = files.replacing
         def limited(path):
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+            resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
             return replacing(path)
         files.replacing = limited
     """)
