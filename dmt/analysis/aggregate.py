@@ -43,6 +43,8 @@ def aggregate_results_to_json(
         write = _write_parquet
         _pyarrow()
     paths = sorted(glob.glob(result_file_pattern, recursive=True))
+    if os.path.isfile(result_file_pattern):
+        paths = [result_file_pattern]  # A name may have brackets.
     if not paths:
         raise ValueError(f"{result_file_pattern} matches no file.")
     with locks.only_in(output_path), files.scratch_of(output_path) as folder:
@@ -176,9 +178,16 @@ def _write_parquet(chunks, path):
                             values[int(row) - start] = value
                     if kinds[field.name] not in types:
                         values = [v if v is None else json.dumps(v) for v in values]
+                    if kinds[field.name] == ("str",):
+                        values = [v if v is None else _utf8(v) for v in values]
                     arrays.append(pa.array(values, field.type))
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             start += num_rows
+
+
+def _utf8(text):
+    """Escapes what is no text, as in paths with other bytes than UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _pyarrow():

@@ -17,7 +17,7 @@ from tabulate import tabulate
 from dmt import metrics
 from dmt.analysis import configurations
 from dmt.evaluation import tables
-from dmt.utils import checks, files, locks, results
+from dmt.utils import checks, files, locks, pictures, results
 from dmt.utils.statistics import rank_correlation, student_interval
 from dmt.visualize import pages
 
@@ -350,7 +350,8 @@ def _plots(series):
         for axis, ((method, metric, score), pairs) in zip(axes, shown, strict=False):
             axis.axline((0, 0), slope=1, color=pages.GREY, linewidth=0.8)
             axis.plot(*pairs.T, ".", color="#3b82f6", alpha=0.6, markersize=5)
-            axis.set_title(f"{metric}, {method}\n{score}", fontsize=8)
+            title = map(pictures.as_label, (f"{metric}, {method}", score))
+            axis.set_title("\n".join(title), fontsize=8)
             axis.set_xlabel("first", fontsize=9)
             axis.set_ylabel("second", fontsize=9)
             low, high = pairs.min(), pairs.max()

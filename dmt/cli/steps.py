@@ -4,6 +4,7 @@ import contextlib
 import functools
 import glob
 import inspect
+import itertools
 import os
 import sys
 
@@ -286,7 +287,9 @@ def _score_by_name(flags, samples):
 
 def _udr(flags):
     model_dirs = []
-    for pattern in ",".join(flags.model_dirs).split(","):
+    for pattern in itertools.chain(
+        *([d] if os.path.isdir(d) else d.split(",") for d in flags.model_dirs)
+    ):
         # A directory may have brackets in its name. Then the name is not a pattern.
         paths = [pattern] if os.path.isdir(pattern) else sorted(glob.glob(pattern))
         found = [path for path in paths if os.path.isdir(path)]

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from dmt.utils import configuration, files, history
+from dmt.utils.event_file import EventFile
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +59,7 @@ class RunState(keras.callbacks.Callback):
         if os.path.exists(self._checkpoint):
             self.restore(self._checkpoint)
             logger.info("Resumed at step %d.", self.step())
-        tf = files.tensorflow()
-        self._tensorboard = tf and tf.summary.create_file_writer(self._directory)
+        self._curves = EventFile(self._directory)
 
     def _variables(self):
         """Everything that an update changes: weights, counters, noise, optimiser."""
@@ -68,7 +68,6 @@ class RunState(keras.callbacks.Callback):
 
     def save(self):
         """Writes a checkpoint."""
-        # In memory first, so that a full disk raises an error in one place.
         content = io.BytesIO()
         np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
         with files.replacing(self._checkpoint) as path:
@@ -160,17 +159,11 @@ class RunState(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self._history)
         files.write_text(self._history_path, text.getvalue())
-        if self._tensorboard:
-            tf = files.tensorflow()
-            with self._tensorboard.as_default(step=row["step"]):
-                for name, value in logs.items():
-                    tf.summary.scalar(name, value)
+        self._curves.add(row["step"], logs)
 
     def on_train_end(self, logs=None):
         """Checkpoints the last step."""
         del logs
-        if self._tensorboard:
-            self._tensorboard.flush()
         self.save()
 
 

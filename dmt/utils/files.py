@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,16 +70,19 @@ def scratch_of(path: str | os.PathLike) -> Iterator[str]:
 def _removing_if_failed(temporary, path):
     """Context that has no temporary file at first, and none after an error.
 
-    If there was no room, the error names the final path.
+    The error of a file that cannot be written names the final path.
     """
     remove(temporary)  # A killed process may have had the same process number.
     try:
         yield
     except BaseException as error:
         remove(temporary)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            place = os.fsdecode(error.filename or temporary).replace(temporary, path)
-            raise OSError(error.errno, os.strerror(error.errno), place) from error
+        if not isinstance(error, OSError) or error.filename2:
+            raise
+        place = os.fsdecode(error.filename or "")
+        if temporary in place or (not place and error.errno in _NO_ROOM):
+            place = place.replace(temporary, path) or path
+            raise OSError(error.errno, error.strerror, place) from error
         raise
 
 
@@ -215,10 +219,28 @@ def remove(path: str | os.PathLike) -> None:
             os.remove(path)
 
 
+def copy_tree(source: str, target: str) -> None:
+    """Copies a directory tree; `shutil.Error`, which lists errors, becomes the first.
+
+    Raises:
+        OSError: if a file cannot be copied.
+    """
+    try:
+        shutil.copytree(source, target)
+    except shutil.Error as error:
+        _, place, reason = error.args[0][0]
+        # "[Errno 28] reason: 'source' -> 'target'"
+        reason = reason.partition(": '")[0].rpartition("] ")[2]
+        raise OSError(errno.EIO, reason, place) from error
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes a text file, completely or not at all."""
+    """Writes a text file in UTF-8, completely or not at all.
+
+    Names of files that are no text are written with escapes.
+    """
     with replacing(path) as temporary:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
 
@@ -251,11 +273,26 @@ def write_saved_model(
             function,
             input_signature=[tf.TensorSpec(shape, "float32", name=argument)],
         )
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, _text_name(temporary) as name:
         try:
-            archive.write_out(temporary, verbose=False)
+            archive.write_out(name, verbose=False)
         except tf.errors.OpError as error:
-            raise OSError(f"{path} cannot be written: {error.message}") from error
+            # "{{the operation}} path; reason [Op:name]"
+            reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+            raise OSError(errno.EIO, reason, temporary) from error
+
+
+@contextlib.contextmanager
+def _text_name(path):
+    """Context with a name of `path` that is text, as TensorFlow needs it."""
+    directory, name = os.path.split(path)
+    if directory.isascii():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, "link")
+        os.symlink(directory, link)
+        yield os.path.join(link, name)
 
 
 def tensorflow() -> Any:

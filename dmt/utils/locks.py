@@ -13,6 +13,7 @@ import inspect
 import json
 import logging
 import os
+import pathlib
 import shlex
 import socket
 import sys
@@ -133,6 +134,7 @@ def claim(
     Raises:
         OSError: if nothing can be written beside the path.
     """
+    _check_ways_back(path)
     path = os.path.realpath(path)
     place = _place(path)
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -166,6 +168,15 @@ def claim(
         if is_locked and not shared:
             _remove_leftovers(path)
         return lock
+
+
+def _check_ways_back(path):
+    """Checks that all directories before a ".." in a path exist."""
+    parts = pathlib.Path(path).parts
+    for number, part in enumerate(parts):
+        before = os.path.join(*parts[:number]) if number else "."
+        if part == os.pardir and not os.path.isdir(before):
+            raise FileNotFoundError(f"There is no directory {before}. Received: {path}")
 
 
 def _flock(descriptor, kind):

@@ -4,6 +4,7 @@ Images are floats in [0, 1] of shape (..., height, width, channels), with one ch
 (grey) or three.
 """
 
+import contextlib
 import math
 import os
 
@@ -15,6 +16,7 @@ _WHITE = 1.0
 _TEXT_SIZE = 20
 _LINE_HEIGHT = 26
 _TILE_SIZE = 128
+_LONGEST_LABEL = 60
 
 
 def num_columns(num_images):
@@ -205,6 +207,26 @@ def _triangle_wave(start, num_frames):
     """One period of a wave in [0, 1] that rises from `start`."""
     phase = start + 2 * np.arange(num_frames) / num_frames
     return np.abs((phase + 1) % 2 - 1)
+
+
+def as_label(name):
+    """Returns a name as one short line; unprintable characters become escapes.
+
+    Names of factors come from files of users, so they may hold anything.
+    """
+    text = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
+    )
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+@contextlib.contextmanager
+def plain_text():
+    """Context in which matplotlib draws all text as it is, also dollar signs."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}):
+        yield
 
 
 def _font():

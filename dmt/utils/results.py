@@ -15,7 +15,6 @@ import functools
 import glob
 import json
 import os
-import shutil
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping
@@ -51,7 +50,7 @@ def update_result_directory(
         if old_result_directory is None:
             os.makedirs(directory)
         else:
-            shutil.copytree(old_result_directory, directory)
+            files.copy_tree(old_result_directory, directory)
         for name in ("gin", "json", "aggregate"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         path = functools.partial(os.path.join, directory)

@@ -4,11 +4,13 @@ import base64
 import contextlib
 import io
 import os
+import re
 
-from dmt.utils import files
+from dmt.utils import files, pictures
 
 # This grey is legible on light and on dark pages.
 GREY = "#808080"
+_NO_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def write(template_path, output_path, **values):
@@ -31,7 +33,10 @@ def write(template_path, output_path, **values):
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"number": number, "duration": duration}
-    files.write_text(output_path, environment.get_template(name).render(**values))
+    text = environment.get_template(name).render(**values)
+    # HTML has no place for these, but names in files may hold them.
+    text = _NO_HTML.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
+    files.write_text(output_path, text)
 
 
 @contextlib.contextmanager
@@ -41,7 +46,10 @@ def drawing():
 
     parts = ("text.", "axes.label", "axes.edge", "xtick.", "ytick.")
     grey = {f"{part}color": GREY for part in parts}
-    with matplotlib.rc_context({"svg.hashsalt": "dmt", **grey}):
+    with (
+        pictures.plain_text(),
+        matplotlib.rc_context({"svg.hashsalt": "dmt", **grey}),
+    ):
         yield
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from dmt import metrics
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import tables
-from dmt.utils import gin_files, history, locks, results
+from dmt.utils import gin_files, history, locks, pictures, results
 from dmt.utils.contents import content_of
 from dmt.visualize import pages
 
@@ -254,7 +254,7 @@ def _curves(path):
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for axis, (name, values) in zip(axes, curves.items(), strict=False):
             axis.plot(steps, values, markersize=4, **style)
-            axis.set_title(name.replace("_", " "), fontsize=11)
+            axis.set_title(pictures.as_label(name.replace("_", " ")), fontsize=11)
             axis.set_xlabel("step")
         pages.plain_axes(axes[: len(curves)], axes[len(curves) :])
         url = pages.inlined_figure(figure)

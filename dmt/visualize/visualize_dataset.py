@@ -31,6 +31,7 @@ def visualize_dataset(
         FileNotFoundError: if its files are not on this machine.
     """
     data = named_data.get_named_ground_truth_data(dataset_name)
+    names = list(map(pictures.as_label, data.factor_names))
     random_state = np.random.RandomState(0)
     path = os.path.join(output_path, dataset_name)
     with locks.only_in(path), files.replacing(path) as directory:
@@ -52,7 +53,7 @@ def visualize_dataset(
                 films.append(_images_of_values(data, base, j, values, random_state))
             frames = np.stack(films, axis=1)
             pictures.save_animation(
-                [pictures.labelled_tiles(frame, data.factor_names) for frame in frames],
+                [pictures.labelled_tiles(frame, names) for frame in frames],
                 os.path.join(directory, f"animation{i}.gif"),
                 fps,
             )
@@ -78,7 +79,8 @@ def factors_picture(data, random_state):
         values = np.linspace(0, num_values - 1, min(num_values, _VALUES_PER_FACTOR))
         values = np.round(values).astype(np.int64)
         rows.append(_images_of_values(data, base, i, values, random_state))
-        labels.append(f"{data.factor_names[i]}\n{num_values} values")
+        name = pictures.as_label(data.factor_names[i])
+        labels.append(f"{name}\n{num_values} values")
     return pictures.labelled_rows(rows, labels)
 
 

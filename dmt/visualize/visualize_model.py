@@ -216,6 +216,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
     pictures.save_animation(tiles, path("traversals.gif"), fps)
 
 
+@pictures.plain_text()
 def _save_effects(data, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
@@ -224,6 +225,7 @@ def _save_effects(data, factors, codes, order, path):
     """
     from matplotlib.figure import Figure
 
+    factor_names = list(map(pictures.as_label, data.factor_names))
     columns = pictures.num_columns(len(order))
     rows = -(-len(order) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.3 * rows + 0.6), layout="constrained")
@@ -231,22 +233,23 @@ def _save_effects(data, factors, codes, order, path):
     pages.plain_axes(axes.flat[: len(order)], axes.flat[len(order) :])
     for axis, j in zip(axes.flat, order, strict=False):
         shares = []
-        for k, name in enumerate(data.factor_names):
+        for k in range(data.num_factors):
             values, value = np.unique(factors[:, k], return_inverse=True)
             if data.continuous_factors[k]:
                 value = value * min(_NUM_BINS, len(values)) // len(values)
             mean = np.bincount(value, codes[:, j]) / np.bincount(value)
-            axis.plot(np.linspace(0, 1, len(mean)), mean, label=name, marker=".")
+            axis.plot(np.linspace(0, 1, len(mean)), mean, marker=".")
             shares.append(mean[value].var() / max(codes[:, j].var(), 1e-12))
         best = int(np.argmax(shares))
         axis.set_title(
-            f"code {j}: {data.factor_names[best]} ({shares[best]:.0%})", fontsize=10
+            f"code {j}: {factor_names[best]} ({shares[best]:.0%})", fontsize=10
         )
         axis.set_xticks([0, 1], ["first", "last"])
     figure.supxlabel("value of the factor", fontsize=10)
     figure.supylabel("mean of the code", fontsize=10)
     figure.legend(
-        *axes.flat[0].get_legend_handles_labels(),
+        axes.flat[0].lines,
+        factor_names,
         loc="outside upper center",
         ncols=min(data.num_factors, 2 * columns),
         frameon=False,

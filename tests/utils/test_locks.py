@@ -49,7 +49,7 @@ def test_a_path_has_one_owner(tmp_path):
                 pass
         # Another name of the same path.
         (tmp_path / "link").symlink_to(tmp_path / "new")
-        assert locks.claim(str(tmp_path / "link" / "x" / ".." / "out")) is None
+        assert locks.claim(str(tmp_path / "link" / ".." / "new" / "out")) is None
         locks.claim(str(tmp_path / "new" / "other")).close()
     with locks.only_in(path, shared=True):
         with locks.only_in(path, shared=True):
@@ -132,6 +132,8 @@ def test_a_file_system_without_locks_is_used_with_a_warning(
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="There is no directory .*missing"):
+        locks.claim(tmp_path / "missing" / ".." / "out")
     with pytest.raises(OSError, match="file"), locks.only_in(tmp_path / "file" / "out"):
         pass
 

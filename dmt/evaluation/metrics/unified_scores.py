@@ -32,7 +32,7 @@ from dmt.evaluation.metrics.information import (
 )
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.evaluation.metrics.samples import on_labels, on_samples, split
-from dmt.utils import stages
+from dmt.utils import pictures, stages
 
 
 @registry.metric(
@@ -379,11 +379,18 @@ def _numbered(name, values):
 
 
 def _plot(matrix, directory, name, factor_names):
-    """Draws a matrix, its number of groups, and the order in which factors merge."""
+    """Calls `_draw` if matplotlib is installed."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib  # noqa: F401
     except ImportError:
         return
+    _draw(matrix, directory, name, list(map(pictures.as_label, factor_names)))
+
+
+@pictures.plain_text()
+def _draw(matrix, directory, name, factor_names):
+    """Draws a matrix, its number of groups, and the order in which factors merge."""
+    from matplotlib.figure import Figure
     from scipy.cluster import hierarchy
     from scipy.spatial import distance
 

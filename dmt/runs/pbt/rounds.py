@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -154,7 +153,7 @@ def write_best(members: Members, best: Member) -> None:
     number, member, model = best["round"], best["member"], best["model"]
     if not os.path.exists(model_dir):
         with files.replacing(model_dir) as directory:
-            shutil.copytree(members.model_dir(number, member, model), directory)
+            files.copy_tree(members.model_dir(number, member, model), directory)
     with members.configuration(best, model, best["step"]):
         run = _prepare(model_dir)
     train.finish(run)

@@ -119,6 +119,7 @@ def _saved(path, title, caption, rows, labels):
     return title, caption, pages.inlined(path)
 
 
+@pictures.plain_text()
 def _embeddings(codes, factors, factor_names, folder):
     """Draws the codes in two dimensions, coloured by the value of each factor."""
     from matplotlib.figure import Figure
@@ -143,7 +144,7 @@ def _embeddings(codes, factors, factor_names, folder):
                 axis.set(xticks=[], yticks=[])
             row[0].set_ylabel(label, fontsize=10)
         for axis, name in zip(axes[0], factor_names, strict=True):
-            axis.set_title(name, fontsize=10)
+            axis.set_title(pictures.as_label(name), fontsize=10)
         path = os.path.join(folder, f"{method.lower()}.png")
         with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
