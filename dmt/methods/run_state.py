@@ -1,5 +1,6 @@
 """The state of a training run on disk: checkpoint, configuration, learning curve."""
 
+import contextlib
 import csv
 import io
 import logging
@@ -11,12 +12,21 @@ import gin
 import keras
 import numpy as np
 
+from dmt.methods.shared import variable_names
 from dmt.utils import configuration, files
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_DIR = "tf_checkpoint"
 HISTORY_FILE = "history.csv"
+STEPS = "model.training_steps"
+# In a checkpoint, what the last line of the learning curve has summed up so far.
+_LINE = "line/"
+
+
+def checkpoint_path(model_dir: str) -> str:
+    """The file with the state of a run."""
+    return os.path.join(model_dir, CHECKPOINT_DIR, "checkpoint.npz")
 
 
 class InfiniteLoss(ValueError):
@@ -26,51 +36,65 @@ class InfiniteLoss(ValueError):
 class RunState(keras.callbacks.Callback):
     """Keeps the state of a run on disk: configuration, checkpoint, learning curve.
 
+    A run may be continued with more steps than it was started with. Everything is then
+    as if it had been started with them.
+
     Args:
         model: the compiled model; if there is a checkpoint, its state is set from it.
         model_dir: directory of the run.
-        checkpoint_seconds: least number of seconds between two checkpoints.
+        settings: `TrainingSettings` of the run.
 
     Raises:
-        ValueError: if the run was started with another configuration, or its checkpoint
-            cannot be read.
+        ValueError: if the run was started with another configuration, has made more
+            steps, or its checkpoint cannot be read.
     """
 
     # Logs may be handled while the device computes the next step.
     async_safe = True
 
-    def __init__(self, model, model_dir, checkpoint_seconds):
+    def __init__(self, model, model_dir, settings):
         super().__init__()
         self._model = model
         self.model_dir = model_dir
         self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
-        self._checkpoint = os.path.join(self._directory, "checkpoint.npz")
+        self._checkpoint = checkpoint_path(model_dir)
         self._history_path = os.path.join(model_dir, HISTORY_FILE)
-        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoint_seconds = settings.checkpoint_seconds
+        self._log_updates = settings.updates(settings.log_steps, model)
         self._start = self._last_checkpoint = time.time()
         self._history = []
+        self._open_line = []
+        config_path = os.path.join(self._directory, "config.gin")
         configuration.check_same(
-            os.path.join(self._directory, "config.gin"),
+            config_path,
             gin.config_str(),
             f"The run in {model_dir} was started with another configuration; give the "
-            "same one to resume it.",
+            f"same one to resume it. Only {STEPS} may be greater.",
+            may_change=[STEPS],
         )
         if os.path.exists(self._checkpoint):
             self.restore(self._checkpoint)
+            if self.updates() > settings.updates(settings.training_steps, model):
+                raise ValueError(
+                    f"The run in {model_dir} has made {self.step()} steps. Give at "
+                    "least as many, or --overwrite to start again. "
+                    f"Received: training_steps={settings.training_steps}"
+                )
             logger.info("Resumed at step %d.", self.step())
+        files.write_text(config_path, gin.config_str())
         tf = files.tensorflow()
         self._tensorboard = tf and tf.summary.create_file_writer(self._directory)
 
-    def _variables(self):
-        """Everything that an update changes: weights, counters, noise, optimiser."""
-        variables = self._model.variables + self._model.optimizer.variables
-        return {str(i): variable for i, variable in enumerate(variables)}
-
     def save(self):
         """Writes a checkpoint."""
+        values = {n: v.numpy() for n, v in variable_names.state(self._model).items()}
+        if self.updates() % self._log_updates:
+            # The last line of the learning curve would go on if there were more steps.
+            for i, variable in enumerate(self._model.metrics_variables):
+                values[f"{_LINE}{i}"] = variable.numpy()
         # In memory first, so that a full disk raises an error in one place.
         content = io.BytesIO()
-        np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
+        np.savez(content, **values)
         with files.replacing(self._checkpoint) as path:
             with open(path, "wb") as file:
                 file.write(content.getbuffer())
@@ -85,22 +109,32 @@ class RunState(keras.callbacks.Callback):
         Raises:
             ValueError: if it cannot be read.
         """
+        variables = variable_names.state(self._model)
         try:
             with np.load(path) as checkpoint:
-                values = {name: checkpoint[name] for name in self._variables()}
+                values = [checkpoint[name] for name in variables]
+                line = [checkpoint[n] for n in checkpoint.files if n.startswith(_LINE)]
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"The checkpoint {path} cannot be read; delete it to train from the "
                 f"start: {error}"
             ) from error
-        for name, variable in self._variables().items():
-            variable.assign(values[name])
+        for variable, value in zip(variables.values(), values, strict=True):
+            variable.assign(value)
         if os.path.exists(self._history_path):
             with open(self._history_path, encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
             self._history = [row for row in rows if int(row["step"]) <= self.step()]
+            self._open_line = line
         if self._history:
             self._start -= float(self._history[-1]["elapsed_time"])
+
+    def forget_unless_saved(self):
+        """Deletes the configuration, if there is no checkpoint that goes with it."""
+        if not os.path.exists(self._checkpoint):
+            files.remove(self._directory)
+            with contextlib.suppress(OSError):  # There may be files of others.
+                os.rmdir(self.model_dir)
 
     def step(self) -> int:
         """Number of steps made."""
@@ -119,6 +153,12 @@ class RunState(keras.callbacks.Callback):
         del epoch, logs
         self._epoch_start = time.time()
         self._steps_before = self.step()
+        variables = self._model.metrics_variables
+        if len(self._open_line) == len(variables):
+            self._history = self._history[:-1]
+            for variable, value in zip(variables, self._open_line, strict=True):
+                variable.assign(value)
+        self._open_line = []
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the speed to the progress bar."""

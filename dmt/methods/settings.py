@@ -97,6 +97,11 @@ class TrainingSettings:
                 f"steps_per_execution={self.steps_per_execution}"
             )
 
+    @staticmethod
+    def updates(steps: int, model: TrainableModel) -> int:
+        """The number of updates that make at least so many steps."""
+        return -(-steps // model.steps_per_update)
+
     @property
     def is_semi_supervised(self) -> bool:
         """Whether the model is also trained on labelled images."""

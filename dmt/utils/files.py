@@ -69,6 +69,21 @@ def remove(path: str | os.PathLike) -> None:
             os.remove(path)
 
 
+def move_contents(source: str, target: str) -> None:
+    """Moves all files of a directory to another, then deletes it.
+
+    Args:
+        source: a directory in the file system of `target`.
+        target: the directory whose files of the same names are replaced.
+    """
+    for folder, _, names in os.walk(source):
+        into = os.path.join(target, os.path.relpath(folder, source))
+        os.makedirs(into, exist_ok=True)
+        for name in names:
+            os.replace(os.path.join(folder, name), os.path.join(into, name))
+    remove(source)
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes a text file, completely or not at all."""
     with replacing(path) as temporary:
