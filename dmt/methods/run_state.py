@@ -148,14 +148,22 @@ class RunState(keras.callbacks.Callback):
         """Seconds of training so far, those before a resume included."""
         return time.time() - self._start
 
+    def has_open_line(self) -> bool:
+        """Whether the run was complete before its last line of the learning curve was.
+
+        If more steps are made now, they count for this line, as if there had been no
+        end.
+        """
+        return len(self._open_line) == len(self._model.metrics_variables)
+
     def on_epoch_begin(self, epoch, logs=None):
         """Restarts the clock of the speed shown."""
         del epoch, logs
         self._epoch_start = time.time()
         self._steps_before = self.step()
-        variables = self._model.metrics_variables
-        if len(self._open_line) == len(variables):
+        if self.has_open_line():
             self._history = self._history[:-1]
+            variables = self._model.metrics_variables
             for variable, value in zip(variables, self._open_line, strict=True):
                 variable.assign(value)
         self._open_line = []

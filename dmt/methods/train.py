@@ -120,14 +120,21 @@ def prepare(
 
     Arguments and errors are those of `train`. Returns None if the run is complete.
     """
+    is_extended = _is_extended(model_dir, settings)
     if configuration.is_done(
         model_dir,
         "train",
         overwrite,
         resume,
-        may_change=[STEPS] if _is_extended(model_dir, settings) else [],
+        may_change=[STEPS] if is_extended else [],
     ):
         return None
+    has_checkpoint = os.path.exists(checkpoint_path(model_dir)) and not overwrite
+    if is_extended and not (has_checkpoint or overwrite):
+        raise ValueError(
+            f"{model_dir} cannot be continued without {checkpoint_path(model_dir)}. "
+            "Give --overwrite to train from the start."
+        )
     chosen = TrainingSettings(**settings)
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()
@@ -141,7 +148,7 @@ def prepare(
     )
     model.optimizer.build(model.trainable_variables)
     warm_start = WarmStart()
-    if overwrite or not os.path.exists(checkpoint_path(model_dir)):
+    if not has_checkpoint:
         warm_start.apply(model, model_dir)
     training_data, evaluation_data = model.examples(data)
     if chosen.resident and not hasattr(pipeline.examples_of(training_data), "at"):
@@ -252,6 +259,8 @@ def fit(
 def finish(training: Training) -> None:
     """Exports a trained model, evaluates it and, last, writes the results."""
     settings, model = training.settings, training.model
+    if not training.state.step():
+        training.state.save()  # No update was made, after which it would be saved.
     exported = os.path.join(training.model_dir, ".export")
     with files.replacing(exported) as folder:
         os.makedirs(folder)

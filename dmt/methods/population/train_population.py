@@ -189,8 +189,11 @@ class _States(keras.callbacks.Callback):
         self.failures = {}
 
     def on_epoch_begin(self, epoch, logs=None):
+        goes_on = all(state.has_open_line() for state in self._states)
         for state in self._states:
             state.on_epoch_begin(epoch, logs)
+        if goes_on:
+            self._population.read_means()
 
     def on_epoch_end(self, epoch, logs=None):
         for k, state in enumerate(self._states):
