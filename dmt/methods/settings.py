@@ -142,7 +142,8 @@ class TrainingSettings:
             )
         elif not isinstance(self.model, TrainableModel):
             raise ValueError(
-                "model.model must be a model, written with parentheses as in @vae(). "
+                "model.model must be a model, written with parentheses as in @vae(), "
+                "of a class that derives from BaseVAE or TrainableModel. "
                 f"Received: model={self.model!r}"
             )
         else:

@@ -139,8 +139,10 @@ def prepare(
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()
     data = model.open_data()
+    numbers = {name: getattr(model, name) for name in model.hyperparameters}
     with _dtype_policy(chosen.dtype_policy):
         model.initialize(data, model_seed)
+    own_code.check_attributes(model, numbers)
     model.compile(
         optimizer=model.make_optimizer(),
         jit_compile=chosen.jit_compile,
@@ -282,12 +284,16 @@ def finish(training: Training) -> None:
         "train",
         {
             **evaluation,
-            **model.results(training.data),
+            **{k: _to_numpy(v) for k, v in model.results(training.data).items()},
             "global_step": training.state.step(),
             "elapsed_time": training.state.elapsed(),
         },
         operative_config=training.operative_config,
     )
+
+
+def _to_numpy(value):
+    return keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
 
 
 @contextlib.contextmanager

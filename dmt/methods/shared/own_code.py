@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def located() -> Iterator[None]:
     except (OSError, OwnCodeError):
         raise
     except Exception as error:
+        if _is_wrong_signature(error):
+            raise OwnCodeError(str(error)) from error
         place = _place(error)
         # An unbound parameter is a mistake in a gin file, which gin names.
         if place is None or "bindings for" in str(error) or "by Gin" in str(error):
@@ -64,6 +67,43 @@ def located() -> Iterator[None]:
             f"{place.filename}, line {place.lineno}, in {place.name}: {text} "
             f"({kind.__name__})"
         ) from error
+
+
+def _is_wrong_signature(error):
+    """Whether a method of a user's model takes other arguments than it is given."""
+    if not re.match(r"[\w.<>]+\(\) (takes|missing|got) ", str(error)):
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    model = frame.f_locals.get("self")
+    own = type(model).__module__.partition(".")[0]
+    return isinstance(model, keras.Model) and own not in ("dmt", "keras")
+
+
+def check_attributes(model: keras.Model, numbers: dict[str, float]) -> None:
+    """Checks that a model keeps nothing under a name that training uses itself.
+
+    Args:
+        model: an initialised model.
+        numbers: the numbers that its constructor kept, by name of the attribute.
+
+    Raises:
+        OwnCodeError: if a number was replaced, or a method of TensorFlow 1's estimators
+            is defined, which nothing calls.
+    """
+    name = type(model).__name__
+    for attribute, value in numbers.items():
+        if attribute == "step" or vars(model).get(attribute) is not value:
+            raise OwnCodeError(
+                f"{name} keeps its argument {attribute} in an attribute that training "
+                "uses itself. Call the argument and the attribute otherwise. "
+                f"Received: {attribute}={value!r}"
+            )
+    if hasattr(model, "model_fn"):
+        raise OwnCodeError(
+            f"{name} defines model_fn, which is TensorFlow 1's and never called. "
+            "Override regularizer, or batch_loss(self, x, y, y_pred, sample_weight, "
+            "training), instead."
+        )
 
 
 def _place(error):
