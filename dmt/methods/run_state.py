@@ -1,8 +1,10 @@
 """The state of a training run on disk: checkpoint, configuration, learning curve."""
 
+import contextlib
 import csv
 import io
 import logging
+import math
 import os
 import time
 import zipfile
@@ -11,6 +13,7 @@ import gin
 import keras
 import numpy as np
 
+from dmt.methods.shared import variable_names
 from dmt.utils import configuration, files, history
 from dmt.utils.event_file import EventFile
 
@@ -18,6 +21,15 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT_DIR = "tf_checkpoint"
 HISTORY_FILE = "history.csv"
+STEPS = "model.training_steps"
+# In a checkpoint, what the last line of the learning curve has summed up so far.
+_LINE = "line/"
+_MAX_LINE = 10_000  # numbers
+
+
+def checkpoint_path(model_dir: str) -> str:
+    """The file with the state of a run."""
+    return os.path.join(model_dir, CHECKPOINT_DIR, "checkpoint.npz")
 
 
 class InfiniteLoss(ValueError):
@@ -27,49 +39,63 @@ class InfiniteLoss(ValueError):
 class RunState(keras.callbacks.Callback):
     """Keeps the state of a run on disk: configuration, checkpoint, learning curve.
 
+    A run may be continued with more steps than it was started with. Everything is then
+    as if it had been started with them.
+
     Args:
         model: the compiled model; if there is a checkpoint, its state is set from it.
         model_dir: directory of the run.
-        checkpoint_seconds: least number of seconds between two checkpoints.
+        settings: `TrainingSettings` of the run.
 
     Raises:
-        ValueError: if the run was started with another configuration, or its checkpoint
-            cannot be read.
+        ValueError: if the run was started with another configuration, has made more
+            steps, or its checkpoint cannot be read.
     """
 
     # Logs may be handled while the device computes the next step.
     async_safe = True
 
-    def __init__(self, model, model_dir, checkpoint_seconds):
+    def __init__(self, model, model_dir, settings):
         super().__init__()
         self._model = model
         self.model_dir = model_dir
         self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
-        self._checkpoint = os.path.join(self._directory, "checkpoint.npz")
+        self._checkpoint = checkpoint_path(model_dir)
         self._history_path = os.path.join(model_dir, HISTORY_FILE)
-        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoint_seconds = settings.checkpoint_seconds
+        self._log_updates = settings.updates(settings.log_steps, model)
         self._start = self._last_checkpoint = time.time()
         self._history = []
+        self._open_line = []
+        config_path = os.path.join(self._directory, "config.gin")
         configuration.check_same(
-            os.path.join(self._directory, "config.gin"),
+            config_path,
             gin.config_str(),
             f"The run in {model_dir} was started with another configuration; give the "
-            "same one to resume it.",
+            f"same one to resume it. Only {STEPS} may be greater.",
+            may_change=[STEPS],
         )
         if os.path.exists(self._checkpoint):
             self.restore(self._checkpoint)
+            if self.updates() > settings.updates(settings.training_steps, model):
+                raise ValueError(
+                    f"The run in {model_dir} has made {self.step()} steps. Give at "
+                    "least as many, or --overwrite to start again. "
+                    f"Received: training_steps={settings.training_steps}"
+                )
             logger.info("Resumed at step %d.", self.step())
+        files.write_text(config_path, gin.config_str())
         self._curves = EventFile(self._directory)
-
-    def _variables(self):
-        """Everything that an update changes: weights, counters, noise, optimiser."""
-        variables = self._model.variables + self._model.optimizer.variables
-        return {str(i): variable for i, variable in enumerate(variables)}
 
     def save(self):
         """Writes a checkpoint."""
+        values = {n: v.numpy() for n, v in variable_names.state(self._model).items()}
+        if self.updates() % self._log_updates:
+            # The last line of the learning curve would go on if there were more steps.
+            for i, variable in enumerate(self._model.metrics_variables):
+                values[f"{_LINE}{i}"] = variable.numpy()
         content = io.BytesIO()
-        np.savez(content, **{name: v.numpy() for name, v in self._variables().items()})
+        np.savez(content, **values)
         with files.replacing(self._checkpoint) as path:
             with open(path, "wb") as file:
                 file.write(content.getbuffer())
@@ -87,10 +113,11 @@ class RunState(keras.callbacks.Callback):
         rows = []
         if os.path.exists(self._history_path):
             rows = history.read(self._history_path)
-        variables = self._variables()
+        variables = variable_names.state(self._model)
         try:
             shapes = {n: (tuple(v.shape), _dtype(v)) for n, v in variables.items()}
             values = _arrays(path, shapes)
+            line = _line(path)
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"The checkpoint {path} cannot be read; delete it to train from the "
@@ -98,9 +125,18 @@ class RunState(keras.callbacks.Callback):
             ) from error
         for name, variable in variables.items():
             variable.assign(values[name])
-        self._history = [row for row in rows if int(row["step"]) <= self.step()]
+        if rows:
+            self._history = [row for row in rows if int(row["step"]) <= self.step()]
+            self._open_line = line
         if self._history:
             self._start -= float(self._history[-1]["elapsed_time"])
+
+    def forget_unless_saved(self):
+        """Deletes the configuration, if there is no checkpoint that goes with it."""
+        if not os.path.exists(self._checkpoint):
+            files.remove(self._directory)
+            with contextlib.suppress(OSError):  # There may be files of others.
+                os.rmdir(self.model_dir)
 
     def step(self) -> int:
         """Number of steps made."""
@@ -114,11 +150,25 @@ class RunState(keras.callbacks.Callback):
         """Seconds of training so far, those before a resume included."""
         return time.time() - self._start
 
+    def has_open_line(self) -> bool:
+        """Whether the run was complete before its last line of the learning curve was.
+
+        If more steps are made now, they count for this line, as if there had been no
+        end.
+        """
+        return len(self._open_line) == len(self._model.metrics_variables)
+
     def on_epoch_begin(self, epoch, logs=None):
         """Restarts the clock of the speed shown."""
         del epoch, logs
         self._epoch_start = time.time()
         self._steps_before = self.step()
+        if self.has_open_line():
+            self._history = self._history[:-1]
+            variables = self._model.metrics_variables
+            for variable, value in zip(variables, self._open_line, strict=True):
+                variable.assign(value)
+        self._open_line = []
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the speed to the progress bar."""
@@ -176,16 +226,37 @@ def _arrays(path, shapes):
     values = {}
     with zipfile.ZipFile(path) as archive:
         for name, expected in shapes.items():
-            with archive.open(f"{name}.npy") as file:
-                version = np.lib.format.read_magic(file)
-                if version != (1, 0):
-                    raise ValueError(f"variable {name} is no plain array")
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            shape, dtype = _header(archive, name)
             if (shape, dtype) != expected:
                 raise ValueError(
                     f"variable {name} is {dtype} {shape}, that of the model is "
                     f"{expected[1]} {expected[0]}"
                 )
-            with archive.open(f"{name}.npy") as file:
-                values[name] = np.lib.format.read_array(file, allow_pickle=False)
+            values[name] = _array(archive, name)
     return values
+
+
+def _line(path):
+    """Reads what the last line of the learning curve had summed up, [] if complete."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        names = [name for name in names if name.startswith(_LINE)]
+        for name in names:
+            shape, _ = _header(archive, name)
+            if math.prod(shape) > _MAX_LINE:
+                raise ValueError(f"{name} is too large for a learning curve")
+        return [_array(archive, name) for name in names]
+
+
+def _header(archive, name):
+    """Shape and type of an array."""
+    with archive.open(f"{name}.npy") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"variable {name} is no plain array")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return shape, dtype
+
+
+def _array(archive, name):
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)

@@ -98,6 +98,11 @@ class TrainingSettings:
                 f"steps_per_execution={self.steps_per_execution}"
             )
 
+    @staticmethod
+    def updates(steps: int, model: TrainableModel) -> int:
+        """The number of updates that make at least so many steps."""
+        return -(-steps // model.steps_per_update)
+
     @property
     def is_semi_supervised(self) -> bool:
         """Whether the model is also trained on labelled images."""
@@ -138,7 +143,8 @@ class TrainingSettings:
             )
         elif not isinstance(self.model, TrainableModel):
             raise ValueError(
-                "model.model must be a model, written with parentheses as in @vae(). "
+                "model.model must be a model, written with parentheses as in @vae(), "
+                "of a class that derives from BaseVAE or TrainableModel. "
                 f"Received: model={self.model!r}"
             )
         else:

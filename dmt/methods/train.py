@@ -16,9 +16,11 @@ import gin
 import keras
 
 from dmt.data import pipeline
-from dmt.methods.run_state import RunState
+from dmt.methods.run_state import STEPS, RunState, checkpoint_path
 from dmt.methods.settings import TrainingSettings
+from dmt.methods.shared import own_code
 from dmt.methods.shared.training import Resident, TrainableModel
+from dmt.methods.warm_start import WarmStart
 from dmt.utils import configuration, files, locks, machine, modules, results
 
 
@@ -64,14 +66,16 @@ def train(
     Args:
         model_dir: directory to write.
         overwrite: whether to delete `model_dir` if it exists.
-        resume: whether to continue a run that was killed, from its last checkpoint.
-            The resumed run ends where an uninterrupted one would have ended, bit by
-            bit, on the same machine.
+        resume: whether to continue a run that was killed, from its last checkpoint, or
+            a complete run, if `training_steps` is greater than it was. The resumed run
+            ends where an uninterrupted one would have ended, bit by bit, on the same
+            machine. The results of a complete run stay until the new ones are there.
         **settings: see `TrainingSettings`; gin binds those that are not given.
 
     Raises:
         ValueError: if `model_dir` exists and neither `overwrite` nor `resume` is given,
-            if its run had another configuration, or if a setting is out of range.
+            if its run had another configuration or has made more steps, or if a setting
+            is out of range.
     """
     _fit_and_finish(prepare(model_dir, overwrite, resume, **settings))
 
@@ -101,11 +105,17 @@ def train_with_gin(
 
 
 def _fit_and_finish(run):
-    if run is not None:
+    if run is None:
+        return
+    try:
         fit(run, run.model, run.state, run.training_data, run.data_seed)
-        finish(run)
+    except Exception:
+        run.state.forget_unless_saved()
+        raise
+    finish(run)
 
 
+@own_code.located()
 def prepare(
     model_dir: str, overwrite: bool = False, resume: bool = False, **settings: Any
 ) -> Training | None:
@@ -113,21 +123,39 @@ def prepare(
 
     Arguments and errors are those of `train`. Returns None if the run is complete.
     """
-    if configuration.is_done(model_dir, "train", overwrite, resume):
+    is_extended = resume and _is_extended(model_dir, settings)
+    if configuration.is_done(
+        model_dir,
+        "train",
+        overwrite,
+        resume,
+        may_change=[STEPS] if is_extended else [],
+    ):
         return None
+    has_checkpoint = os.path.exists(checkpoint_path(model_dir)) and not overwrite
+    if is_extended and not has_checkpoint:
+        raise ValueError(
+            f"{model_dir} cannot be continued without {checkpoint_path(model_dir)}. "
+            "Give --overwrite to train from the start."
+        )
     chosen = TrainingSettings(**settings)
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()
     data = model.open_data()
     _check_batch_size(chosen.batch_size, data)
+    numbers = {name: getattr(model, name) for name in model.hyperparameters}
     with _dtype_policy(chosen.dtype_policy):
         model.initialize(data, model_seed)
+    own_code.check_attributes(model, numbers)
     model.compile(
         optimizer=model.make_optimizer(),
         jit_compile=chosen.jit_compile,
         steps_per_execution=chosen.steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
+    warm_start = WarmStart()
+    if not has_checkpoint:
+        warm_start.apply(model, model_dir)
     training_data, evaluation_data = model.examples(data)
     if chosen.resident and not hasattr(pipeline.examples_of(training_data), "at"):
         raise ValueError(
@@ -145,7 +173,7 @@ def prepare(
         evaluation_data=evaluation_data,
         data_seed=data_seed,
         evaluation_seed=evaluation_seed,
-        state=RunState(model, model_dir, chosen.checkpoint_seconds),
+        state=RunState(model, model_dir, chosen),
         operative_config=gin.operative_config_str(),
     )
 
@@ -153,6 +181,23 @@ def prepare(
 prepare_with_gin = configuration.with_gin(prepare)
 
 
+def _is_extended(model_dir, settings):
+    """Whether a run is complete, but with other steps than are wanted now."""
+    if results.fault(model_dir, "train"):
+        return False
+    folder = os.path.join(model_dir, "results", "json")
+    then, made = (
+        results.load_json(os.path.join(folder, f"train_{name}.json"))
+        for name in ("config", "results")
+    )
+    now = results.parse_bindings(gin.config_str())
+    wanted = settings.get("training_steps", configuration.bound_value(STEPS, now))
+    # Only gin's bindings are recorded.
+    before = configuration.bound_value(STEPS, then) or made.get("global_step")
+    return wanted is not None and str(wanted) != str(before)
+
+
+@own_code.located()
 def fit(
     training: Training,
     model: Any,
@@ -203,9 +248,8 @@ def fit(
 
     # Each epoch gives a line of the learning curve. There are shorter epochs for the
     # updates that are left over after a resume and at the end.
-    steps_per_update = training.model.steps_per_update
     num_updates, log_updates = (
-        -(-steps // steps_per_update)
+        settings.updates(steps, training.model)
         for steps in (settings.training_steps, settings.log_steps)
     )
     start = training.state.updates()
@@ -217,20 +261,30 @@ def fit(
     model.resident = None
 
 
+@own_code.located()
 def finish(training: Training) -> None:
     """Exports a trained model, evaluates it and, last, writes the results."""
     settings, model = training.settings, training.model
-    model.export(training.model_dir, training.training_data)
+    if not training.state.step():
+        training.state.save()  # No update was made, after which it would be saved.
+    exported = os.path.join(training.model_dir, ".export")
+    with files.replacing(exported) as folder:
+        os.makedirs(folder)
+        model.export(folder, training.training_data)
     data, seed = training.evaluation_data, training.evaluation_seed
     steps = settings.eval_steps
     batches = pipeline.host_batches(data, seed, settings.batch_size, 0, steps)
     evaluation = model.evaluate(batches, steps=steps, return_dict=True, verbose=0)
+    result_dir = os.path.join(training.model_dir, "results")
+    # If there are results, they are of the same run with fewer steps.
+    files.discard(result_dir)
+    files.move_contents(exported, training.model_dir)
     results.update_result_directory(
-        os.path.join(training.model_dir, "results"),
+        result_dir,
         "train",
         {
             **evaluation,
-            **model.results(training.data),
+            **{k: _to_numpy(v) for k, v in model.results(training.data).items()},
             "global_step": training.state.step(),
             "elapsed_time": training.state.elapsed(),
         },
@@ -247,6 +301,10 @@ def _check_batch_size(batch_size, data):
             f"The images of a batch take {needed:,} bytes, and {available:,} bytes of "
             f"memory are free. Received: model.batch_size={batch_size}"
         )
+
+
+def _to_numpy(value):
+    return keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
 
 
 @contextlib.contextmanager

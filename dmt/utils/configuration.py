@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import gin
 
@@ -143,6 +143,7 @@ def is_done(
     overwrite: bool,
     resume: bool | None = None,
     inputs: Iterable[str] = (),
+    may_change: Sequence[str] = (),
 ) -> bool:
     """Checks that a step may write its directory, and whether it is complete already.
 
@@ -152,9 +153,10 @@ def is_done(
         overwrite: whether an existing directory may be replaced.
         resume: whether an unfinished step may be continued; None if it cannot be.
         inputs: directories that the step reads.
+        may_change: names of bindings in which a complete step is to be continued.
 
     Returns:
-        True if `resume` is given and the step is complete.
+        True if `resume` is given, the step is complete, and not to be continued.
 
     Raises:
         ValueError: if the directory exists and neither `overwrite` nor `resume` is
@@ -173,20 +175,19 @@ def is_done(
             )
     fault = results.fault(output_dir, step_name) if resume else ""
     if resume and not fault:
-        _check_unchanged(
-            results.load_json(
-                os.path.join(output_dir, "results", "json", f"{step_name}_config.json")
-            ),
-            output_dir,
-        )
+        path = os.path.join(output_dir, "results", "json", f"{step_name}_config.json")
+        then, now = results.load_json(path), results.parse_bindings(gin.config_str())
+        _check_unchanged(then, now, output_dir, may_change)
         if len(inputs) == 1:
             _check_made_from(inputs[0], output_dir)
-        logger.info("%s is complete, nothing to do.", output_dir)
-        return True
+        if not may_change:
+            logger.info("%s is complete, nothing to do.", output_dir)
+            return True
     exists = os.path.exists(output_dir)
     can_be_finished = resume and results.is_own(output_dir, step_name)
     if exists and can_be_finished:
-        logger.warning("%s is not complete. %s", output_dir, fault)
+        if fault:
+            logger.warning("%s is not complete. %s", output_dir, fault)
     elif exists and not overwrite:
         raise ValueError(
             f"The output directory {output_dir} exists. Give --overwrite to replace it"
@@ -196,11 +197,13 @@ def is_done(
     return False
 
 
-def _check_unchanged(bindings_then, output_dir):
+def _check_unchanged(then, now, output_dir, may_change):
+    free = _free(then, may_change) | _free(now, may_change)
     different = [
-        f"{name} = {value} (it was {bindings_then[name]})"
-        for name, value in results.parse_bindings(gin.config_str()).items()
-        if bindings_then.get(name, value) != value
+        f"{name} = {value} (it was {then[name]})"
+        for name, value in now.items()
+        if then.get(name, value) != value
+        and name not in free
         and not (name == "dataset.name" and value.strip("'\"") == "auto")
     ]
     if different:
@@ -226,8 +229,38 @@ def _check_made_from(input_dir, output_dir):
                 )
 
 
-def check_same(path: str, text: str, otherwise: str) -> None:
+def _free(bindings, may_change):
+    """Names of bindings that may change, with the macros that nothing else uses."""
+    free = set(may_change)
+    for macro in bindings:
+        use = re.compile(rf"%{re.escape(macro)}(?![\w./])")
+        users = {name for name, value in bindings.items() if use.search(value)}
+        if users and users <= free:
+            free.add(macro)
+    return free
+
+
+def bound_value(name: str, bindings: Mapping[str, str]) -> str | None:
+    """The value of a binding, or of the macro that it names; None if it is not bound.
+
+    Args:
+        name: for example "model.training_steps".
+        bindings: {binding: value} of a configuration, macros included.
+    """
+    value = bindings.get(name)
+    return bindings.get(value[1:], value) if value and value[0] == "%" else value
+
+
+def check_same(
+    path: str, text: str, otherwise: str, may_change: Sequence[str] = ()
+) -> None:
     """Writes a configuration, or checks that it equals the one written before.
+
+    Args:
+        path: the file to write or to compare with.
+        text: the configuration as gin writes it.
+        otherwise: the message if they differ.
+        may_change: names of bindings that may differ. The file is left as it is then.
 
     Raises:
         ValueError: if they differ. The message is `otherwise` and the different lines.
@@ -235,7 +268,18 @@ def check_same(path: str, text: str, otherwise: str) -> None:
     if not os.path.exists(path):
         files.write_text(path, text)
         return
-    different = set(read_text(path).splitlines()) ^ set(text.splitlines())
+
+    def fixed(text):
+        free = _free(results.parse_bindings(text), may_change)
+        # Gin writes comments over macros and over the bindings of each configurable.
+        return {
+            line
+            for line in text.splitlines()
+            if not (may_change and line.startswith("#"))
+            and line.partition(" = ")[0] not in free
+        }
+
+    different = fixed(read_text(path)) ^ fixed(text)
     if different:
         raise ValueError(f"{otherwise} Lines that differ: {sorted(different)}")
 

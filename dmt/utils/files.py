@@ -219,6 +219,21 @@ def remove(path: str | os.PathLike) -> None:
             os.remove(path)
 
 
+def move_contents(source: str, target: str) -> None:
+    """Moves all files of a directory to another, then deletes it.
+
+    Args:
+        source: a directory in the file system of `target`.
+        target: the directory whose files of the same names are replaced.
+    """
+    for folder, _, names in os.walk(source):
+        into = os.path.join(target, os.path.relpath(folder, source))
+        os.makedirs(into, exist_ok=True)
+        for name in names:
+            os.replace(os.path.join(folder, name), os.path.join(into, name))
+    remove(source)
+
+
 def copy_tree(source: str, target: str) -> None:
     """Copies a directory tree; `shutil.Error`, which lists errors, becomes the first.
 

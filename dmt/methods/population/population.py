@@ -116,7 +116,8 @@ class Population(StepAddressedTraining, keras.Model):
         losses, state, parts = self._map(of_member, {"values": stacked, **own})
         for variable, value in zip(self._stacked["state"], state, strict=True):
             variable.assign(value)
-        self.means.update_state({"loss": losses, **parts})
+        batch_size = ops.shape(keras.tree.flatten(x)[0])[0 if self.share_batches else 1]
+        self.means.update_state({"loss": losses, **parts}, batch_size)
         return ops.sum(losses)
 
     def _map(self, function, mapped):
@@ -139,6 +140,15 @@ class Population(StepAddressedTraining, keras.Model):
             is_shared = stacked.shape == values[0].shape
             stacked.assign(values[0] if is_shared else _stack(values))
 
+    def read_means(self) -> None:
+        """Takes over the running means of the members."""
+        metrics = [{m.name: m for m in member.metrics} for member in self._members]
+        self.means.count.assign(metrics[0]["loss"].count)
+        for name, sums in self.means.sums.items():
+            # A model of pairs counts two images where its loss counts one pair.
+            scale = self.means.count / metrics[0][name].count
+            sums.assign(scale * _stack([own[name].total for own in metrics]))
+
     def member(self, k: int) -> TrainableModel:
         """Member k as an ordinary model, with its present weights and all state.
 
@@ -157,6 +167,10 @@ class Population(StepAddressedTraining, keras.Model):
             for optimizer, stacked in zip(*parts, strict=True):
                 if stacked.learning_rates is not None:
                     optimizer.learning_rate = stacked.learning_rates.value[k]
+        for metric in member.metrics:
+            if metric.name in self.means.sums:
+                sums = self.means.sums[metric.name]
+                pairs += [(metric.total, sums), (metric.count, self.means.count)]
         for variable, stacked in pairs:
             is_shared = stacked.shape == variable.shape
             variable.assign(stacked.value if is_shared else stacked.value[k])
@@ -281,7 +295,7 @@ def _instead(model, attributes):
 
 
 class _MemberMeans(keras.metrics.Metric):
-    """Running means of several values of every member, over batches of equal size."""
+    """Running means of several values of every member, over examples."""
 
     def __init__(self, names, num_members):
         super().__init__(name="members")
@@ -292,10 +306,11 @@ class _MemberMeans(keras.metrics.Metric):
         }
         self.count = self.add_variable((), "zeros", name="count")
 
-    def update_state(self, values):
+    def update_state(self, values, batch_size):
+        size = ops.cast(batch_size, "float32")
         for name, value in values.items():
-            self.sums[name].assign_add(ops.cast(value, "float32"))
-        self.count.assign_add(1)
+            self.sums[name].assign_add(ops.cast(value, "float32") * size)
+        self.count.assign_add(size)
 
     def result(self):
         """Means over members as {name: scalar}, and {"<name>.members": (K,)}."""

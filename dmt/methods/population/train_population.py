@@ -23,11 +23,18 @@ from dmt.methods.population.population import (
 )
 from dmt.methods.run_state import InfiniteLoss
 from dmt.methods.settings import LABELLED_SEEDS
+from dmt.methods.shared import optimizers
 from dmt.methods.shared.training import TrainableModel, constructor_arguments
 from dmt.utils import configuration, locks, results
 
 # Settings of training that do not change the compiled program.
-_MAY_DIFFER = ("random_seed", *LABELLED_SEEDS, "name", "model_num")
+_MAY_DIFFER = {
+    *(
+        f"model.{name}"
+        for name in ("random_seed", *LABELLED_SEEDS, "name", "model_num")
+    ),
+    "warm_start.model_dir",
+}
 
 
 def train_population_with_gin(runs: Sequence[tuple], resume: bool = False) -> None:
@@ -125,7 +132,7 @@ def train_prepared(
         {model_dir: what is wrong} of those whose loss became infinite.
     """
     own = [int(training.data_seed) for training in trainings]
-    kinds = [architecture(training.model) for training in trainings]
+    kinds = [_kind(training.model) for training in trainings]
     waiting = list(zip(trainings, seeds or own, kinds, strict=True))
     failures: dict[str, str] = {}
     while waiting:
@@ -142,6 +149,13 @@ def train_prepared(
         ended = failed or {training.model_dir for training, _ in group}
         waiting = [entry for entry in waiting if entry[0].model_dir not in ended]
     return failures
+
+
+def _kind(model):
+    """What the models of one program have in common."""
+    parts = optimizers.parts_of(model.optimizer)
+    # An optimiser that was kept from another run has made updates before.
+    return architecture(model), [int(part.iterations.numpy()) for part in parts]
 
 
 def _fit(group, seeds, settings):
@@ -184,8 +198,11 @@ class _States(keras.callbacks.Callback):
         self.failures = {}
 
     def on_epoch_begin(self, epoch, logs=None):
+        goes_on = all(state.has_open_line() for state in self._states)
         for state in self._states:
             state.on_epoch_begin(epoch, logs)
+        if goes_on:
+            self._population.read_means()
 
     def on_epoch_end(self, epoch, logs=None):
         for k, state in enumerate(self._states):
@@ -227,8 +244,7 @@ def _shared_bindings(gin_files, gin_bindings):
 
 def _may_differ(binding, value, share_batches):
     selector, _, parameter = binding.rpartition(".")
-    is_setting = selector == "model" and parameter in _MAY_DIFFER
-    if is_setting or parameter == "learning_rate":
+    if binding in _MAY_DIFFER or parameter == "learning_rate":
         return True
     try:
         kind = inspect.unwrap(gin.get_configurable(selector.rpartition("/")[2]))

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dmt.methods.shared import own_code
 from dmt.methods.unsupervised.vae import anneal as grow
 from dmt.utils import checks, resolution
 
@@ -54,7 +55,7 @@ class SupervisedLoss(keras.layers.Layer):
         They are losses of examples (batch,) or of pairs of examples (number of pairs,),
         or a scalar if the loss is not a sum over examples.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define terms.")
+        raise own_code.MissingHook(self, "terms")
 
     def matched(self, codes):
         """The codes that have a label, (batch, num_labels)."""

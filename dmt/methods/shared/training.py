@@ -14,7 +14,7 @@ from keras import ops
 from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import model_file
-from dmt.methods.shared import optimizers
+from dmt.methods.shared import optimizers, own_code
 from dmt.utils import checks
 
 
@@ -156,14 +156,31 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     steps_per_update: int = 1
     network: keras.Model | None = None
 
-    def __init__(self):
-        super().__init__()
-        self.step = self.add_weight(
+    def __new__(cls, *args, **kwargs):
+        """Makes the model, so that constructors need not call that of a base class."""
+        parameters = getattr(cls, "__dataclass_params__", None)
+        if cls.__hash__ is None or (parameters and parameters.frozen):
+            raise ValueError(
+                "A model of Keras equals itself only, and it changes: write "
+                f"@dataclasses.dataclass(eq=False) above the class {cls.__name__}, "
+                "without frozen=True."
+            )
+        constructor = cls.__init__
+        if hasattr(constructor, "__wrapped__"):
+            # Keras would not look behind the decorator of gin.
+            constructor.__signature__ = inspect.signature(constructor)  # type: ignore
+        model = super().__new__(cls, *args, **kwargs)
+        super(TrainableModel, model).__init__()
+        model.step = model.add_weight(
             name="step", shape=(), dtype="int32", initializer="zeros", trainable=False
         )
-        self.trackers = {
-            name: keras.metrics.Mean(name=name) for name in self.result_keys
+        model.trackers = {
+            name: keras.metrics.Mean(name=name) for name in model.result_keys
         }
+        return model
+
+    def __init__(self):
+        """Does nothing; may be called first, last or not at all."""
 
     @property
     def hyperparameters(self) -> tuple[str, ...]:
@@ -218,7 +235,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
 
     def make_networks(self, data: Any) -> None:
         """Makes the networks from the gin configuration; see `initialize`."""
-        raise NotImplementedError(f"{type(self).__name__} must define make_networks.")
+        raise own_code.MissingHook(self, "make_networks(self, data)")
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimiser of all trainable weights; by default as gin configures it."""
@@ -240,6 +257,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
     ):
         """`batch_loss`, called by Keras; an update also increases `step`."""
         loss = self.batch_loss(x, y, y_pred, sample_weight, training)
+        loss = own_code.scalar(loss, f"{type(self).__name__}.batch_loss")
         if training:
             self.step.assign_add(self.steps_per_update)
         return loss
@@ -256,7 +274,9 @@ class TrainableModel(StepAddressedTraining, keras.Model):
             sample_weight: its masks, the third part of a batch, or None.
             training: whether this is an update.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define batch_loss.")
+        raise own_code.MissingHook(
+            self, "batch_loss(self, x, y, y_pred, sample_weight, training)"
+        )
 
     def record(self, batch_size, **values) -> None:
         """Adds batch means to the running means of the logs."""
@@ -273,10 +293,7 @@ class TrainableModel(StepAddressedTraining, keras.Model):
         """
         del training_data
         if self.network is None:
-            raise NotImplementedError(
-                f"{type(self).__name__} must set network in make_networks, or define "
-                "export."
-            )
+            raise own_code.MissingHook(self, "network in make_networks, or export")
         model_file.save(self.network, model_dir)
 
     def results(self, data: Any) -> dict[str, Any]:

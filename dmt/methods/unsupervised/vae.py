@@ -1,8 +1,8 @@
 """Variational auto-encoders: one training step, seven regularisers.
 
 A new VAE is a subclass of `BaseVAE` that overrides `regularizer` and is registered with
-`@gin.register` (`@gin.configurable` rewrites `__init__` in a way that Keras cannot
-inspect). Numbers that a sweep varies are attributes with the names of the arguments.
+`@gin.register` or `@gin.configurable`. Numbers that a sweep varies are attributes with
+the names of the arguments.
 """
 
 import math
@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from dmt.methods.encoders import TrainableEncoder
-from dmt.methods.shared import architectures, losses, optimizers
+from dmt.methods.shared import architectures, losses, optimizers, own_code
 from dmt.methods.shared.layers import as_images, sample_gaussian
 from dmt.methods.shared.training import seed_generator
 from dmt.utils import checks
@@ -68,7 +68,8 @@ class BaseVAE(TrainableEncoder):
         )
         codes = y_pred["z_mean"], y_pred["z_logvar"], y_pred["z_sampled"]
         kl_loss = compute_gaussian_kl(*codes[:2])
-        regularizer = self.regularizer(kl_loss, *codes)
+        name = f"{type(self).__name__}.regularizer"
+        regularizer = own_code.scalar(self.regularizer(kl_loss, *codes), name)
         regularizer = regularizer + self.label_loss(y, y_pred, training)
         self.record(
             ops.shape(x)[0],
@@ -89,7 +90,9 @@ class BaseVAE(TrainableEncoder):
             z_logvar: (batch, num_latent).
             z_sampled: (batch, num_latent).
         """
-        raise NotImplementedError(f"{type(self).__name__} must define regularizer.")
+        raise own_code.MissingHook(
+            self, "regularizer(self, kl_loss, z_mean, z_logvar, z_sampled)"
+        )
 
     def label_loss(self, y, y_pred, training):
         """What labels add to the regulariser, a scalar; by default nothing.

@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from dmt.data.pairs import make_pairs
+from dmt.methods.shared import own_code
 from dmt.methods.unsupervised.vae import BetaVAE
 from dmt.utils import pictures
 
@@ -52,7 +53,7 @@ class WeakVAE(BetaVAE):
 
     def average(self, z_mean, z_logvar, z_mean_2, z_logvar_2):
         """Mean and log-variance of shared codes; all arrays (batch, num_latent)."""
-        raise NotImplementedError(f"{type(self).__name__} must define average.")
+        raise own_code.MissingHook(self, "average")
 
     def aggregate(self, z_mean, z_logvar, new_mean, new_log_var, labels, kl_per_point):
         """Mean and log-variance of the codes of one image of each pair.
@@ -70,7 +71,7 @@ class WeakVAE(BetaVAE):
 
     def own_codes(self, labels, kl_per_point):
         """Which codes are not shared, bool; see `aggregate` for the arguments."""
-        raise NotImplementedError(f"{type(self).__name__} must define own_codes.")
+        raise own_code.MissingHook(self, "own_codes")
 
     def call(self, pairs):
         """Mean and log-variance, (batch, 2, num_latent) each."""

@@ -134,7 +134,9 @@ class PBT:
         low, high = self.limits.get(name, (-math.inf, math.inf))
         changed = min(max(changed, low), high)
         if all(isinstance(first, int) for first in self.hyperparameters[name]):
-            changed = math.ceil(changed)
+            # The upper limit may be a fraction.
+            rounded = math.ceil(changed)
+            return rounded if rounded <= high else math.floor(high)
         return changed
 
 

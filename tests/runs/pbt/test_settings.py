@@ -92,6 +92,17 @@ def test_limits_hold():
             assert 1 <= member["hyperparameters"]["a.beta"] <= 3
 
 
+def test_integers_stay_below_a_fraction():
+    population = settings(limits={"a.beta": (0.5, 3.5)})
+    plan = scored(population.first_plan(), range(6))
+    values = [
+        member["hyperparameters"]["a.beta"]
+        for number in range(20)
+        for member in population.next_plan(plan, number)[:2]
+    ]
+    assert set(values) <= {1, 2, 3} and 3 in values
+
+
 def test_failed_members_are_no_parents():
     population = settings()
     plan = scored(population.first_plan(), [0] * 6, failed=(0, 1, 2, 4, 5))
