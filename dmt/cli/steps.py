@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import glob
-import inspect
 import itertools
 import os
 import sys
@@ -263,10 +262,8 @@ def _score_by_name(flags, samples):
     with configuration.gin_configuration([], flags.gin_bindings):
         score.check_bindings()
         for name in flags.metrics or metrics.METRICS:
-            needs_factors = name in metrics.METRICS and "factors" in (
-                inspect.signature(metrics.METRICS[name].function).parameters
-            )
-            if needs_factors and samples[0] is None:
+            entry = metrics.METRICS.get(name)
+            if samples[0] is None and entry and "factors" in entry.parameters:
                 if flags.metrics:
                     raise ValueError(f"{name} needs --factors, a table of factors.")
                 continue
