@@ -21,7 +21,7 @@ from dmt.analysis import configurations
 from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import IndexedData
 from dmt.evaluation.evaluate import run_metric
-from dmt.evaluation.metrics.samples import any_number
+from dmt.evaluation.metrics.encoding import any_number
 from dmt.evaluation.udr import evaluate as udr
 from dmt.evaluation.udr.metrics.udr import compute_udr_sklearn
 from dmt.utils import checks, configuration, stages

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.table_data import TableData
 from dmt.evaluation.metrics import registry
+from dmt.evaluation.metrics.encoding import any_number
 from dmt.evaluation.metrics.inputs import as_codes, check_samples, train_and_test
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.evaluation.metrics.samples import any_number
 from dmt.evaluation.versions import versions
 from dmt.utils import configuration, results
 

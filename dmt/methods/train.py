@@ -153,9 +153,9 @@ def prepare(
         steps_per_execution=chosen.steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
-    warm_start = WarmStart()
-    if not has_checkpoint:
-        warm_start.apply(model, model_dir)
+    # What is not bound is not recorded either.
+    if gin.get_bindings("warm_start") and not has_checkpoint:
+        WarmStart().apply(model, model_dir)
     training_data, evaluation_data = model.examples(data)
     if chosen.resident and not hasattr(pipeline.examples_of(training_data), "at"):
         raise ValueError(

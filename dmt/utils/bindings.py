@@ -42,19 +42,20 @@ _NAMED: dict[Any, str] = {
     "training_steps",
     float: "beta c_max decay_rate diff_quantile gamma gamma_sup iteration_threshold "
     "lambda_d_factor lambda_od sigma target threshold train_percentage train_share",
-    str: "csv data_dir encoder_dir part path score",
+    str: "axes background csv data_dir encoder_dir part path score",
     Callable: "anneal_fn correlation_measure decoder_fn discriminator_fn encoder_fn "
     "loss_fn optimizer_fn predictor_fn validation_fn",
     Made: "tasks",
-    Given: "input_tensor latent_tensor output_shape partition reconstructed_images "
-    "save_path true_images",
+    Given: "input_tensor is_training latent_tensor output_shape partition "
+    "reconstructed_images save_path true_images",
     str | Made: "base",
     str | bool: "preload",
     str | Callable: "activation",
     str | Callable | Made: "kernel_initializer",
     float | Callable | Made: "learning_rate",
     bool | Sequence[bool]: "continuous_factors",
-    Sequence[float]: "boundaries values",
+    Sequence[float]: "boundaries value_range values",
+    Sequence[str]: "continuous",
     Sequence[Callable]: "matrix_fns",
     Sequence[int]: "factor_sizes hidden_units",
     Sequence[Sequence[str]]: "pairs",

@@ -118,7 +118,14 @@ def visualize(
         _save_traversals(means, logvars, decode, path, num_frames, fps)
         if data.num_factors:
             effects = path("interventional_effects", "interventional_effect.png")
-            _save_effects(data, factors, means, np.argsort(-kl), effects)
+            _save_effects(
+                data.factor_names,
+                data.continuous_factors,
+                factors,
+                means,
+                np.argsort(-kl),
+                effects,
+            )
 
 
 def _open_model(model_dir, activation):
@@ -217,7 +224,7 @@ def _save_traversals(means, logvars, decode, path, num_frames, fps):
 
 
 @pictures.plain_text()
-def _save_effects(data, factors, codes, order, path):
+def _save_effects(factor_names, continuous, factors, codes, order, path):
     """Draws the mean of each code given each value of a factor.
 
     Codes (n, num_codes) are drawn in `order`. Values of continuous factors are drawn in
@@ -225,7 +232,7 @@ def _save_effects(data, factors, codes, order, path):
     """
     from matplotlib.figure import Figure
 
-    factor_names = list(map(pictures.as_label, data.factor_names))
+    factor_names = list(map(pictures.as_label, factor_names))
     columns = pictures.num_columns(len(order))
     rows = -(-len(order) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.3 * rows + 0.6), layout="constrained")
@@ -233,9 +240,9 @@ def _save_effects(data, factors, codes, order, path):
     pages.plain_axes(axes.flat[: len(order)], axes.flat[len(order) :])
     for axis, j in zip(axes.flat, order, strict=False):
         shares = []
-        for k in range(data.num_factors):
+        for k, is_continuous in enumerate(continuous):
             values, value = np.unique(factors[:, k], return_inverse=True)
-            if data.continuous_factors[k]:
+            if is_continuous:
                 value = value * min(_NUM_BINS, len(values)) // len(values)
             mean = np.bincount(value, codes[:, j]) / np.bincount(value)
             axis.plot(np.linspace(0, 1, len(mean)), mean, marker=".")
@@ -251,7 +258,7 @@ def _save_effects(data, factors, codes, order, path):
         axes.flat[0].lines,
         factor_names,
         loc="outside upper center",
-        ncols=min(data.num_factors, 2 * columns),
+        ncols=min(len(factor_names), 2 * columns),
         frameon=False,
     )
     with files.replacing(path) as temporary:

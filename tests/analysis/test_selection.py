@@ -171,9 +171,16 @@ def test_result_is_not_replaced(study, process):
 def write(root, **runs):
     """Runs of which there is but what training found."""
     for name, cells in runs.items():
-        folder = root / name / "model" / "results" / "aggregate"
-        folder.mkdir(parents=True)
-        (folder / "train.json").write_text(json.dumps(cells))
+        folder = root / name / "model" / "results"
+        for part in ("aggregate", "gin", "json"):
+            (folder / part).mkdir(parents=True)
+        (folder / "aggregate" / "train.json").write_text(json.dumps(cells))
+        for file in (
+            "gin/train.gin",
+            "json/train_config.json",
+            "json/train_results.json",
+        ):
+            (folder / file).touch()
     return str(root)
 
 

@@ -112,7 +112,7 @@ def test_bfloat16_codes_are_close(run_dir):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("evaluation.evaluation_fn = 'mig'", "for example @mig"),
+        ("evaluation.evaluation_fn = 'mig'", "a function, written @name"),
         ("evaluation.random_seed = True", "random_seed=True"),
         ("evaluation.model_dir = 'elsewhere'", "model_dir"),
     ],

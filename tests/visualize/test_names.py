@@ -43,7 +43,9 @@ def test_pictures_of_models_and_metrics(names, tmp_path):
     path = tmp_path / "effects.png"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        visualize_model._save_effects(names, factors, codes, [1, 0], str(path))
+        visualize_model._save_effects(
+            names, [False] * len(names), factors, codes, [1, 0], str(path)
+        )
         unified_scores._plot(generator.rand(3, len(names)), tmp_path, "m", names)
     assert {"effects.png", "m.png"} <= set(os.listdir(tmp_path))
 
@@ -60,7 +62,7 @@ def test_legend_has_every_factor(monkeypatch, tmp_path):
     factors, codes = np.eye(4, dtype=int), np.eye(4)[:, :2]
     names = ["_x", "$y", "a\nb", "$z$"]
     path = str(tmp_path / "effects.png")
-    visualize_model._save_effects(names, factors, codes, [0, 1], path)
+    visualize_model._save_effects(names, [False] * 4, factors, codes, [0, 1], path)
     assert legends == [["_x", "$y", r"a\nb", "$z$"]]
 
 

@@ -6,28 +6,17 @@ Rows are samples everywhere: factors have shape (n, num_factors), codes (n, num_
 import dataclasses
 import functools
 import inspect
-import reprlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dmt.data.ground_truth.ground_truth_data import GroundTruthData
-from dmt.evaluation.metrics import registry, scoring
-from dmt.evaluation.metrics.inputs import (  # noqa: F401 (for other packages)
-    Table,
-    as_codes,
-    check_samples,
-    train_and_test,
-)
+from dmt.evaluation.metrics import encoding, registry, scoring
+from dmt.evaluation.metrics.inputs import Table
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks, machine, stages
-
-# Size at which a chunk of observations is encoded. Joining the batches of a chunk
-# holds them twice, so sampling needs about twice this much memory.
-CHUNK_BYTES = 128 * 2**20
 
 
 @dataclasses.dataclass
@@ -126,7 +115,7 @@ class Sampler:
     def codes(self, num_points: int, batch_size: int) -> np.ndarray:
         """Codes (num_points, num_codes) of random observations, drawn at once."""
         observations = self.data.sample_observations(num_points, self.random_state)
-        return encode_all(observations, self.representation, batch_size)
+        return encoding.encode_all(observations, self.representation, batch_size)
 
     def encode(self, batches: Iterable[np.ndarray], batch_size: int) -> np.ndarray:
         """Codes (n, num_codes) of observations that are drawn in batches.
@@ -134,146 +123,16 @@ class Sampler:
         A representation that takes any number of observations gets large chunks of
         them, any other at most `batch_size`.
         """
-        if takes_any_number(self.representation):
-            parts = chunks(batches)
+        if encoding.takes_any_number(self.representation):
+            parts = encoding.chunks(batches)
         else:
-            parts = (part for batch in batches for part in _parts(batch, batch_size))
-        return _joined(
-            call_representation(self.representation, part, batch_size)[0]
+            parts = (
+                part for batch in batches for part in encoding.parts(batch, batch_size)
+            )
+        return encoding.joined(
+            encoding.call_representation(self.representation, part, batch_size)[0]
             for part in parts
         )
-
-
-def any_number(function: Callable) -> Callable:
-    """Marks a function of observations that takes any number of them at once."""
-    function.takes_any_number = True  # type: ignore[attr-defined]
-    return function
-
-
-def takes_any_number(function: Callable) -> bool:
-    """Whether a function of observations takes any number of them at once."""
-    return getattr(function, "takes_any_number", False)
-
-
-def chunks(batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Joins small batches (batch, ...) to chunks of about `CHUNK_BYTES`, in order.
-
-    Metrics draw few observations at a time, because the order of the draws is part of
-    their definition; encoders are fast on many observations.
-    """
-    pending, pending_bytes = [], 0
-    for batch in batches:
-        batch = np.asarray(batch)
-        pending.append(batch)
-        pending_bytes += batch.nbytes
-        if pending_bytes >= CHUNK_BYTES:
-            yield np.concatenate(pending)
-            pending, pending_bytes = [], 0
-    if pending:
-        yield np.concatenate(pending)
-
-
-def encode_all(
-    observations: ArrayLike, representation: Callable, batch_size: int
-) -> np.ndarray:
-    """Codes (n, num_codes) of observations (n, ...) that are in memory.
-
-    Args:
-        observations: array-like (n, ...).
-        representation: function from observations to codes.
-        batch_size: number of observations that it gets at once, unless it takes any
-            number of them.
-
-    Raises:
-        ValueError: see `Sampler.sample`.
-    """
-    observations = np.asarray(observations)
-    if takes_any_number(representation):
-        size = max(1, CHUNK_BYTES // observations[0].nbytes)
-    else:
-        size = batch_size
-    return _joined(
-        call_representation(representation, part, batch_size)[0]
-        for part in _parts(observations, size)
-    )
-
-
-def call_representation(
-    function: Callable,
-    observations: np.ndarray,
-    batch_size: int,
-    unpack: Callable[[Any], tuple[Any, Any]] = lambda result: (result, None),
-) -> tuple[np.ndarray, Any]:
-    """Calls a representation function and checks what it returns.
-
-    A function may have been exported for batches of one size. If it does not encode
-    fewer observations, it gets some of them twice, and their codes are left out.
-
-    Args:
-        function: function from observations to codes, perhaps with more results.
-        observations: array (n, ...); n is at most `batch_size` unless the function
-            takes any number.
-        batch_size: number of observations of a whole batch.
-        unpack: function from what is returned to the codes and the other results.
-
-    Returns:
-        Codes (n, num_codes) and the other results.
-
-    Raises:
-        ValueError: if the codes are not finite numbers, one row per observation.
-    """
-    num = len(observations)
-    try:
-        codes, others = unpack(function(observations))
-        return _checked_codes(codes, num), others
-    except Exception:
-        if takes_any_number(function) or num >= batch_size:
-            raise
-    whole = observations[np.arange(batch_size) % num]
-    codes, others = unpack(function(whole))
-    return _checked_codes(codes, batch_size)[:num], others
-
-
-def _checked_codes(returned, num_observations):
-    try:
-        codes = np.asarray(returned)
-    except Exception:  # The array types of other libraries raise errors of many kinds.
-        codes = np.array(None)
-    if codes.dtype.name == "bfloat16":
-        codes = codes.astype(np.float32)
-    if codes.dtype.kind == "O":
-        found = f"{type(returned).__name__} {reprlib.repr(returned)}"
-    elif codes.dtype.kind not in "biuf" or codes.ndim != 2 or not codes.size:
-        found = f"{codes.dtype} of shape {codes.shape}"
-    elif len(codes) != num_observations:
-        found = f"shape {codes.shape}"
-    elif not np.isfinite(codes).all():
-        found = f"{np.sum(~np.isfinite(codes))} values that are not finite"
-    else:
-        return codes
-    raise ValueError(
-        "A representation function must return finite numbers of shape (number of "
-        "observations, number of codes). batch_size says how many observations it gets "
-        f"at once. Received: {found} for {num_observations} observations"
-    )
-
-
-def _parts(observations, size):
-    observations = np.asarray(observations)
-    for start in range(0, len(observations), size):
-        yield observations[start : start + size]
-
-
-def _joined(parts):
-    """Joins codes (n, num_codes) of several calls of a representation function."""
-    parts = list(parts)
-    widths = sorted({part.shape[1] for part in parts})
-    if len(widths) > 1:
-        raise ValueError(
-            "A representation function must return the same number of codes for all "
-            f"observations. Received: {' and '.join(map(str, widths))} codes"
-        )
-    return np.concatenate(parts)
 
 
 def split(
@@ -332,9 +191,10 @@ def _with_known_factors(function, gin_name):
     @functools.wraps(function)
     def score(sampler, **settings):
         kinds = getattr(sampler.data, "continuous_factors", None)
-        if needs_factors and kinds is not None:
-            takes_kinds = "continuous_factors" in settings
-            sampler.data.check_factors(gin_name, discrete=not takes_kinds)
+        # Data of a user need not be `GroundTruthData`.
+        check = getattr(sampler.data, "check_factors", None)
+        if needs_factors and check is not None:
+            check(gin_name, discrete="continuous_factors" not in settings)
             if any(kinds):
                 settings["continuous_factors"] = all(kinds) or kinds
         return function(sampler, **settings)
@@ -457,12 +317,12 @@ def on_labels(gin_name: str) -> Callable[[Callable], Callable]:
     settings that gin can bind. The configurable takes, as in disentanglement_lib,
     `observations` (n, ...), `labels` (num_factors, n) and `representation_function` in
     place of the two arrays; gin cannot bind these three. Of the settings, `batch_size`
-    is the number of observations that are encoded at once (`encode_all`).
+    is the number of observations that are encoded at once (`encoding.encode_all`).
     """
     names = ["observations", "labels", "representation_function"]
 
     def prepare(observations, labels, representation, batch_size):
-        codes = encode_all(observations, representation, batch_size)
+        codes = encoding.encode_all(observations, representation, batch_size)
         return np.transpose(labels), codes
 
     return _configurable(gin_name, names, prepare, ["batch_size"])

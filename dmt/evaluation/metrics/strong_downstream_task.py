@@ -13,7 +13,8 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import predictors, registry
-from dmt.evaluation.metrics.samples import encode_all, on_samples
+from dmt.evaluation.metrics.encoding import encode_all
+from dmt.evaluation.metrics.samples import on_samples
 
 
 @registry.metric(

@@ -9,12 +9,13 @@ import gin
 import numpy as np
 
 from dmt.evaluation.metrics import information
+from dmt.evaluation.metrics.encoding import encode_all
 from dmt.evaluation.metrics.predictors import (  # noqa: F401
     gradient_boosting_classifier,
     logistic_regression_cv,
     make_predictor_fn,
 )
-from dmt.evaluation.metrics.samples import Sampler, encode_all
+from dmt.evaluation.metrics.samples import Sampler
 from dmt.utils import stages
 
 

@@ -6,7 +6,7 @@ differ in one factor only. The metrics take thousands of them.
 
 import numpy as np
 
-from dmt.evaluation.metrics import samples
+from dmt.evaluation.metrics import encoding
 from dmt.evaluation.metrics.resampling import bootstrap
 from dmt.utils import checks
 
@@ -153,7 +153,7 @@ def _draw_at_once(data, random_state, fixed, num_batches, batch_size, fix):
     factors = factors.reshape(-1, data.num_factors)
     # Images of float32 in memory, unless the data's observations are mere indices.
     image_bytes = 4 * int(np.prod(data.observation_shape))
-    size = batch_size * max(1, samples.CHUNK_BYTES // 4 // image_bytes // batch_size)
+    size = batch_size * max(1, encoding.CHUNK_BYTES // 4 // image_bytes // batch_size)
     for start in range(0, len(factors), size):
         some = factors[start : start + size]
         yield data.sample_observations_from_factors(some, random_state)

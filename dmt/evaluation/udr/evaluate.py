@@ -20,7 +20,7 @@ from dmt.evaluation.evaluate import (
     run_metric,
     write_evaluation,
 )
-from dmt.evaluation.metrics.samples import any_number
+from dmt.evaluation.metrics.encoding import any_number
 from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, locks, results
 from dmt.utils.compilation import compiled

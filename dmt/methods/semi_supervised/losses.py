@@ -9,6 +9,7 @@ size, except with `supervised_loss.reduction = "mean"`.
 
 import inspect
 from collections.abc import Callable
+from typing import Literal
 
 import gin
 import keras
@@ -178,7 +179,7 @@ class Embedding(SupervisedLoss):
         ValueError: if sigma is neither.
     """
 
-    def __init__(self, factor_sizes, sigma, use_order=False):
+    def __init__(self, factor_sizes, sigma: float | Literal["learn"], use_order=False):
         if sigma != "learn" and not checks.is_number(sigma):
             raise ValueError(
                 f'embed.sigma must be a number or "learn". Received: sigma={sigma!r}'
@@ -196,7 +197,8 @@ class Embedding(SupervisedLoss):
             # The default of TensorFlow 1.
             return self.add_weight(shape=shape, initializer="glorot_uniform", name=name)
 
-        self.places, self.sigmas = [], []
+        self.places: list[tuple] = []
+        self.sigmas: list = []
         for i, size in enumerate(self.factor_sizes):
             if use_order:
                 self.places.append((learned(f"bias_{i}"), learned(f"slope_{i}")))

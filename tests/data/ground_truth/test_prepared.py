@@ -279,8 +279,9 @@ def test_prepared_files_are_in_the_users_cache_unless_a_root_is_set(
 ):
     images = np.zeros((3, 2, 2, 1), np.uint8)
 
-    def kept():
-        prepared.write_computed("mine", {"version": "1"}, [images], images.shape)
+    def kept(version):
+        facts = {"version": version}
+        prepared.write_computed("mine", facts, [images], images.shape)
         return [path.relative_to(tmp_path) for path in tmp_path.rglob("images.npy")]
 
     (tmp_path / "here").mkdir()
@@ -290,9 +291,9 @@ def test_prepared_files_are_in_the_users_cache_unless_a_root_is_set(
     )
     for name in ("DMT_DATA", "DISENTANGLEMENT_LIB_DATA"):
         monkeypatch.delenv(name, raising=False)
-    assert kept() == [Path("dmt/prepared/mine/images.npy")]
+    assert kept("1") == [Path("dmt/prepared/mine/images.npy")]
     assert prepared.open_computed("mine", {"version": "1"}, images.shape) is not None
     for name in ("DISENTANGLEMENT_LIB_DATA", "DMT_DATA"):
         monkeypatch.setenv(name, str(tmp_path / name))
-        assert Path(f"{name}/prepared/mine/images.npy") in kept()
+        assert Path(f"{name}/prepared/mine/images.npy") in kept(name)
     assert not list((tmp_path / "here").iterdir())

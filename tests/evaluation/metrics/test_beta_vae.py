@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import beta_vae, predictors, samples
+from dmt.evaluation.metrics import beta_vae, encoding, predictors
 from tests.golden import metric_cases as golden
 from tests.golden import recipes
 
@@ -30,7 +30,7 @@ def test_features_are_mean_differences(monkeypatch):
     """Feeds what is encoded to a loop over single points, in small chunks or not."""
     encoded = []
 
-    @samples.any_number
+    @encoding.any_number
     def representation(observations):
         encoded.append(np.array(observations))
         return observations
@@ -61,7 +61,7 @@ def test_features_are_mean_differences(monkeypatch):
             codes[point], np.abs(first[point] - second[point]).mean(axis=0)
         )
         assert codes[point, target[point]] == 0
-    monkeypatch.setattr(samples, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(encoding, "CHUNK_BYTES", 100)
     assert score() == scores
     assert len(encoded) > 10
 

@@ -4,7 +4,7 @@ import gin
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import factor_vae, samples
+from dmt.evaluation.metrics import encoding, factor_vae
 from tests.golden import recipes
 
 GOLDEN = recipes.load("metrics.json")
@@ -115,7 +115,7 @@ def test_array_core_equals_gin_function_on_the_same_votes(monkeypatch):
     """Feeds what the dataset function encodes to a loop over single votes."""
     chunks = []
 
-    @samples.any_number
+    @encoding.any_number
     def representation(observations):
         chunks.append(observations)
         return observations
@@ -138,7 +138,7 @@ def test_array_core_equals_gin_function_on_the_same_votes(monkeypatch):
             wins[np.argmin(np.var(vote, axis=0, ddof=1) / variances)] += 1
         np.testing.assert_array_equal(np.sum(scores[key], axis=1), wins)
     np.testing.assert_allclose(scores["global_variances"], variances)
-    monkeypatch.setattr(samples, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(encoding, "CHUNK_BYTES", 1000)
     assert scores == factor_vae.compute_factor_vae(
         recipes.Grid([3, 4, 5], sigma=0.1),
         lambda x: x,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmt.evaluation.metrics import omes
-from dmt.evaluation.metrics.samples import any_number
+from dmt.evaluation.metrics.encoding import any_number
 from tests.golden import recipes
 
 GRID = np.indices([3, 4, 6]).reshape(3, -1).T.astype(float)

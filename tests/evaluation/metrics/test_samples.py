@@ -9,6 +9,7 @@ import pytest
 from dmt.data.ground_truth import table_data
 from dmt.evaluation.metrics import (
     dcimig,
+    encoding,
     inputs,
     mig,
     samples,
@@ -35,12 +36,12 @@ def test_chunks_do_not_change_codes(dataset, monkeypatch):
     factors, codes = generate(representation)
     assert calls == [16, 16, 16, 2]
 
-    @samples.any_number
+    @encoding.any_number
     def in_chunks(observations):
         return representation(observations)
 
-    for size, expected in ((samples.CHUNK_BYTES, [50]), (1, [16, 16, 16, 2])):
-        monkeypatch.setattr(samples, "CHUNK_BYTES", size)
+    for size, expected in ((encoding.CHUNK_BYTES, [50]), (1, [16, 16, 16, 2])):
+        monkeypatch.setattr(encoding, "CHUNK_BYTES", size)
         chunked_factors, chunked_codes = generate(in_chunks)
         assert calls == expected
         np.testing.assert_array_equal(codes, chunked_codes)
@@ -50,12 +51,12 @@ def test_chunks_do_not_change_codes(dataset, monkeypatch):
 def test_observations_in_memory_are_encoded_in_chunks(monkeypatch):
     indices = np.arange(10)
     table = np.random.RandomState(0).standard_normal((10, 3))
-    monkeypatch.setattr(samples, "CHUNK_BYTES", 4 * indices.itemsize)
+    monkeypatch.setattr(encoding, "CHUNK_BYTES", 4 * indices.itemsize)
     for representation in (
         lambda index: table[index],
-        samples.any_number(lambda index: table[index]),
+        encoding.any_number(lambda index: table[index]),
     ):
-        codes = samples.encode_all(indices, representation, 3)
+        codes = encoding.encode_all(indices, representation, 3)
         np.testing.assert_array_equal(codes, table)
 
 

@@ -9,7 +9,7 @@ from dmt.data.ground_truth import dsprites_rendered
 from dmt.data.tasks import train_and_test_rows
 from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import IndexedData
-from dmt.evaluation.metrics.samples import any_number
+from dmt.evaluation.metrics.encoding import any_number
 from dmt.evaluation.metrics.task_heads import compute_task_heads, task_heads
 
 DATA = dsprites_rendered.dsprites_rendered_small()

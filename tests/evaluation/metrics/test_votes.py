@@ -39,7 +39,7 @@ SCORES = {
 )
 def test_at_once_is_one_by_one(score, wrap, codes, monkeypatch):
     # Images are then made in several parts.
-    monkeypatch.setattr(votes.samples, "CHUNK_BYTES", 1 << 22)
+    monkeypatch.setattr(votes.encoding, "CHUNK_BYTES", 1 << 22)
     results = []
     for data in (SMALL, OneByOne([1, 2, 3, 4, 5])):
         random_state = np.random.RandomState(7)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dmt.evaluation.metrics import samples, z_max_variance
+from dmt.evaluation.metrics import encoding, z_max_variance
 from tests.golden import recipes
 
 GRID = np.indices([3, 4, 5]).reshape(3, -1).T.astype(float)
@@ -101,7 +101,7 @@ def test_gin_function_on_its_votes():
     """Feeds what the dataset function encodes to a loop over single votes."""
     chunks = []
 
-    @samples.any_number
+    @encoding.any_number
     def representation(observations):
         chunks.append(observations)
         return observations
@@ -137,5 +137,5 @@ def test_large_samples_are_encoded_in_chunks(monkeypatch):
         )
 
     expected = score()
-    monkeypatch.setattr(samples, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(encoding, "CHUNK_BYTES", 1000)
     assert score() == expected

@@ -280,5 +280,5 @@ def test_measured_factors_are_labels_that_are_regressed(tmp_path, monkeypatch):
         train(tmp_path / "2", **classes)
     with pytest.raises(ValueError, match="at most 60. .*num_labelled_samples=61"):
         train(tmp_path / "2", model__num_labelled_samples="61", **own)
-    with pytest.raises(ValueError, match="A batch takes .*batch_size=1000000000"):
+    with pytest.raises(ValueError, match="images of a batch .*batch_size=1000000000"):
         train(tmp_path / "2", model__batch_size="1000000000", **own)

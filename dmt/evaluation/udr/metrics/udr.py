@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dmt.evaluation.metrics.information import unit_ranks
-from dmt.evaluation.metrics.samples import (
+from dmt.evaluation.metrics.encoding import (
     call_representation,
     chunks,
     takes_any_number,
 )
+from dmt.evaluation.metrics.information import unit_ranks
 from dmt.utils import checks, stages
 
 # A code with at most this KL is noise, so its correlations are set to 0.
