@@ -297,7 +297,6 @@ def test_groups_differ_in_what_is_learned(tmp_path, caplog):
     runs = {name: row(1.0, **c) for name, c in zip("bcd", changes, strict=True)}
     study_dir = write(tmp_path / "study", a=row(1.0), **runs)
     for name in ("a", "b", "c", "d"):
-        os.makedirs(os.path.join(study_dir, name, "model/results/gin"))
         path = os.path.join(study_dir, name, "model/results/gin/train.gin")
         with open(path, "w") as file:
             file.write("dataset.name = 'dsprites_rendered_small'\n")

@@ -167,8 +167,8 @@ each_quick_case = pytest.mark.parametrize(
 def inputs(world, few_labels, pairs):
     """Files that commands read."""
     generator = np.random.RandomState(0)
-    np.save(world / "codes.npy", generator.rand(60, 3))
-    np.save(world / "factors.npy", generator.randint(3, size=(60, 2)))
+    np.save(world / "codes.npy", generator.rand(200, 3))
+    np.save(world / "factors.npy", generator.randint(3, size=(200, 2)))
     return world
 
 
@@ -219,8 +219,8 @@ def test_a_full_disk_is_one_line_and_old_content_stays(name, inputs, run, tmp_pa
         old.mkdir(parents=True)
         (old / "file").write_text("old")
     before = contents(tmp_path)
-    # TensorFlow also writes, the code of compiled functions, and so does stderr.
-    size = {"select": 200, "score": 1000}.get(name, 2000)
+    # TensorFlow also writes, the code of compiled functions.
+    size = 200 if name in ("select", "score") else 2000
     limit = dedent(f"""
         import resource
         from dmt.utils import files
