@@ -392,6 +392,12 @@ def signature_of(configurable: Any) -> inspect.Signature:
     return inspect.signature(inspect.unwrap(function))
 
 
+def is_shipped(configurable: Any) -> bool:
+    """Whether gin's `Configurable` belongs to this package."""
+    module = getattr(configurable.wrapped, "__module__", None) or ""
+    return module.split(".")[0] == "dmt"
+
+
 def _close(name, names):
     found = difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {found[0]}?" if found else ""

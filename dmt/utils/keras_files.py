@@ -5,6 +5,7 @@ its weights. Unless the file is trusted (`dmt.utils.trust`), nothing in it may b
 and no small file may take much memory or time.
 """
 
+import contextlib
 import io
 import json
 import math
@@ -14,7 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from dmt.utils import machine, trust
+from dmt.utils import files, machine, trust
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MAX_ENTRIES = 10_000
@@ -51,6 +52,7 @@ def load(path: str, mend: str) -> Any:
 
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no {path}: {mend}.")
+    files.check_plain(path)
     trusted = trust.covers(path)
     config = _checked_config(path, trusted)
     if not trusted:
@@ -216,24 +218,18 @@ def _fault_of_weights(file, size):
 def _check_size(path, config):
     """Checks the variables that the network would make before it makes them."""
     import keras
-    from keras.src.backend.common import global_state
 
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(_WEIGHTS).file_size
-    # In this scope, variables have shapes but no values.
-    pending = "uninitialized_variables"
-    before = list(global_state.get_global_attribute(pending, []))
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with without_values():
             network = keras.saving.deserialize_keras_object(
                 {k: v for k, v in config.items() if k != "compile_config"}
             )
-            needed = sum(4 * math.prod(v.shape) for v in network.variables)
+            needed = bytes_of(network)
             largest = max(_sizes_of_outputs(network), default=0)
     except Exception as error:
         raise _unreadable(path, error) from error
-    finally:
-        global_state.set_global_attribute(pending, before)
     if needed > 4 * size + 2**20:
         raise _refused(
             path,
@@ -241,6 +237,26 @@ def _check_size(path, config):
         )
     if largest > _MAX_OUTPUT:
         raise _refused(path, f"a layer computes {largest:,} numbers for one image")
+
+
+@contextlib.contextmanager
+def without_values() -> Iterator[None]:
+    """Context in which the variables of new layers have shapes but no values."""
+    import keras
+    from keras.src.backend.common import global_state
+
+    pending = "uninitialized_variables"
+    before = list(global_state.get_global_attribute(pending, []))
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute(pending, before)
+
+
+def bytes_of(network: Any) -> int:
+    """Size of the weights of a network, in bytes."""
+    return sum(4 * math.prod(v.shape) for v in network.variables)
 
 
 def _sizes_of_outputs(network):

@@ -209,14 +209,19 @@ def _triangle_wave(start, num_frames):
     return np.abs((phase + 1) % 2 - 1)
 
 
+def printable(name):
+    """Returns a name as one line; unprintable characters become escapes."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
+    )
+
+
 def as_label(name):
-    """Returns a name as one short line; unprintable characters become escapes.
+    """Returns a name as one short line, as `printable` does.
 
     Names of factors come from files of users, so they may hold anything.
     """
-    text = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
-    )
+    text = printable(name)
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 

@@ -11,6 +11,7 @@ Each step starts from a copy of the previous step's directory, so the last direc
 the files of all steps.
 """
 
+import ast
 import functools
 import glob
 import json
@@ -25,6 +26,8 @@ import numpy as np
 
 from dmt.utils import files, trust
 from dmt.utils.gin_files import read_text
+
+_LARGEST = 2**26  # bytes of a file in JSON
 
 
 def update_result_directory(
@@ -196,7 +199,16 @@ def bound_string(config_path: str, binding: str) -> str:
     bindings = bindings_of(config_path)
     if binding not in bindings:
         raise ValueError(f"{config_path} binds no {binding}.")
-    return bindings[binding].strip("'\"")
+    return text_of(bindings[binding])
+
+
+def text_of(value: str) -> str:
+    """The text that a value in gin's syntax stands for, or the value itself."""
+    try:
+        text = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    return text if isinstance(text, str) else value
 
 
 def save_dict(config_path: str, dict_with_info: Mapping[str, Any]) -> None:
@@ -211,8 +223,9 @@ def load_json(
     """Reads a dictionary from a JSON file; `parse_constant` is passed to `json.load`.
 
     Raises:
-        ValueError: if the file is damaged or holds something else.
+        ValueError: if the file is damaged, too large, or holds something else.
     """
+    files.check_plain(path, _LARGEST)
     with open(path, encoding="utf-8") as file:
         try:
             values = json.load(file, parse_constant=parse_constant)

@@ -75,7 +75,7 @@ def visualize(
     with configuration.gin_configuration(gin_config_files, gin_bindings):
         bound = results.parse_bindings(gin.config_str())
     bound = {**results.bindings_of(config_path), **bound}
-    activation = bound.get("reconstruction_loss.activation", "logits").strip("'\"")
+    activation = results.text_of(bound.get("reconstruction_loss.activation", "logits"))
     num_latent, encode, decode = _open_model(model_dir, activation)
     random_state = np.random.RandomState(0)
     with files.replacing(output_dir) as directory:
