@@ -18,6 +18,7 @@ import json
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 from dmt.utils import files, trust
 from dmt.utils.gin_files import read_text
 
-_LARGEST = 2**26  # bytes of a file in JSON
+_LARGEST = 2**27  # bytes of a file in JSON
 
 
 def update_result_directory(
@@ -96,9 +97,16 @@ def fault(output_dir: str, step_name: str) -> str:
     if step_name in _PRODUCTS:
         path = os.path.join(output_dir, _PRODUCTS[step_name])
         try:
+            files.check_plain(path)
             with zipfile.ZipFile(path) as archive:
                 damaged = archive.testzip()
-        except (OSError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            RuntimeError,  # The archive is encrypted, or of another kind.
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             return f"{path} cannot be read: {error}"
         if damaged:
             return f"{path} cannot be read: {damaged} in it is damaged"
