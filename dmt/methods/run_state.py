@@ -143,9 +143,10 @@ class RunState(keras.callbacks.Callback):
             self._start -= float(self._history[-1]["elapsed_time"])
 
     def forget_unless_saved(self):
-        """Deletes the configuration, if there is no checkpoint that goes with it."""
+        """Deletes configuration and curves, if no checkpoint goes with them."""
         if not os.path.exists(self._checkpoint):
             files.remove(self._directory)
+            files.remove(self._history_path)
             with contextlib.suppress(OSError):  # There may be files of others.
                 os.rmdir(self.model_dir)
 
