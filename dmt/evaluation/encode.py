@@ -7,9 +7,10 @@ import gin
 import numpy as np
 
 from dmt.evaluation.evaluate import encoded_data
-from dmt.utils import configuration, files, results
+from dmt.utils import configuration, files, locks, results
 
 
+@locks.holding("output_path")
 def encode(input_dir: str, output_path: str, overwrite: bool = False) -> None:
     """Writes the codes of all images of the dataset that gin binds.
 

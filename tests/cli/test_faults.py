@@ -127,6 +127,9 @@ CASES = {
         ("dmt_score", "--codes=codes.npy", "--factors=factors.npy", "--metrics=mig"),
         "--output_path",
     ),
+    "encode": Case(
+        ("dmt_encode", f"--input_dir={MEAN}"), "--output_path", suffix=".csv"
+    ),
     "data_show": Case(
         ("dmt_data", "show", "dsprites_rendered_small"), "--output_path", suffix=".png"
     ),
