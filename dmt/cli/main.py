@@ -187,6 +187,8 @@ def _run(program, command, argv):
             raise
         if isinstance(error, (ValueError, OSError)):
             _fail(program, error)
+        if isinstance(error, MemoryError):
+            _fail(program, f"The memory does not suffice. {error}")
         # Most often, a binding has the wrong type. If not, the traceback is needed.
         kind = next(t for t in type(error).__mro__ if t.__module__ == "builtins")
         _fail(program, error, f" ({kind.__name__}; DMT_TRACEBACK=1 shows where)")
