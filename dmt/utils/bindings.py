@@ -61,22 +61,6 @@ _NAMED: dict[Any, str] = {
     Sequence[Sequence[str]]: "pairs",
     Mapping | Sequence[Mapping]: "held_out",
 }
-# Largest values of counts, which are at least 1. More samples take days, or all memory.
-_MOST = {
-    **dict.fromkeys(
-        (
-            "batch_size",
-            "num_data_points",
-            "num_eval",
-            "num_test",
-            "num_test_points_per_class",
-            "num_train",
-            "num_variance_estimate",
-        ),
-        10**9,
-    ),
-    "num_bins": 10**6,
-}
 _SEVERAL = ("downstream_task", "reduced_downstream_task", "strong_downstream_task")
 _TYPES = {name: kind for kind, names in _NAMED.items() for name in names.split()}
 
@@ -107,18 +91,16 @@ def check() -> None:
                     f"{_where(name)}{name} must be {described(hint)}. "
                     f"Received: {parameter}={value!r}"
                 )
-            if parameter in _MOST:
-                _check_counts(f"{_where(name)}{name}", value, _MOST[parameter])
+            _check_count(f"{_where(name)}{name}", value)
             if fault := function_kinds.fault(configurable, parameter, value):
                 raise ValueError(f"{_where(name)}{name} {fault}")
 
 
-def _check_counts(name, value, most):
-    if isinstance(value, ConfigurableReference) and _is_macro(value):
+def _check_count(name, value):
+    while isinstance(value, ConfigurableReference) and _is_macro(value):
         value = gin.config._CONFIG[value.config_key]["value"]
-    for count in value if isinstance(value, (list, tuple)) else [value]:
-        if checks.is_integer(count):
-            checks.integer(name, count, 1, most)
+    if not any(True for _ in gin.config.iterate_references(value)):
+        checks.count(name, value)
 
 
 def _bindings() -> Iterator[tuple[str, Any, str, Any]]:
