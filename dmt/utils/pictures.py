@@ -7,6 +7,7 @@ Images are floats in [0, 1] of shape (..., height, width, channels), with one ch
 import contextlib
 import math
 import os
+import warnings
 
 import numpy as np
 
@@ -230,7 +231,10 @@ def plain_text():
     """Context in which matplotlib draws all text as it is, also dollar signs."""
     import matplotlib
 
-    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}):
+    plain = {"text.parse_math": False, "text.usetex": False}
+    with warnings.catch_warnings(), matplotlib.rc_context(plain):
+        # The font draws a box for a character that it lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
 
 
