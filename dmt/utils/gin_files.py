@@ -134,15 +134,17 @@ def import_module(name: str, place: str) -> None:
                 f"{place} imports {name}, which is not on PYTHONPATH: {error}"
             ) from error
         raise ValueError(f"{place} imports {name}, which fails: {error}") from error
-    except Exception as error:
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ValueError(f"{place} imports {name}, which fails: {text}") from error
+    except KeyboardInterrupt:
+        raise
     except SystemExit as error:
         raise ValueError(
             f"{place} imports {name}, which ends the program (exit status "
             f"{error.code}). Put what the module shall not do when it is imported "
             'below `if __name__ == "__main__":`.'
         ) from error
+    except BaseException as error:
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"{place} imports {name}, which fails: {text}") from error
 
 
 @contextlib.contextmanager

@@ -221,7 +221,13 @@ def text_of(value: str) -> str:
 
 def save_dict(config_path: str, dict_with_info: Mapping[str, Any]) -> None:
     """Writes a dictionary to a JSON file, with null for NaN and infinities."""
-    text = json.dumps(_plain(dict_with_info), indent=2, allow_nan=False)
+    try:
+        text = json.dumps(_plain(dict_with_info), indent=2, allow_nan=False)
+    except TypeError as error:
+        raise ValueError(
+            "Results must be numbers, text, or lists and dictionaries of them: "
+            f"{error}."
+        ) from error
     files.write_text(config_path, text)
 
 

@@ -153,6 +153,28 @@ def test_a_single_metric_is_a_mistake(evaluate, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise SystemExit", "metrics_of_mine.py, line 5 ends the program"),
+        ("raise SystemExit(3)", "line 5 ends the program (exit status 3)"),
+        ("return 1 / 0", "metrics_of_mine.py, line 5: ZeroDivisionError: division by"),
+        ("return np.zeros(2)[[3]]", "metrics_of_mine.py, line 5: IndexError: index 3"),
+        ("return {'set': {1}}", "Results must be numbers, text, or lists"),
+    ],
+)
+def test_mistakes_in_code_of_users_are_one_line(evaluate, tmp_path, code, words):
+    (tmp_path / "metrics_of_mine.py").write_text(METRIC.lstrip().format(code))
+    lines = ["import metrics_of_mine", *bindings(MINE)]
+    (tmp_path / "mine.gin").write_text("\n".join(lines))
+    process = evaluate(
+        f"--gin_config={tmp_path}/mine.gin",
+        code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+    )
+    assert len(check_mistake(process, words)) == 1
+    assert not (tmp_path / "scores").exists()
+
+
+@pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["--gin_bindings=mig.num_trains = 3"], ["num_trains"]),
