@@ -204,7 +204,7 @@ def _check_unchanged(then, now, output_dir, may_change):
         for name, value in now.items()
         if then.get(name, value) != value
         and name not in free
-        and not (name == "dataset.name" and value.strip("'\"") == "auto")
+        and not (name == "dataset.name" and results.text_of(value) == "auto")
     ]
     if different:
         raise ValueError(
