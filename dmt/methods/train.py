@@ -297,9 +297,9 @@ def _check_eager():
     tensorflow = sys.modules.get("tensorflow")
     if keras.backend.backend() == "tensorflow" and not tensorflow.executing_eagerly():
         raise ValueError(
-            "Models are trained with TensorFlow's eager execution, which this program "
-            "has disabled. Remove tf.disable_eager_execution() or "
-            "tf.disable_v2_behavior()."
+            "Models are trained with TensorFlow's eager execution, which is disabled. "
+            "Remove tf.disable_v2_behavior(), tf.disable_eager_execution() or the "
+            "tf.Graph around this call."
         )
 
 

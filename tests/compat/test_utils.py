@@ -13,7 +13,14 @@ from dmt.config.tests.sweep import TestStudy
 from dmt.analysis import aggregate
 from dmt.evaluation import evaluate  # noqa: F401 (registers metrics for gin)
 from dmt.studies.published.studies import STUDIES
-from dmt.utils import aggregate_results, configuration, hyperparams, modules, resources, results
+from dmt.utils import (
+    aggregate_results,
+    configuration,
+    hyperparams,
+    modules,
+    resources,
+    results,
+)
 
 
 def test_table_of_results_is_a_data_frame(tmp_path):
