@@ -4,6 +4,7 @@ The type that a parameter of this package takes is that of its annotation. Witho
 it is that of all parameters of this name, or else that of its default value.
 """
 
+import ast
 import dataclasses
 import inspect
 import types
@@ -14,7 +15,7 @@ from typing import Any
 import gin
 from gin.config import ConfigurableReference
 
-from dmt.utils import checks, function_kinds, gin_files
+from dmt.utils import checks, function_kinds, gin_files, stages
 
 _SEQUENCES = (
     list,
@@ -101,6 +102,22 @@ def _check_count(name, value):
         value = gin.config._CONFIG[value.config_key]["value"]
     if not any(True for _ in gin.config.iterate_references(value)):
         checks.count(name, value)
+
+
+def is_default(name: str, value: str) -> bool:
+    """Whether a parameter has a value without a binding.
+
+    Args:
+        name: for example "vae.beta".
+        value: as gin writes it.
+    """
+    try:
+        configurable = gin.config._REGISTRY.get_match(stages.configurable_of(name))
+        parameters = gin_files.signature_of(configurable).parameters
+        default = parameters[name.rpartition(".")[2]].default
+        return bool(default == ast.literal_eval(value))
+    except (AttributeError, KeyError, SyntaxError, ValueError):
+        return False  # It is no literal, or nothing has this parameter any more.
 
 
 def _bindings() -> Iterator[tuple[str, Any, str, Any]]:

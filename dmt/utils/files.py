@@ -103,6 +103,11 @@ def _replace_directory(temporary, path):
         _delete(old, path)
 
 
+def is_empty(path: str | os.PathLike) -> bool:
+    """Whether a path is a directory without anything but a lock of this package."""
+    return os.path.isdir(path) and set(os.listdir(path)) <= {".lock"}
+
+
 def discard(path: str | os.PathLike) -> None:
     """Deletes a file or a directory tree if it exists, at once for all who look.
 
