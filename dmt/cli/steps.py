@@ -373,8 +373,8 @@ COMMANDS = (
                 "classifier. Without them, a third of the rows is held out.",
                 factors_test="Factors of the test samples.",
                 gin_evaluation_config_glob="Pattern of gin files as for dmt_evaluate. "
-                "Samples are drawn from the rows, which must hold every combination "
-                "of the factors.",
+                "Samples are drawn from the rows. Metrics that fix factors need rows "
+                "with every combination of the factors.",
                 output_path="JSON file to write with all results.",
             ),
             Flag(

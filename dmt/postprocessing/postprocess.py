@@ -44,7 +44,8 @@ def postprocess(
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
-        ValueError: if `output_dir` exists and may not be replaced.
+        ValueError: if `output_dir` exists and may not be replaced, or another process
+            writes it.
     """
     del name
     checks.seed("postprocess.random_seed", random_seed)

@@ -210,7 +210,7 @@ def _check_calls(name, value):
 
 
 def wanted_types(configurable: Any) -> dict[str, Any]:
-    """The types of the parameters that gin may bind, as annotations.
+    """The types of the parameters that gin may bind, {name: annotation}.
 
     Args:
         configurable: gin's `Configurable`. Parameters that do not tell are left out.

@@ -62,7 +62,8 @@ def validate(
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
-        ValueError: if `output_dir` exists and may not be replaced.
+        ValueError: if `output_dir` exists and may not be replaced, or another process
+            writes it.
     """
     checks.seed("validation.random_seed", random_seed)
     if configuration.is_done(
