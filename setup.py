@@ -29,7 +29,7 @@ setup(
     packages=[*find_packages(include=["dmt", "dmt.*"]), "dmt.gin_configs"],
     package_dir={"dmt.gin_configs": "gin_configs"},
     package_data={
-        "dmt": ["**/*.jinja", "**/*.css", "py.typed"],
+        "dmt": ["**/*.gin", "**/*.jinja", "**/*.css", "py.typed"],
         "dmt.gin_configs": ["**/*.gin"],
     },
     install_requires=[

@@ -26,10 +26,6 @@ _REASONING = (
 )
 # Reasons by module, or by "module.name".
 DROPPED = {
-    "config.tests.sweep": (
-        "it names gin files of disentanglement_lib's tests; gin_configs/quickstart has "
-        "small ones"
-    ),
     "evaluation.abstract_reasoning.models": _REASONING,
     "evaluation.abstract_reasoning.pgm_data": _REASONING,
     "evaluation.abstract_reasoning.pgm_utils": _REASONING,

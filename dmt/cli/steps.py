@@ -151,7 +151,7 @@ def _report(name, gin_file, error):
     from dmt.cli.main import one_line
 
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    message = f"Without {name} ({gin_file}): {kind}{one_line(error)}"
+    message = one_line(f"Without {name} ({gin_file}): {kind}{error}")
     print(message, file=sys.stderr, flush=True)
     return name
 

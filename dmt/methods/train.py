@@ -123,6 +123,7 @@ def prepare(
 
     Arguments and errors are those of `train`. Returns None if the run is complete.
     """
+    _check_eager()
     is_extended = resume and _is_extended(model_dir, settings)
     if configuration.is_done(
         model_dir,
@@ -290,6 +291,16 @@ def finish(training: Training) -> None:
         },
         operative_config=training.operative_config,
     )
+
+
+def _check_eager():
+    tensorflow = sys.modules.get("tensorflow")
+    if keras.backend.backend() == "tensorflow" and not tensorflow.executing_eagerly():
+        raise ValueError(
+            "Models are trained with TensorFlow's eager execution, which is disabled. "
+            "Remove tf.disable_v2_behavior(), tf.disable_eager_execution() or the "
+            "tf.Graph around this call."
+        )
 
 
 def _check_batch_size(batch_size, data):

@@ -4,6 +4,7 @@ The type that a parameter of this package takes is that of its annotation. Witho
 it is that of all parameters of this name, or else that of its default value.
 """
 
+import ast
 import dataclasses
 import inspect
 import types
@@ -14,7 +15,7 @@ from typing import Any
 import gin
 from gin.config import ConfigurableReference
 
-from dmt.utils import checks, gin_files
+from dmt.utils import checks, function_kinds, gin_files, stages
 
 _SEQUENCES = (
     list,
@@ -70,7 +71,8 @@ def check() -> None:
 
     Raises:
         ValueError: if a macro is not bound, if bindings refer to each other in a ring,
-            or if a value has not the type that a parameter of this package takes.
+            or if a value has not the type, or a function is not of the kind, that a
+            parameter of this package takes.
     """
     for name, _, _, value in _bindings():
         for reference in gin.config.iterate_references({name: value}):
@@ -82,7 +84,7 @@ def check() -> None:
                 )
     _check_rings()
     for name, configurable, parameter, value in _bindings():
-        if configurable.wrapped.__module__.split(".")[0] == "dmt":
+        if gin_files.is_shipped(configurable):
             _check_calls(name, value)
             hint = wanted_types(configurable).get(parameter, Any)
             if not fits(value, hint):
@@ -90,6 +92,32 @@ def check() -> None:
                     f"{_where(name)}{name} must be {described(hint)}. "
                     f"Received: {parameter}={value!r}"
                 )
+            _check_count(f"{_where(name)}{name}", value)
+            if fault := function_kinds.fault(configurable, parameter, value):
+                raise ValueError(f"{_where(name)}{name} {fault}")
+
+
+def _check_count(name, value):
+    while isinstance(value, ConfigurableReference) and _is_macro(value):
+        value = gin.config._CONFIG[value.config_key]["value"]
+    if not any(True for _ in gin.config.iterate_references(value)):
+        checks.count(name, value)
+
+
+def is_default(name: str, value: str) -> bool:
+    """Whether a parameter has a value without a binding.
+
+    Args:
+        name: for example "vae.beta".
+        value: as gin writes it.
+    """
+    try:
+        configurable = gin.config._REGISTRY.get_match(stages.configurable_of(name))
+        parameters = gin_files.signature_of(configurable).parameters
+        default = parameters[name.rpartition(".")[2]].default
+        return bool(default == ast.literal_eval(value))
+    except (AttributeError, KeyError, SyntaxError, ValueError):
+        return False  # It is no literal, or nothing has this parameter any more.
 
 
 def _bindings() -> Iterator[tuple[str, Any, str, Any]]:
@@ -264,15 +292,16 @@ def _reference_fits(reference, hint):
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         alternatives = (hint,)
     kinds = [typing.get_origin(one) or one for one in alternatives]
-    if Any in kinds or any(not inspect.isclass(k) and k is not None for k in kinds):
+    others = (None, typing.Literal)
+    if Any in kinds or any(not inspect.isclass(k) and k not in others for k in kinds):
         return True
     if reference.evaluate and Made in kinds:
         return True
     if not reference.evaluate:
         return any(kind in (Callable, type) for kind in kinds)
-    result = configurable.wrapped
-    if result.__module__.split(".")[0] != "dmt":
+    if not gin_files.is_shipped(configurable):
         return True  # What a user wrote may return anything.
+    result = configurable.wrapped
     if not inspect.isclass(result):
         result = inspect.signature(result).return_annotation
         result = typing.get_origin(result) or result

@@ -175,15 +175,13 @@ def is_done(
             )
     fault = results.fault(output_dir, step_name) if resume else ""
     if resume and not fault:
-        path = os.path.join(output_dir, "results", "json", f"{step_name}_config.json")
-        then, now = results.load_json(path), results.parse_bindings(gin.config_str())
-        _check_unchanged(then, now, output_dir, may_change)
+        _check_unchanged(output_dir, step_name, inputs, may_change)
         if len(inputs) == 1:
             _check_made_from(inputs[0], output_dir)
         if not may_change:
             logger.info("%s is complete, nothing to do.", output_dir)
             return True
-    exists = os.path.exists(output_dir)
+    exists = os.path.exists(output_dir) and not files.is_empty(output_dir)
     can_be_finished = resume and results.is_own(output_dir, step_name)
     if exists and can_be_finished:
         if fault:
@@ -197,20 +195,53 @@ def is_done(
     return False
 
 
-def _check_unchanged(then, now, output_dir, may_change):
+def _check_unchanged(output_dir, step_name, inputs, may_change):
+    """Checks that a complete step has the present configuration."""
+    folder = os.path.join(output_dir, "results", "json")
+    then = results.load_json(os.path.join(folder, f"{step_name}_config.json"))
+    now = results.parse_bindings(gin.config_str())
+    earlier = _bindings_of_steps(inputs[0]) if inputs else {}
     free = _free(then, may_change) | _free(now, may_change)
-    different = [
-        f"{name} = {value} (it was {then[name]})"
-        for name, value in now.items()
-        if then.get(name, value) != value
-        and name not in free
-        and not (name == "dataset.name" and value.strip("'\"") == "auto")
-    ]
+    different = []
+    for name in dict.fromkeys([*now, *then]):
+        if name not in then or name in free:
+            continue
+        before, value = bound_value(name, then), _value_in_scope(name, now)
+        if name == "dataset.name" and results.text_of(value or "") == "auto":
+            value = earlier.get(name, before)
+        if value is None:
+            # Macros have no value of their own, steps bind the dataset themselves.
+            kept = not stages.configurable_of(name) or earlier.get(name) == before
+            if not kept and not bindings.is_default(name, before):
+                different.append(f"{name} is not bound (it was {before})")
+        elif value != before:
+            different.append(f"{name} = {value} (it was {before})")
     if different:
         raise ValueError(
             f"{output_dir} was made with another configuration. Give the same one, or "
             f"--overwrite. Different: {', '.join(different)}"
         )
+
+
+def _value_in_scope(name, bound):
+    """The value that gin finds for a binding, in its scope or in those around it."""
+    scopes = name.split("/")[:-1]
+    last = name.rpartition("/")[2]
+    for length in range(len(scopes), -1, -1):
+        value = bound_value("/".join([*scopes[:length], last]), bound)
+        if value is not None:
+            return value
+    return None
+
+
+def _bindings_of_steps(directory):
+    """Bindings of all steps whose results a directory has, with values of macros."""
+    pattern = os.path.join(glob.escape(directory), "results", "json", "*_config.json")
+    bound = {}
+    for path in glob.glob(pattern):
+        made = results.load_json(path)
+        bound |= {name: bound_value(name, made) for name in made}
+    return bound
 
 
 def _check_made_from(input_dir, output_dir):

@@ -75,8 +75,10 @@ def visualize(
     with configuration.gin_configuration(gin_config_files, gin_bindings):
         bound = results.parse_bindings(gin.config_str())
     bound = {**results.bindings_of(config_path), **bound}
-    activation = bound.get("reconstruction_loss.activation", "logits").strip("'\"")
-    num_latent, encode, decode = _open_model(model_dir, activation)
+    activation = results.text_of(bound.get("reconstruction_loss.activation", "logits"))
+    num_latent, encode, decode = _open_model(
+        model_dir, activation, data.observation_shape
+    )
     random_state = np.random.RandomState(0)
     with files.replacing(output_dir) as directory:
         path = functools.partial(os.path.join, directory)
@@ -128,9 +130,9 @@ def visualize(
             )
 
 
-def _open_model(model_dir, activation):
+def _open_model(model_dir, activation, observation_shape):
     """Number of codes, and the functions images -> moments and codes -> images."""
-    model = gaussian_encoder_model.load_model(model_dir)
+    model = gaussian_encoder_model.load_model(model_dir, observation_shape)
     if model.decoder is None:
         raise ValueError(
             f"The model in {model_dir} has no decoder to draw with. Train one on its "

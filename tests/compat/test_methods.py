@@ -1,6 +1,7 @@
 """Old names of models and losses, and models as disentanglement_lib's users write."""
 
 import gin
+import keras
 import numpy as np
 import pytest
 from keras import layers, ops
@@ -120,6 +121,16 @@ def test_train_with_arguments_in_the_original_order(tmp_path):
     gin.parse_config([line for line in lines if "training_steps" not in line])
     train.train(str(tmp_path / "model"), False, vae.BetaVAE(1.0), 2)
     assert results(tmp_path / "model")["global_step"] == 2
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
+def test_training_in_a_graph_is_refused(tmp_path):
+    import tensorflow as tf
+
+    # As after tf.disable_eager_execution().
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="Remove tf.disable"):
+        train.train_with_gin(str(tmp_path / "model"), False, [], bindings(TINY))
+    assert not list(tmp_path.iterdir())
 
 
 def test_architectures_on_tensors():

@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 from dmt.config import reproduce
 from dmt.config.fairness_study_v1 import sweep
+from dmt.config.tests.sweep import TestStudy
 
 from dmt.analysis import aggregate
 from dmt.evaluation import evaluate  # noqa: F401 (registers metrics for gin)
 from dmt.studies.published.studies import STUDIES
-from dmt.utils import aggregate_results, hyperparams, resources, results
+from dmt.utils import (
+    aggregate_results,
+    configuration,
+    hyperparams,
+    modules,
+    resources,
+    results,
+)
 
 
 def test_table_of_results_is_a_data_frame(tmp_path):
@@ -71,6 +79,24 @@ def test_gin_files_by_their_old_paths():
             resources.get_file(missing)
     with pytest.raises(FileNotFoundError, match="config/nothing"):
         list(resources.get_files_in_folder("config/nothing"))
+
+
+VALIDATION = "validation/validation_test_configs"
+
+
+def test_gin_files_of_tests():
+    for package in ("methods", "postprocessing", "validation"):
+        modules.import_all(f"dmt.{package}")
+    study = TestStudy()
+    paths = [study.get_model_config()[1], *study.get_postprocess_config_files()]
+    paths += study.get_eval_config_files()
+    folders = "semi_supervised", "weakly_supervised", "udr"
+    for folder in (*(f"methods/{f}" for f in folders), VALIDATION):
+        paths += resources.get_files_in_folder(f"config/tests/{folder}")
+    assert len(set(paths)) == 22
+    for path in paths:
+        with configuration.gin_configuration([path], []):
+            assert gin.query_parameter("dataset.name") in ("auto", "dummy_data")
 
 
 def test_hyperparameters():

@@ -1,7 +1,9 @@
 """Gin configurations of steps: parsed, cleared, reported in one line."""
 
+import functools
 import inspect
 import os
+import re
 
 import gin
 import pytest
@@ -113,6 +115,9 @@ def test_new_directories_are_not_done(tmp_path):
     for overwrite, resume in ((False, None), (True, False), (False, True)):
         new = tmp_path / "new"
         assert not is_done(new, 1, overwrite=overwrite, resume=resume)
+        # As "mktemp -d" makes it.
+        new.mkdir(exist_ok=True)
+        assert not is_done(new, 1, overwrite=overwrite, resume=resume)
 
 
 def test_existing_directories_are_kept_replaced_or_complete(tmp_path):
@@ -128,6 +133,36 @@ def test_existing_directories_are_kept_replaced_or_complete(tmp_path):
     assert is_done(out, 1, overwrite=False, resume=True)
     with pytest.raises(ValueError, match=r"value = 2 \(it was 1\)"):
         is_done(out, 2, overwrite=False, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "different"),
+    [
+        (["size = 2"], [], r"images_of_test.size is not bound \(it was 2\)"),
+        (["size = 1", 'color = "red"'], [], ""),
+        (["size = 2", 'color = "blue"'], ["size = 2"], r"color is not .*'blue'\)"),
+        (["size = %n", "n = 2"], [], r"size is not bound \(it was 2\)"),
+        (["size = %n", "n = 2"], ["size = %n", "n = 3"], r"n = 3 \(it was 2\)"),
+        (["size = %n", "n = 2"], ["size = 2"], ""),
+        (["in_scope/size = 2"], [], "in_scope/images_of_test.size is not bound"),
+        (["in_scope/size = 2"], ["size = 2"], ""),
+        (["size = 2"], ["in_scope/size = 2"], ""),
+        (["size = 2"], ["size = 3"], r"in_scope/images_of_test.size = 3 \(it was 2\)"),
+    ],
+)
+def test_bindings_left_out_are_different(tmp_path, before, after, different):
+    lines = functools.partial(re.sub, r"\b(size|color) =", r"images_of_test.\1 =")
+    with configuration.gin_configuration([], map(lines, before)):
+        with gin.config_scope("in_scope"):
+            images()
+        results.update_result_directory(str(tmp_path / "results"), "example", {})
+    with configuration.gin_configuration([], map(lines, after)):
+        arguments = (str(tmp_path), "example", False, True)
+        if different:
+            with pytest.raises(ValueError, match=different):
+                configuration.is_done(*arguments)
+        else:
+            assert configuration.is_done(*arguments)
 
 
 def test_inputs_are_neither_deleted_nor_mixed_up(tmp_path):

@@ -176,12 +176,7 @@ def moments_of(model_dir, dataset, moments_dir=None):
         FileNotFoundError: if the directory holds no trained model.
         ValueError: if the model encodes images of another shape.
     """
-    model = load_model(model_dir)
-    if model.observation_shape != tuple(dataset.observation_shape):
-        raise ValueError(
-            f"The model {model_dir} encodes images of shape {model.observation_shape}, "
-            f"those of the dataset have {tuple(dataset.observation_shape)}."
-        )
+    model = load_model(model_dir, dataset.observation_shape)
     if dataset.size is None:
         return compiled(lambda images: ops.concatenate(model.encode(images), axis=1))
     # All observations come in one call, so the table need not be kept.
