@@ -1,6 +1,7 @@
 """Trained models as other modules use them: an encoder, a decoder and heads."""
 
 import os
+from typing import Any
 
 import keras
 from keras import ops
@@ -69,6 +70,27 @@ class GaussianEncoderModel(keras.Model):
     def from_config(cls, config):
         """The model with freshly initialised networks."""
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+def check_observations(encoder: keras.Model, dataset: Any, owner: str) -> None:
+    """Checks that an encoder takes the images of a dataset.
+
+    Args:
+        encoder: keras.Model of images.
+        dataset: a `GroundTruthData`.
+        owner: what has the encoder, for the message.
+
+    Raises:
+        ValueError: if the images have another shape.
+    """
+    known, found = encoder.inputs[0].shape[1:], dataset.observation_shape
+    if len(known) != len(found) or any(
+        side not in (None, other) for side, other in zip(known, found, strict=True)
+    ):
+        raise ValueError(
+            f"{owner} encodes images of shape {tuple(known)}, those of {dataset.name} "
+            f"have {tuple(found)}."
+        )
 
 
 def save_model(model, model_dir: str) -> None:

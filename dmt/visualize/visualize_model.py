@@ -67,7 +67,7 @@ def visualize(
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
         ValueError: if `output_dir` exists and may not be replaced, gin refuses a line,
-            or the model has no decoder.
+            the model has no decoder, or encodes images of another shape.
     """
     configuration.is_done(output_dir, "visualization", overwrite, inputs=[model_dir])
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
@@ -76,7 +76,7 @@ def visualize(
         bound = results.parse_bindings(gin.config_str())
     bound = {**results.bindings_of(config_path), **bound}
     activation = bound.get("reconstruction_loss.activation", "logits").strip("'\"")
-    num_latent, encode, decode = _open_model(model_dir, activation)
+    num_latent, encode, decode = _open_model(model_dir, data, activation)
     random_state = np.random.RandomState(0)
     with files.replacing(output_dir) as directory:
         path = functools.partial(os.path.join, directory)
@@ -128,7 +128,7 @@ def visualize(
             )
 
 
-def _open_model(model_dir, activation):
+def _open_model(model_dir, data, activation):
     """Number of codes, and the functions images -> moments and codes -> images."""
     model = gaussian_encoder_model.load_model(model_dir)
     if model.decoder is None:
@@ -137,6 +137,9 @@ def _open_model(model_dir, activation):
             "encoder: model.model = @decoder_on_frozen_encoder(), "
             f"decoder_on_frozen_encoder.encoder_dir = {model_dir!r}"
         )
+    gaussian_encoder_model.check_observations(
+        model.encoder, data, f"The model {model_dir}"
+    )
     decode = compiled(lambda codes: losses.activate(model.decode(codes), activation))
     return model.num_latent, compiled(model.encode), decode
 
