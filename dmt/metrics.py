@@ -18,6 +18,9 @@ Factors that have one value in the (training) sample are left out. The results t
 `constant_factors`, a list of their indices, and nan where other lists and matrices are
 about them. A warning names them. Another warning says what the score of fewer than 100
 samples is worth: what the same codes score in random order.
+
+A ValueError is raised if a table has missing values, complex numbers or times, if the
+numbers of rows differ, or if no factor varies.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The command that writes the codes of all images of a dataset."""
 
-from dmt.cli.table import GIN_FLAGS, OVERWRITE, Command, several
+from dmt.cli.table import GIN_FLAGS, OVERWRITE, TRUST, Command, several
 from dmt.utils import machine
 
 
@@ -33,6 +33,7 @@ COMMANDS = (
             ),
             *GIN_FLAGS,
             OVERWRITE,
+            TRUST,
         ),
         _encode,
         required=("input_dir", "output_path"),

@@ -7,6 +7,8 @@ import io
 import logging
 import os
 import sys
+import sysconfig
+import traceback
 from typing import NoReturn
 
 from absl import app, flags
@@ -182,11 +184,34 @@ def _run(program, command, argv):
 
             trust.allow()
         command.function(FLAGS, *argv[1:])
+    except SystemExit as stop:
+        if place := _place_of_users(stop):
+            _fail(program, f"{place} ends the program (exit status {stop.code}).")
+        raise
     except Exception as error:
         if os.environ.get("DMT_TRACEBACK"):
             raise
         if isinstance(error, (ValueError, OSError)):
             _fail(program, error)
+        if isinstance(error, MemoryError):
+            _fail(program, f"The memory does not suffice. {error}")
+        if place := _place_of_users(error):
+            _fail(program, f"{place}: {type(error).__name__}: {error}")
         # Most often, a binding has the wrong type. If not, the traceback is needed.
         kind = next(t for t in type(error).__mro__ if t.__module__ == "builtins")
         _fail(program, error, f" ({kind.__name__}; DMT_TRACEBACK=1 shows where)")
+
+
+def _place_of_users(error):
+    """The last line of code of users that an error passed, "" if there is none."""
+    paths = sysconfig.get_paths()
+    folders = [paths["stdlib"], paths["purelib"], paths["platlib"]]
+    folders.append(os.path.dirname(os.path.dirname(__file__)))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = os.path.abspath(frame.filename)
+        if os.path.isfile(path) and not any(
+            path.startswith(folder + os.sep) for folder in folders
+        ):
+            is_script = os.path.basename(path) == os.path.basename(sys.argv[0])
+            return "" if is_script else f"{frame.filename}, line {frame.lineno}"
+    return ""

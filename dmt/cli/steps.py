@@ -151,7 +151,7 @@ def _report(name, gin_file, error):
     from dmt.cli.main import one_line
 
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    message = f"Without {name} ({gin_file}): {kind}{one_line(error)}"
+    message = one_line(f"Without {name} ({gin_file}): {kind}{error}")
     print(message, file=sys.stderr, flush=True)
     return name
 
@@ -373,8 +373,8 @@ COMMANDS = (
                 "classifier. Without them, a third of the rows is held out.",
                 factors_test="Factors of the test samples.",
                 gin_evaluation_config_glob="Pattern of gin files as for dmt_evaluate. "
-                "Samples are drawn from the rows, which must hold every combination "
-                "of the factors.",
+                "Samples are drawn from the rows. Metrics that fix factors need rows "
+                "with every combination of the factors.",
                 output_path="JSON file to write with all results.",
             ),
             Flag(

@@ -12,6 +12,7 @@ from dmt.cli.table import (
     TRUST,
     Command,
     Flag,
+    seeds,
     several,
 )
 from dmt.studies import registry
@@ -151,13 +152,12 @@ _LABEL_FLAGS = (
         "labelled images.",
         labeller_fn='Configurable that labels images, for example "@perfect_labeller".',
     ),
-    *several(
-        "integer",
+    *seeds(
         pipeline_seed="Seed from which the seeds of all steps are drawn.",
         eval_seed="Seed from which the seeds of the metrics are drawn.",
         supervised_seed="Seed of the labels.",
-        num_labelled_samples="Number of labelled images.",
     ),
+    *several("integer", num_labelled_samples="Number of labelled images."),
     *several("float", train_percentage="Share of the labelled images to train with."),
 )
 
@@ -236,10 +236,7 @@ COMMANDS = (
                 evaluation_num_samples_train="Numbers of samples for the metrics in "
                 "--scores_list.",
             ),
-            *several(
-                "integer",
-                random_seed="Seed from which the seeds of all steps are drawn.",
-            ),
+            *seeds(random_seed="Seed from which the seeds of all steps are drawn."),
         ),
         _reproduce_jmlr,
         required=("output_directory",),

@@ -10,7 +10,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 PREFIX = "dmt_"
@@ -65,6 +65,12 @@ class Command:
 def several(kind: str, default: Any = None, /, **helps: str) -> tuple[Flag, ...]:
     """Flags of the same kind and default, given by their names and help texts."""
     return tuple(Flag(name, kind, default, text) for name, text in helps.items())
+
+
+def seeds(**helps: str) -> tuple[Flag, ...]:
+    """Flags of seeds, given by their names and help texts."""
+    flags = several("integer", **helps)
+    return tuple(replace(f, low=0, high=2**32 - 1) for f in flags)
 
 
 GIN_FLAGS = several(

@@ -14,7 +14,6 @@ from keras import ops
 
 from dmt.data.pipeline import IndexedData
 from dmt.evaluation.kept_moments import KeptMoments, digest_of
-from dmt.methods.gaussian_encoder_model import check_observations
 from dmt.methods.shared.layers import (
     as_images,
     convolutions_as,
@@ -220,7 +219,14 @@ def codes_of(
     Raises:
         ValueError: if the images of the dataset have another shape.
     """
-    check_observations(representation.encoder, dataset, "The representation")
+    known, found = representation.encoder.input_shape[1:], dataset.observation_shape
+    if len(known) != len(found) or any(
+        side not in (None, other) for side, other in zip(known, found, strict=True)
+    ):
+        raise ValueError(
+            f"The representation encodes images of shape {tuple(known)}, those of "
+            f"{dataset.name} have {tuple(found)}."
+        )
     if dataset.size is None:
         encode = _moments(representation.encoder)
         return dataset, Codes(

@@ -7,15 +7,17 @@ import gin
 import numpy as np
 
 from dmt.evaluation.evaluate import encoded_data
-from dmt.utils import configuration, files, results
+from dmt.utils import configuration, files, locks, results
 
 
+@locks.holding("output_path")
 def encode(input_dir: str, output_path: str, overwrite: bool = False) -> None:
     """Writes the codes of all images of the dataset that gin binds.
 
     If gin binds none, it is the dataset of training. A .npz file has the arrays `codes`
     (size, num_codes), `factors` (size, num_factors), `factor_names` and `image_names`,
-    the names of the images or their indices. A .csv file has the same in columns, in
+    the names of the images or their indices. Values of discrete factors are numbered
+    from 0. A .csv file has the same in columns, in
     the order image, factors, codes.
 
     Args:

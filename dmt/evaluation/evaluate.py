@@ -88,7 +88,8 @@ def evaluate(
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
-        ValueError: if `output_dir` exists and may not be replaced.
+        ValueError: if `output_dir` exists and may not be replaced, or another process
+            writes it.
     """
     chosen = make_settings(evaluation_fn, random_seed, name, **settings)
     if configuration.is_done(

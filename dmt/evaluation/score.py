@@ -103,7 +103,8 @@ def score_with_gin(
         (name, gin name of the metric, results).
 
     Raises:
-        ValueError: if the metric asks for a combination that the arrays do not have.
+        ValueError: if gin refuses a line, the arrays are no such tables, or the metric
+            asks for a combination that they do not have.
     """
     # Keras is not needed for `score_arrays`.
     from dmt.evaluation import evaluate

@@ -10,7 +10,7 @@ import numpy as np
 from tabulate import tabulate
 
 from dmt.evaluation.metrics import registry
-from dmt.utils import results
+from dmt.utils import pictures, results
 
 # What results hold besides scores.
 FACTS = ("elapsed_time", "origin", "renderer_version", "uuid", "versions")
@@ -58,7 +58,7 @@ def table(rows: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
         for key, value in headline(scores, metric).items():
             low, high = intervals.get(key, (None, None))
             interval = "" if low is None else f"  [{low:.4f}, {high:.4f}]"
-            cells.append((label, key, f"{value:8.4f}{interval}"))
+            cells.append((pictures.printable(label), key, f"{value:8.4f}{interval}"))
     return tabulate(cells, tablefmt="plain", disable_numparse=True)
 
 

@@ -1,7 +1,7 @@
 """Trained models as other modules use them: an encoder, a decoder and heads."""
 
 import os
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -72,27 +72,6 @@ class GaussianEncoderModel(keras.Model):
         return cls(**keras.saving.deserialize_keras_object(config))
 
 
-def check_observations(encoder: keras.Model, dataset: Any, owner: str) -> None:
-    """Checks that an encoder takes the images of a dataset.
-
-    Args:
-        encoder: keras.Model of images.
-        dataset: a `GroundTruthData`.
-        owner: what has the encoder, for the message.
-
-    Raises:
-        ValueError: if the images have another shape.
-    """
-    known, found = encoder.inputs[0].shape[1:], dataset.observation_shape
-    if len(known) != len(found) or any(
-        side not in (None, other) for side, other in zip(known, found, strict=True)
-    ):
-        raise ValueError(
-            f"{owner} encodes images of shape {tuple(known)}, those of {dataset.name} "
-            f"have {tuple(found)}."
-        )
-
-
 def save_model(model, model_dir: str) -> None:
     """Writes the networks of `model` as `<model_dir>/model.keras`."""
     networks = GaussianEncoderModel(model.encoder, model.decoder, model.heads)
@@ -105,12 +84,20 @@ def export(model, model_dir: str) -> None:
     export_saved_model(model, os.path.join(model_dir, "tfhub"))
 
 
-def load_model(model_dir: str) -> GaussianEncoderModel:
+def load_model(
+    model_dir: str, observation_shape: Sequence[int] | None = None
+) -> GaussianEncoderModel:
     """Reads the `GaussianEncoderModel` that `save_model` wrote, on any backend.
+
+    Args:
+        model_dir: directory that training wrote.
+        observation_shape: (height, width, channels) of the images that the model is to
+            encode; None for any.
 
     Raises:
         FileNotFoundError: if the directory holds no trained model.
-        ValueError: if the file is damaged, or the model has no encoder.
+        ValueError: if the file is damaged, the model has no encoder, or encodes images
+            of another shape.
     """
     model = model_file.load(model_dir)
     if not isinstance(model, GaussianEncoderModel):
@@ -119,7 +106,41 @@ def load_model(model_dir: str) -> GaussianEncoderModel:
             "there are no codes to postprocess or evaluate. Name the directory of "
             "another model. The training results of this one are in results/."
         )
+    if not _fit_together(model):
+        raise ValueError(
+            f"{os.path.join(model_dir, model_file.NAME)} is damaged: its networks are "
+            "not an encoder of images, a decoder and heads of the same codes. Train "
+            "the model again."
+        )
+    if observation_shape and not _same(model.observation_shape, observation_shape):
+        raise ValueError(
+            f"The model {model_dir} encodes images of shape {model.observation_shape}, "
+            f"those of the dataset have {tuple(observation_shape)}."
+        )
     return model
+
+
+def _fit_together(model):
+    """Whether decoder and heads take the codes of the encoder."""
+    images, codes = model_file.shapes(model.encoder)
+    takers = [part for part in (model.decoder, model.heads) if part is not None]
+    return (
+        [len(shape) for shape in images] == [4]
+        and [len(shape) for shape in codes] == [2, 2]
+        and codes[0] == codes[1]
+        and all(model_file.shapes(part)[0] == codes[:1] for part in takers)
+        and (
+            model.decoder is None
+            or all(map(_same, model_file.shapes(model.decoder)[1], images))
+        )
+    )
+
+
+def _same(shape, other):
+    """Whether two shapes are equal but for axes of any size."""
+    return len(shape) == len(other) and all(
+        None in (a, b) or a == b for a, b in zip(shape, other, strict=True)
+    )
 
 
 def export_saved_model(model, export_dir):

@@ -5,12 +5,13 @@ layers and names here, so the weights are copied by name.
 """
 
 import contextlib
+import glob
 import os
 import shutil
 
 from dmt.methods import gaussian_encoder_model
 from dmt.methods.shared import architectures
-from dmt.utils import configuration, files, locks, results
+from dmt.utils import configuration, files, keras_files, locks, results
 
 _RESULTS = (
     "results/gin/train.gin",
@@ -24,6 +25,7 @@ _REQUIRED = (
     "tfhub/variables/variables.index",
     *_RESULTS,
 )
+_LARGEST = 2**24  # bytes of a graph or of an index
 _BINDINGS = ("encoder.encoder_fn", "encoder.num_latent", "decoder.decoder_fn")
 
 
@@ -61,12 +63,15 @@ def import_model(
             )
         if path.endswith(".json"):
             results.load_json(path)
+        elif not path.endswith(".gin"):
+            files.check_plain(path, _LARGEST)
     hub_dir = os.path.join(source_dir, "tfhub")
     prefix = os.path.join(hub_dir, "variables", "variables")
     reader = _reader(prefix)
     model = _networks(
         os.path.join(source_dir, "results", "gin", "train.gin"),
         _observation_shape(os.path.join(hub_dir, "saved_model.pb")),
+        sum(map(os.path.getsize, glob.glob(f"{glob.escape(prefix)}.data-*"))),
         gin_config_files,
         gin_bindings,
     )
@@ -121,8 +126,11 @@ def _observation_shape(path):
     raise ValueError(f"{path} has no signature gaussian_encoder of images.")
 
 
-def _networks(gin_path, observation_shape, gin_config_files, gin_bindings):
-    """The networks of a training configuration, freshly initialised."""
+def _networks(gin_path, observation_shape, size, gin_config_files, gin_bindings):
+    """The networks of a training configuration, freshly initialised.
+
+    `size` is that of the file of their weights, in bytes.
+    """
     try:
         bindings = results.bindings_of(gin_path)
         missing = [name for name in _BINDINGS if name not in bindings]
@@ -132,15 +140,28 @@ def _networks(gin_path, observation_shape, gin_config_files, gin_bindings):
             configuration.import_modules_of(gin_path)
             for name in _BINDINGS:
                 configuration.bind_default(name, bindings[name])
-            encoder = architectures.make_gaussian_encoder(observation_shape)
-            num_latent = encoder.outputs[0].shape[-1]
-            decoder = architectures.make_decoder(num_latent, observation_shape)
+            with keras_files.without_values():
+                needed = sum(
+                    map(keras_files.bytes_of, _encoder_and_decoder(observation_shape))
+                )
+            if needed > 2 * size + 2**26:
+                raise ValueError(
+                    f"for images of shape {observation_shape}, they need {needed:,} "
+                    f"bytes of weights, and the file of the weights has {size:,}."
+                )
+            encoder, decoder = _encoder_and_decoder(observation_shape)
     except Exception as error:  # The file may name any function.
         # Gin appends the call chain on lines of their own.
         text = " ".join(str(error).split("\n  In ")[0].split())
         message = f"The networks of {gin_path} cannot be built: {text}"
         raise ValueError(message) from error
     return gaussian_encoder_model.GaussianEncoderModel(encoder, decoder)
+
+
+def _encoder_and_decoder(observation_shape):
+    encoder = architectures.make_gaussian_encoder(observation_shape)
+    num_latent = encoder.outputs[0].shape[-1]
+    return encoder, architectures.make_decoder(num_latent, observation_shape)
 
 
 def _assign(model, reader, prefix):

@@ -1,6 +1,7 @@
 """The file that holds a trained network, `model.keras`."""
 
 import os
+from typing import Any
 
 import keras
 
@@ -13,6 +14,13 @@ def save(network: keras.Model, model_dir: str) -> None:
     """Writes `<model_dir>/model.keras`."""
     with files.replacing(os.path.join(model_dir, NAME)) as path:
         network.save(path)
+
+
+def shapes(network: Any) -> tuple[list[tuple], list[tuple]]:
+    """Shapes of the inputs and of the outputs of a network; [] if it has none."""
+    found = (getattr(network, name, None) for name in ("inputs", "outputs"))
+    inputs, outputs = ([tensor.shape for tensor in tensors or []] for tensors in found)
+    return inputs, outputs
 
 
 def load(model_dir: str) -> keras.Model:

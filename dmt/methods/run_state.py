@@ -8,6 +8,7 @@ import math
 import os
 import time
 import zipfile
+import zlib
 
 import gin
 import keras
@@ -118,11 +119,21 @@ class RunState(keras.callbacks.Callback):
         if os.path.exists(self._history_path):
             rows = history.read(self._history_path)
         variables = variable_names.state(self._model)
+        shapes = {n: (tuple(v.shape), _dtype(v)) for n, v in variables.items()}
         try:
-            shapes = {n: (tuple(v.shape), _dtype(v)) for n, v in variables.items()}
+            files.check_plain(path)
             values = _arrays(path, shapes)
             line = _line(path)
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            EOFError,
+            LookupError,
+            RuntimeError,  # The archive is encrypted, or of another kind.
+            SyntaxError,  # Of a header.
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise ValueError(
                 f"The checkpoint {path} cannot be read; delete it to train from the "
                 f"start: {error}"
@@ -136,9 +147,10 @@ class RunState(keras.callbacks.Callback):
             self._start -= float(self._history[-1]["elapsed_time"])
 
     def forget_unless_saved(self):
-        """Deletes the configuration, if there is no checkpoint that goes with it."""
+        """Deletes configuration and curves, if no checkpoint goes with them."""
         if not os.path.exists(self._checkpoint):
             files.remove(self._directory)
+            files.remove(self._history_path)
             with contextlib.suppress(OSError):  # There may be files of others.
                 os.rmdir(self.model_dir)
 

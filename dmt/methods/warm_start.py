@@ -14,7 +14,7 @@ from dmt.methods import gaussian_encoder_model, model_file
 from dmt.methods.run_state import checkpoint_path
 from dmt.methods.shared import variable_names
 from dmt.methods.shared.training import TrainableModel
-from dmt.utils import checks
+from dmt.utils import checks, files
 
 logger = logging.getLogger(__name__)
 
@@ -198,6 +198,7 @@ def _checkpoint(path):
 @contextlib.contextmanager
 def _archive(path):
     try:
+        files.check_plain(path)
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (OSError, EOFError, ValueError, RuntimeError, *_DAMAGED) as error:

@@ -44,7 +44,8 @@ def postprocess(
 
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
-        ValueError: if `output_dir` exists and may not be replaced.
+        ValueError: if `output_dir` exists and may not be replaced, or another process
+            writes it.
     """
     del name
     checks.seed("postprocess.random_seed", random_seed)
@@ -57,7 +58,7 @@ def postprocess(
         os.path.join(model_dir, "results", "gin", "train.gin")
     )
     dataset = named_data.get_named_ground_truth_data()
-    model = gaussian_encoder_model.load_model(model_dir)
+    model = gaussian_encoder_model.load_model(model_dir, dataset.observation_shape)
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)
         transform_fn, _ = postprocess_fn(

@@ -4,6 +4,7 @@ import os
 
 import keras
 
+from dmt.methods import model_file
 from dmt.methods.shared import layers
 from dmt.utils import keras_files
 
@@ -79,15 +80,17 @@ def load_representation(directory, dtype_policy=None):
     path = os.path.join(directory, REPRESENTATION_FILE)
     network = keras_files.load(path, "postprocess the model first (dmt_postprocess)")
     if isinstance(network, Representation):  # An earlier version wrote it.
-        representation = network
+        parts = [network.encoder, network.transform]
     else:
         parts = [part for part in network.layers if isinstance(part, keras.Model)]
-        if len(parts) != 2 or [len(part.outputs) for part in parts] != [2, 1]:
-            raise ValueError(
-                f"{path} is no representation, which has an encoder and a transform. "
-                "Postprocess the model again (dmt_postprocess)."
-            )
-        representation = Representation(*parts)
+    shapes = [shape for part in parts for shape in model_file.shapes(part)]
+    ranks = [[len(shape) for shape in group] for group in shapes]
+    if ranks != [[4], [2, 2], [2, 2], [2]] or shapes[1] != shapes[2]:
+        raise ValueError(
+            f"{path} is no representation, which has an encoder of images and a "
+            "transform of its codes. Postprocess the model again (dmt_postprocess)."
+        )
+    representation = Representation(*parts)
     if dtype_policy is not None:
         representation.encoder = _with_policy(representation.encoder, dtype_policy)
     return representation

@@ -3,10 +3,22 @@
 import csv
 import datetime
 import os
+import re
 from collections.abc import Iterable
 
 import numpy as np
 
+_MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+# How cells begin that are neither numbers nor words.
+_FORMS = {
+    "a time": re.compile(
+        rf"\d{{1,4}}/\d{{1,2}}/\d{{1,4}}\b|\d{{1,2}}\.\d{{1,2}}\.\d{{4}}\b"
+        rf"|{_MONTH}\.? \d{{1,2}},? \d{{4}}\b|\d{{1,2}}[ -]{_MONTH}[ -]\d{{2,4}}\b"
+        r"|-?\d+ days?\b",
+        re.I,
+    ),
+    "a list": re.compile(r"(np\.)?(array|tensor)\("),
+}
 # Kinds of NumPy types that are numbers.
 _NUMBERS = "biuf"
 
@@ -68,6 +80,9 @@ def columns_of_words(path: str) -> list[int]:
 def other_kind(cell: str) -> str:
     """What the text of a cell is if it is neither a number nor a word, else ""."""
     cell = cell.strip()
+    for kind, form in _FORMS.items():
+        if form.match(cell):
+            return kind
     if _is_number(cell) or not any(mark in "([{+-.0123456789" for mark in cell[:1]):
         return ""
     for kind, parse in (

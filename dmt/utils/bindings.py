@@ -15,7 +15,7 @@ from typing import Any
 import gin
 from gin.config import ConfigurableReference
 
-from dmt.utils import checks, gin_files, stages
+from dmt.utils import checks, function_kinds, gin_files, stages
 
 _SEQUENCES = (
     list,
@@ -71,7 +71,8 @@ def check() -> None:
 
     Raises:
         ValueError: if a macro is not bound, if bindings refer to each other in a ring,
-            or if a value has not the type that a parameter of this package takes.
+            or if a value has not the type, or a function is not of the kind, that a
+            parameter of this package takes.
     """
     for name, _, _, value in _bindings():
         for reference in gin.config.iterate_references({name: value}):
@@ -83,7 +84,7 @@ def check() -> None:
                 )
     _check_rings()
     for name, configurable, parameter, value in _bindings():
-        if configurable.wrapped.__module__.split(".")[0] == "dmt":
+        if gin_files.is_shipped(configurable):
             _check_calls(name, value)
             hint = wanted_types(configurable).get(parameter, Any)
             if not fits(value, hint):
@@ -91,6 +92,16 @@ def check() -> None:
                     f"{_where(name)}{name} must be {described(hint)}. "
                     f"Received: {parameter}={value!r}"
                 )
+            _check_count(f"{_where(name)}{name}", value)
+            if fault := function_kinds.fault(configurable, parameter, value):
+                raise ValueError(f"{_where(name)}{name} {fault}")
+
+
+def _check_count(name, value):
+    while isinstance(value, ConfigurableReference) and _is_macro(value):
+        value = gin.config._CONFIG[value.config_key]["value"]
+    if not any(True for _ in gin.config.iterate_references(value)):
+        checks.count(name, value)
 
 
 def is_default(name: str, value: str) -> bool:
@@ -199,7 +210,7 @@ def _check_calls(name, value):
 
 
 def wanted_types(configurable: Any) -> dict[str, Any]:
-    """The types of the parameters that gin may bind, as annotations.
+    """The types of the parameters that gin may bind, {name: annotation}.
 
     Args:
         configurable: gin's `Configurable`. Parameters that do not tell are left out.
@@ -281,15 +292,16 @@ def _reference_fits(reference, hint):
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         alternatives = (hint,)
     kinds = [typing.get_origin(one) or one for one in alternatives]
-    if Any in kinds or any(not inspect.isclass(k) and k is not None for k in kinds):
+    others = (None, typing.Literal)
+    if Any in kinds or any(not inspect.isclass(k) and k not in others for k in kinds):
         return True
     if reference.evaluate and Made in kinds:
         return True
     if not reference.evaluate:
         return any(kind in (Callable, type) for kind in kinds)
-    result = configurable.wrapped
-    if result.__module__.split(".")[0] != "dmt":
+    if not gin_files.is_shipped(configurable):
         return True  # What a user wrote may return anything.
+    result = configurable.wrapped
     if not inspect.isclass(result):
         result = inspect.signature(result).return_annotation
         result = typing.get_origin(result) or result

@@ -12,6 +12,23 @@ from typing import NoReturn, TypeGuard, TypeVar
 Value = TypeVar("Value")
 Limit = float | None
 
+# Largest values of the settings of metrics that are counts, and at least 1. More take
+# days, or all memory.
+_COUNTS = {
+    "batch_size": 10**9,
+    "max_depth": 10**4,
+    "n_experiment": 10**6,
+    "num_bins": 10**6,
+    "num_data_points": 10**9,
+    "num_eval": 10**9,
+    "num_neighbors": 10**6,
+    "num_test": 10**9,
+    "num_test_points_per_class": 10**9,
+    "num_train": 10**9,
+    "num_trees": 10**5,
+    "num_variance_estimate": 10**9,
+}
+
 
 def integer(
     name: str, value: object, low: int | None = None, high: int | None = None
@@ -27,6 +44,22 @@ def seed(name: str, value: object) -> int:
     if not is_integer(value) or not 0 <= value < 2**32:
         _fail(name, value, "an integer in [0, 2**32)")
     return value
+
+
+def count(name: str, value: object) -> None:
+    """Checks settings of metrics that are counts, and lists of counts.
+
+    Args:
+        name: for example "mig.num_train". Other settings are not checked.
+        value: None is not checked either.
+
+    Raises:
+        ValueError: if a count is no integer, below 1 or too large.
+    """
+    most = _COUNTS.get(name.rpartition(".")[2])
+    if most is not None and value is not None:
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            integer(name, one, 1, most)
 
 
 def number(

@@ -25,7 +25,7 @@ def compiled(function: Callable, batch_size: int = BATCH_SIZE) -> Callable:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        run: Any = tf.function(function)
+        run: Any = tf.function(function, autograph=False)
     elif keras.backend.backend() == "jax":
         import jax
 

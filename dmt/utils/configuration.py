@@ -218,7 +218,7 @@ def _check_unchanged(output_dir, step_name, inputs, may_change, begun_with):
         if name not in then or name in free:
             continue
         before, value = bound_value(name, then), _value_in_scope(name, now)
-        if name == "dataset.name" and value and value.strip("'\"") == "auto":
+        if name == "dataset.name" and results.text_of(value or "") == "auto":
             value = earlier.get(name, before)
         if value is None:
             # Macros have no value of their own, steps bind the dataset themselves.

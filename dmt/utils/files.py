@@ -77,7 +77,7 @@ def _removing_if_failed(temporary, path):
         yield
     except BaseException as error:
         remove(temporary)
-        if not isinstance(error, OSError) or error.filename2:
+        if not isinstance(error, OSError):
             raise
         place = os.fsdecode(error.filename or "")
         if temporary in place or (not place and error.errno in _NO_ROOM):
@@ -222,6 +222,25 @@ def remove(path: str | os.PathLike) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
+
+
+def check_plain(path: str | os.PathLike, largest: int | None = None) -> None:
+    """Checks that a file can be read at once, if there is one.
+
+    Args:
+        path: the file.
+        largest: number of bytes that it may have, None for any number.
+
+    Raises:
+        ValueError: if it is a directory, a pipe or a device, or too large.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is no plain file.")
+    if largest and os.path.exists(path) and os.path.getsize(path) > largest:
+        raise ValueError(
+            f"{path} has {os.path.getsize(path):,} bytes, more than the {largest:,} "
+            "allowed."
+        )
 
 
 def move_contents(source: str, target: str) -> None:

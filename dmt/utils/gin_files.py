@@ -134,15 +134,17 @@ def import_module(name: str, place: str) -> None:
                 f"{place} imports {name}, which is not on PYTHONPATH: {error}"
             ) from error
         raise ValueError(f"{place} imports {name}, which fails: {error}") from error
-    except Exception as error:
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ValueError(f"{place} imports {name}, which fails: {text}") from error
+    except KeyboardInterrupt:
+        raise
     except SystemExit as error:
         raise ValueError(
             f"{place} imports {name}, which ends the program (exit status "
             f"{error.code}). Put what the module shall not do when it is imported "
             'below `if __name__ == "__main__":`.'
         ) from error
+    except BaseException as error:
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"{place} imports {name}, which fails: {text}") from error
 
 
 @contextlib.contextmanager
@@ -390,6 +392,12 @@ def signature_of(configurable: Any) -> inspect.Signature:
     if inspect.isclass(function):
         function = gin.config._find_class_construction_fn(function)
     return inspect.signature(inspect.unwrap(function))
+
+
+def is_shipped(configurable: Any) -> bool:
+    """Whether gin's `Configurable` belongs to this package."""
+    module = getattr(configurable.wrapped, "__module__", None) or ""
+    return module.split(".")[0] == "dmt"
 
 
 def _close(name, names):

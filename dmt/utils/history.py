@@ -2,6 +2,10 @@
 
 import csv
 
+from dmt.utils import files
+
+_LARGEST = 2**26  # bytes
+
 
 def read(path: str) -> list[dict[str, str]]:
     """Returns the lines of a learning curve as {column: number as text}.
@@ -10,6 +14,7 @@ def read(path: str) -> list[dict[str, str]]:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged.
     """
+    files.check_plain(path, _LARGEST)
     line = 1
     try:
         with open(path, encoding="utf-8", newline="") as file:

@@ -5,6 +5,7 @@ its weights. Unless the file is trusted (`dmt.utils.trust`), nothing in it may b
 and no small file may take much memory or time.
 """
 
+import contextlib
 import io
 import json
 import math
@@ -14,13 +15,14 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from dmt.utils import machine, trust
+from dmt.utils import files, machine, trust
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MAX_ENTRIES = 10_000
 _MAX_CONFIG = 2**24  # bytes
 _MAX_LAYERS = 5_000
 _MAX_DEPTH = 100
+_MAX_PARTS = 500_000
 _MAX_OUTPUT = 2**27  # numbers that a layer computes for one image
 # What these classes of Keras compute is code or a file that their configuration names.
 _CODE = (
@@ -51,6 +53,7 @@ def load(path: str, mend: str) -> Any:
 
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no {path}: {mend}.")
+    files.check_plain(path)
     trusted = trust.covers(path)
     config = _checked_config(path, trusted)
     if not trusted:
@@ -122,11 +125,14 @@ def _refused(path, reason):
 
 def _parts(path: str, config: Any) -> Iterator[dict]:
     """Yields all dictionaries of a configuration but those about compiling."""
-    waiting = [(config, 0)]
+    number, waiting = 1, [(config, 0)]
     while waiting:
         value, depth = waiting.pop()
         if depth > _MAX_DEPTH:
             raise _refused(path, f"{_CONFIG} is nested too deeply")
+        number += len(value) if isinstance(value, (dict, list)) else 0
+        if number > _MAX_PARTS:
+            raise _refused(path, f"{_CONFIG} has more than {_MAX_PARTS:,} parts")
         if isinstance(value, dict):
             yield value
             items = (item for key, item in value.items() if key != "compile_config")
@@ -152,7 +158,8 @@ def _check_class(path, part):
     known = keras.saving.get_custom_objects()
     if name == "function":
         own = isinstance(part.get("config"), str) and part["config"] in known
-        shipped = module == "builtins" or module in {f"keras.{f}" for f in _FUNCTIONS}
+        shipped = module in {f"keras.{f}" for f in _FUNCTIONS}
+        module = "" if module == "builtins" else module
         what = f"the function {part.get('config')}"
     else:
         own = part.get("registered_name") in known
@@ -216,38 +223,58 @@ def _fault_of_weights(file, size):
 def _check_size(path, config):
     """Checks the variables that the network would make before it makes them."""
     import keras
-    from keras.src.backend.common import global_state
+
+    from dmt.utils.compilation import BATCH_SIZE
 
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(_WEIGHTS).file_size
-    # In this scope, variables have shapes but no values.
-    pending = "uninitialized_variables"
-    before = list(global_state.get_global_attribute(pending, []))
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with without_values():
             network = keras.saving.deserialize_keras_object(
                 {k: v for k, v in config.items() if k != "compile_config"}
             )
-            needed = sum(4 * math.prod(v.shape) for v in network.variables)
+            needed = bytes_of(network)
             largest = max(_sizes_of_outputs(network), default=0)
     except Exception as error:
         raise _unreadable(path, error) from error
-    finally:
-        global_state.set_global_attribute(pending, before)
     if needed > 4 * size + 2**20:
         raise _refused(
             path,
             f"its layers need {needed:,} bytes of weights, and it holds {size:,} bytes",
         )
-    if largest > _MAX_OUTPUT:
+    most = _MAX_OUTPUT
+    if memory := machine.available_memory():
+        most = min(most, memory // (4 * BATCH_SIZE))
+    if largest > most:
         raise _refused(path, f"a layer computes {largest:,} numbers for one image")
+
+
+@contextlib.contextmanager
+def without_values() -> Iterator[None]:
+    """Context in which the variables of new layers have shapes but no values."""
+    import keras
+    from keras.src.backend.common import global_state
+
+    pending = "uninitialized_variables"
+    before = list(global_state.get_global_attribute(pending, []))
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute(pending, before)
+
+
+def bytes_of(network: Any) -> int:
+    """Size of the weights of a network, in bytes."""
+    return sum(4 * math.prod(v.shape) for v in network.variables)
 
 
 def _sizes_of_outputs(network):
     """Numbers that each operation of a network computes for one image."""
     layers = network._flatten_layers() if hasattr(network, "_flatten_layers") else []
     for layer in layers:
-        for operation in getattr(layer, "operations", []):
+        graph = getattr(layer, "_functional", None) or layer
+        for operation in getattr(graph, "operations", []):
             for node in operation._inbound_nodes:
                 for tensor in node.output_tensors:
                     yield math.prod(size or 1 for size in tensor.shape)

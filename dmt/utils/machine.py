@@ -40,6 +40,24 @@ def available_memory() -> int:
     return available // int(os.environ.get(NUM_WORKERS, 1))
 
 
+def check_memory(num_bytes: int, received: str) -> None:
+    """Checks that samples fit in memory.
+
+    Args:
+        num_bytes: what they take at least.
+        received: the number of samples, as in "num_train=1000".
+
+    Raises:
+        ValueError: if they do not fit.
+    """
+    available = available_memory()
+    if 0 < available < num_bytes:
+        raise ValueError(
+            f"So many samples take more than {num_bytes / 1e9:,.0f} GB, and "
+            f"{available / 1e9:,.1f} GB of memory are available. Received: {received}"
+        )
+
+
 def _control_groups():
     """Folders of the control groups (version 2) of this process, on Linux."""
     try:

@@ -7,6 +7,7 @@ Images are floats in [0, 1] of shape (..., height, width, channels), with one ch
 import contextlib
 import math
 import os
+import warnings
 
 import numpy as np
 
@@ -209,14 +210,19 @@ def _triangle_wave(start, num_frames):
     return np.abs((phase + 1) % 2 - 1)
 
 
+def printable(name):
+    """Returns a name as one line; unprintable characters become escapes."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
+    )
+
+
 def as_label(name):
-    """Returns a name as one short line; unprintable characters become escapes.
+    """Returns a name as one short line, as `printable` does.
 
     Names of factors come from files of users, so they may hold anything.
     """
-    text = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
-    )
+    text = printable(name)
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 
@@ -225,7 +231,10 @@ def plain_text():
     """Context in which matplotlib draws all text as it is, also dollar signs."""
     import matplotlib
 
-    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}):
+    plain = {"text.parse_math": False, "text.usetex": False}
+    with warnings.catch_warnings(), matplotlib.rc_context(plain):
+        # The font draws a box for a character that it lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
 
 

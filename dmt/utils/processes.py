@@ -27,6 +27,8 @@ from dmt.utils import machine
 
 logger = logging.getLogger(__name__)
 
+_MOST_WORKERS = 1024
+
 
 def number_of(workers: int) -> int:
     """Returns the number of processes that a --workers flag asks for.
@@ -34,10 +36,13 @@ def number_of(workers: int) -> int:
     The flag 0 asks for one process per core, or one in all if there is a GPU.
 
     Raises:
-        ValueError: if the flag is negative.
+        ValueError: if the flag is negative or above 1024.
     """
-    if workers < 0:
-        raise ValueError(f"--workers must be at least 0. Received: {workers}")
+    if not 0 <= workers <= _MOST_WORKERS:
+        raise ValueError(
+            f"--workers must be at least 0 and at most {_MOST_WORKERS}. "
+            f"Received: {workers}"
+        )
     return workers or (1 if machine.has_gpu() else machine.num_cores())
 
 

@@ -11,12 +11,14 @@ Each step starts from a copy of the previous step's directory, so the last direc
 the files of all steps.
 """
 
+import ast
 import functools
 import glob
 import json
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +27,8 @@ import numpy as np
 
 from dmt.utils import files, trust
 from dmt.utils.gin_files import read_text
+
+_LARGEST = 2**27  # bytes of a file in JSON
 
 
 def update_result_directory(
@@ -93,9 +97,16 @@ def fault(output_dir: str, step_name: str) -> str:
     if step_name in _PRODUCTS:
         path = os.path.join(output_dir, _PRODUCTS[step_name])
         try:
+            files.check_plain(path)
             with zipfile.ZipFile(path) as archive:
                 damaged = archive.testzip()
-        except (OSError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            RuntimeError,  # The archive is encrypted, or of another kind.
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             return f"{path} cannot be read: {error}"
         if damaged:
             return f"{path} cannot be read: {damaged} in it is damaged"
@@ -196,12 +207,27 @@ def bound_string(config_path: str, binding: str) -> str:
     bindings = bindings_of(config_path)
     if binding not in bindings:
         raise ValueError(f"{config_path} binds no {binding}.")
-    return bindings[binding].strip("'\"")
+    return text_of(bindings[binding])
+
+
+def text_of(value: str) -> str:
+    """The text that a value in gin's syntax stands for, or the value itself."""
+    try:
+        text = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    return text if isinstance(text, str) else value
 
 
 def save_dict(config_path: str, dict_with_info: Mapping[str, Any]) -> None:
     """Writes a dictionary to a JSON file, with null for NaN and infinities."""
-    text = json.dumps(_plain(dict_with_info), indent=2, allow_nan=False)
+    try:
+        text = json.dumps(_plain(dict_with_info), indent=2, allow_nan=False)
+    except TypeError as error:
+        raise ValueError(
+            "Results must be numbers, text, or lists and dictionaries of them: "
+            f"{error}."
+        ) from error
     files.write_text(config_path, text)
 
 
@@ -211,8 +237,9 @@ def load_json(
     """Reads a dictionary from a JSON file; `parse_constant` is passed to `json.load`.
 
     Raises:
-        ValueError: if the file is damaged or holds something else.
+        ValueError: if the file is damaged, too large, or holds something else.
     """
+    files.check_plain(path, _LARGEST)
     with open(path, encoding="utf-8") as file:
         try:
             values = json.load(file, parse_constant=parse_constant)

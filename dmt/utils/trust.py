@@ -113,8 +113,7 @@ def is_own(path: str) -> bool:
 
 def _signatures(path):
     try:
-        if os.path.getsize(path) > _LARGEST:
-            return {}
+        files.check_plain(path, _LARGEST)
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
     except (OSError, ValueError, RecursionError):

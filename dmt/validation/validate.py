@@ -14,7 +14,7 @@ import numpy as np
 
 from dmt.data.labellers import sample_supervised_data
 from dmt.evaluation.evaluate import encoded_data, plain_scores, write_evaluation
-from dmt.utils import configuration, locks, stages
+from dmt.utils import checks, configuration, locks, stages
 
 
 @locks.holding("output_dir")
@@ -62,8 +62,10 @@ def validate(
 
     Raises:
         FileNotFoundError: if `model_dir` holds no representation.
-        ValueError: if `output_dir` exists and may not be replaced.
+        ValueError: if `output_dir` exists and may not be replaced, or another process
+            writes it.
     """
+    checks.seed("validation.random_seed", random_seed)
     if configuration.is_done(
         output_dir, "validation", overwrite, resume, inputs=[model_dir]
     ):

@@ -71,7 +71,7 @@ def inlined_figure(figure):
 
 def inlined(path):
     """Returns a picture file as a data URL, None if there is no such file."""
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         return None
     kind = os.path.splitext(path)[1][1:].replace("jpg", "jpeg")
     with open(path, "rb") as file:

@@ -114,8 +114,8 @@ def _dataset_name(config):
     """
     if "dataset.name" not in config:
         return None
-    name = config["dataset.name"].strip("'\"")
-    path = config.get(f"{name}.path", "").strip("'\"")
+    name = results.text_of(config["dataset.name"])
+    path = results.text_of(config.get(f"{name}.path", ""))
     own = os.path.basename(os.path.normpath(path)) if path else ""
     return _text(f"{own} ({name})" if own else name)
 

@@ -67,7 +67,7 @@ def visualize(
     Raises:
         FileNotFoundError: if `model_dir` holds no trained model.
         ValueError: if `output_dir` exists and may not be replaced, gin refuses a line,
-            the model has no decoder, or encodes images of another shape.
+            or the model has no decoder.
     """
     configuration.is_done(output_dir, "visualization", overwrite, inputs=[model_dir])
     config_path = os.path.join(model_dir, "results", "gin", "train.gin")
@@ -75,8 +75,10 @@ def visualize(
     with configuration.gin_configuration(gin_config_files, gin_bindings):
         bound = results.parse_bindings(gin.config_str())
     bound = {**results.bindings_of(config_path), **bound}
-    activation = bound.get("reconstruction_loss.activation", "logits").strip("'\"")
-    num_latent, encode, decode = _open_model(model_dir, data, activation)
+    activation = results.text_of(bound.get("reconstruction_loss.activation", "logits"))
+    num_latent, encode, decode = _open_model(
+        model_dir, activation, data.observation_shape
+    )
     random_state = np.random.RandomState(0)
     with files.replacing(output_dir) as directory:
         path = functools.partial(os.path.join, directory)
@@ -128,18 +130,15 @@ def visualize(
             )
 
 
-def _open_model(model_dir, data, activation):
+def _open_model(model_dir, activation, observation_shape):
     """Number of codes, and the functions images -> moments and codes -> images."""
-    model = gaussian_encoder_model.load_model(model_dir)
+    model = gaussian_encoder_model.load_model(model_dir, observation_shape)
     if model.decoder is None:
         raise ValueError(
             f"The model in {model_dir} has no decoder to draw with. Train one on its "
             "encoder: model.model = @decoder_on_frozen_encoder(), "
             f"decoder_on_frozen_encoder.encoder_dir = {model_dir!r}"
         )
-    gaussian_encoder_model.check_observations(
-        model.encoder, data, f"The model {model_dir}"
-    )
     decode = compiled(lambda codes: losses.activate(model.decode(codes), activation))
     return model.num_latent, compiled(model.encode), decode
 

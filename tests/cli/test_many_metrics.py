@@ -32,6 +32,11 @@ UDR = {
     "udr_sklearn.batch_size": "10",
     "udr_sklearn.num_data_points": "60",
 }
+LABELLED = (
+    "--gin_bindings=validation.random_seed = 0",
+    "--gin_bindings=validation.num_labelled_samples = 20",
+    "--gin_bindings=labeller.labeller_fn = @perfect_labeller",
+)
 # A user's metric, whose code tests choose.
 METRIC = """
 import gin
@@ -40,6 +45,9 @@ import numpy as np
 def mine(ground_truth_data, representation_function, random_state):
     {}
 """
+VALIDATION_METRIC = METRIC.replace("ground_truth_data", "observations, labels").replace(
+    ", random_state", ""
+)
 UDR_METRIC = METRIC.replace("representation_function", "representation_functions")
 
 
@@ -68,10 +76,15 @@ def folder(tmp_path_factory, forks):
         "missing/a_beta.gin": BETA_VAE,
         "missing/b_mig.gin": GIN_FILES["metrics/mig"],
         "missing/c_mine.gin": MINE,
-        "killed/a_evaluate.gin": GIN_FILES["metrics/mig"],
-        "killed/b_mine.gin": MINE,
+        "killed_evaluation/a_evaluate.gin": GIN_FILES["metrics/mig"],
+        "killed_evaluation/b_mine.gin": MINE,
         "killed_udr/a_udr.gin": UDR,
         "killed_udr/b_mine.gin": MINE,
+        "killed_validation/a_validate.gin": GIN_FILES["validation/mig"],
+        "killed_validation/b_mine.gin": {
+            **{k: v for k, v in MINE.items() if k == "dataset.name"},
+            "validation.validation_fn": "@mine",
+        },
         "validation/a_sap.gin": {
             **GIN_FILES["validation/sap_score"],
             "sap_score_validation.train_percentage": "1.0",
@@ -140,6 +153,28 @@ def test_a_single_metric_is_a_mistake(evaluate, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise SystemExit", "metrics_of_mine.py, line 5 ends the program"),
+        ("raise SystemExit(3)", "line 5 ends the program (exit status 3)"),
+        ("return 1 / 0", "metrics_of_mine.py, line 5: ZeroDivisionError: division by"),
+        ("return np.zeros(2)[[3]]", "metrics_of_mine.py, line 5: IndexError: index 3"),
+        ("return {'set': {1}}", "Results must be numbers, text, or lists"),
+    ],
+)
+def test_mistakes_in_code_of_users_are_one_line(evaluate, tmp_path, code, words):
+    (tmp_path / "metrics_of_mine.py").write_text(METRIC.lstrip().format(code))
+    lines = ["import metrics_of_mine", *bindings(MINE)]
+    (tmp_path / "mine.gin").write_text("\n".join(lines))
+    process = evaluate(
+        f"--gin_config={tmp_path}/mine.gin",
+        code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+    )
+    assert len(check_mistake(process, words)) == 1
+    assert not (tmp_path / "scores").exists()
+
+
+@pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["--gin_bindings=mig.num_trains = 3"], ["num_trains"]),
@@ -150,7 +185,7 @@ def test_a_single_metric_is_a_mistake(evaluate, tmp_path):
 def test_mistakes_that_concern_all_metrics_are_one_line(
     evaluate, tmp_path, flags, words
 ):
-    process = evaluate("--gin_evaluation_config_glob=killed/a*.gin", *flags)
+    process = evaluate("--gin_evaluation_config_glob=killed_evaluation/a*.gin", *flags)
     check_mistake(process, *words)
     assert "Without" not in process.stderr
     assert not (tmp_path / "scores").exists()
@@ -160,18 +195,22 @@ def test_mistakes_in_the_last_file_are_found_before_work_starts(
     evaluate, tmp_path, folder
 ):
     (folder / "slip").mkdir()
-    (folder / "slip/a.gin").write_text((folder / "killed/a_evaluate.gin").read_text())
+    (folder / "slip/a.gin").write_text(
+        (folder / "killed_evaluation/a_evaluate.gin").read_text()
+    )
     (folder / "slip/b.gin").write_text("mig.num_trains = 3\n")
     flag = "--gin_evaluation_config_glob=slip/*.gin"
     check_mistake(evaluate(flag), "num_trains")
     assert not (tmp_path / "scores").exists()
     (tmp_path / "scores/b").mkdir(parents=True)
-    (folder / "slip/b.gin").write_text((folder / "killed/a_evaluate.gin").read_text())
+    (folder / "slip/b.gin").write_text(
+        (folder / "killed_evaluation/a_evaluate.gin").read_text()
+    )
     check_mistake(evaluate(flag), "scores/b exists")
     assert names(tmp_path / "scores") == {"b"}
 
 
-def check_resumed(command, metric, code, out):
+def check_resumed(command, metric, code, out, step="evaluation"):
     """Kills a command in its second metric; the rest must not encode images again."""
     first = "a" + command.args[0].removeprefix("dmt")
     process = command(code=metric.format(KILL))
@@ -182,24 +221,32 @@ def check_resumed(command, metric, code, out):
     printed(process)
     assert contents(out / first) == before
     assert {path.name for path in out.iterdir()} == {first, "b_mine"}
-    resumed = results(out / "b_mine", "evaluation")
+    resumed = results(out / "b_mine", step)
     printed(command("--overwrite", code=metric.format(code)))
-    assert results(out / "b_mine", "evaluation") == resumed
+    assert results(out / "b_mine", step) == resumed
     assert resumed["codes"]
     return process.stderr
 
 
-def test_killed_evaluation_keeps_its_codes(forks, tmp_path, folder):
+@pytest.mark.parametrize(
+    ("name", "metric", "step"),
+    [
+        ("dmt_evaluate", METRIC, "evaluation"),
+        ("dmt_validate", VALIDATION_METRIC, "validation"),
+    ],
+)
+def test_killed_evaluation_keeps_its_codes(name, metric, step, forks, tmp_path, folder):
     command = functools.partial(
         forks,
-        "dmt_evaluate",
+        name,
         "--input_dir=mean",
         f"--output_dir={tmp_path}/scores",
-        "--gin_evaluation_config_glob=killed/*.gin",
+        f"--gin_evaluation_config_glob=killed_{step}/*.gin",
+        *(LABELLED if step == "validation" else ()),
         folder=folder,
     )
     code = "return {'codes': representation_function(np.arange(20)).tolist()}"
-    log = check_resumed(command, METRIC, code, tmp_path / "scores")
+    log = check_resumed(command, metric, code, tmp_path / "scores", step)
     (number,) = re.findall(r"(\d+) images were encoded before", log)
     assert int(number) > 10
 
@@ -226,9 +273,7 @@ def test_validation_goes_on_without_a_metric(forks, tmp_path, folder):
         "--input_dir=mean",
         f"--output_dir={tmp_path}/scores",
         "--gin_evaluation_config_glob=validation/*.gin",
-        "--gin_bindings=validation.random_seed = 0",
-        "--gin_bindings=validation.num_labelled_samples = 20",
-        "--gin_bindings=labeller.labeller_fn = @perfect_labeller",
+        *LABELLED,
         folder=folder,
     )
     assert process.returncode == 1

@@ -86,5 +86,5 @@ def test_scores_in_results(tmp_path):
     folder = tmp_path / "results" / "aggregate"
     folder.mkdir(parents=True)
     (folder / "evaluation.json").write_text(json.dumps(aggregate))
-    line = tables.score_table({"label": str(tmp_path)})
-    assert line.split() == ["label", "discrete_mig", "0.5000"]
+    line = tables.score_table({"new\nline": str(tmp_path)})
+    assert line.split() == ["new\\nline", "discrete_mig", "0.5000"]

@@ -95,6 +95,7 @@ def test_line_of_the_curve_goes_on(steps, at_once, tmp_path):
     check_same(tmp_path / "run", at_once)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "moment"),
     [
@@ -171,6 +172,7 @@ def test_fewer_steps_and_other_changes_are_refused(at_once, tmp_path):
             assert path.read_bytes() == content, path
 
 
+@pytest.mark.slow
 def test_macro_of_the_steps(tmp_path):
     lines = bindings(ANNEALED, model__training_steps="%steps")
     schedule = bindings(
@@ -215,6 +217,7 @@ def test_without_its_checkpoint_it_is_refused(at_once, tmp_path, forks):
     assert results(tmp_path / "run") == results(at_once)
 
 
+@pytest.mark.slow
 def test_extended_population_is_the_population_at_once(tmp_path):
     def members(name, steps):
         return [

@@ -2,11 +2,13 @@
 
 import json
 import os
+import resource
 import shutil
 
 import keras
 import numpy as np
 import pytest
+from tensorflow.core.protobuf import saved_model_pb2
 
 from dmt.evaluation.evaluate import evaluate_with_gin
 from dmt.methods import gaussian_encoder_model
@@ -141,6 +143,49 @@ def test_truncated_graph(copied_dir, share):
     path = copied_dir / "tfhub" / "saved_model.pb"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert_refused(copied_dir, "saved_model.pb")
+
+
+def many_messages(graph):
+    return graph.SerializeToString() + 2**24 * b"\x12\0"
+
+
+def huge_images(graph):
+    inputs = graph.meta_graphs[0].signature_def["gaussian_encoder"].inputs
+    for dimension in inputs["images"].tensor_shape.dim[1:]:
+        dimension.size = 10**5
+    return graph.SerializeToString()
+
+
+def nested(graph):
+    content = b""
+    for _ in range(10**4):
+        # A field of the number 2 that holds the rest.
+        size, digits = len(content), b""
+        while size > 127:
+            size, digits = size >> 7, digits + bytes([size & 127 | 128])
+        content = b"\x12" + digits + bytes([size]) + content
+    return content
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (many_messages, "saved_model.pb has 33,.* bytes, more than the 16,777,216"),
+        (
+            huge_images,
+            "they need [0-9,]+ bytes of weights, and the file of the weights",
+        ),
+        (nested, "saved_model.pb cannot be read"),
+    ],
+)
+def test_harmful_graphs(copied_dir, change, words):
+    path = copied_dir / "tfhub" / "saved_model.pb"
+    graph = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    path.write_bytes(change(graph))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert_refused(copied_dir, words)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 2**20  # KiB
 
 
 @pytest.mark.parametrize(

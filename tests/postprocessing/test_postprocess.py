@@ -1,9 +1,11 @@
 """Representations of a trained model: moments, exported models, other backends."""
 
+import math
 import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from dmt.data.ground_truth import named_data
 from dmt.evaluation.codes import codes_of
 from dmt.methods import gaussian_encoder_model
 from dmt.postprocessing.postprocess import postprocess_with_gin
-from dmt.postprocessing.representation import load_representation
+from dmt.postprocessing.representation import Representation, load_representation
 from dmt.utils.compilation import compiled
 
 
@@ -105,6 +107,48 @@ def test_output_may_not_hold_the_input(run_dir):
             ],
         )
     assert (run_dir / "model" / "model.keras").exists()
+
+
+def encoder(shape=(64, 64, 1), sizes=(4, 4)):
+    images = keras.Input(shape)
+    flat = keras.layers.Flatten()(images)
+    return keras.Model(images, [keras.layers.Dense(size)(flat) for size in sizes])
+
+
+def decoder(num_latent=4, shape=(64, 64, 1)):
+    codes = keras.Input((num_latent,))
+    pixels = keras.layers.Dense(math.prod(shape))(codes)
+    return keras.Model(codes, keras.layers.Reshape(shape)(pixels))
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (lambda: (), "model.keras is damaged"),
+        (lambda: (keras.Sequential([keras.layers.Dense(3)]),), "is damaged"),
+        (lambda: (keras.layers.Flatten(), decoder()), "is damaged"),
+        (lambda: (encoder(sizes=(4,)), decoder()), "is damaged"),
+        (lambda: (encoder(sizes=(4, 5)), None), "is damaged"),
+        (lambda: (encoder(), decoder(5)), "is damaged"),
+        (lambda: (encoder(), decoder(shape=(64, 64, 3))), "is damaged"),
+        (lambda: (encoder(), None, decoder(5)), "is damaged"),
+        (
+            lambda: (encoder((32, 32, 3)), None),
+            r"encodes images of shape \(32, 32, 3\), those .* \(64, 64, 1\)",
+        ),
+    ],
+)
+def test_networks_that_do_not_fit_together_are_named(parts, words, tmp_path):
+    networks = gaussian_encoder_model.GaussianEncoderModel(*parts())
+    networks.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=words) as error:
+        gaussian_encoder_model.load_model(str(tmp_path), (64, 64, 1))
+    assert str(tmp_path) in str(error.value)
+    if networks.encoder is not None:
+        representation = Representation(networks.encoder, networks.encoder)
+        representation.save(tmp_path / "representation.keras")
+        with pytest.raises(ValueError, match="representation.keras is no repres"):
+            load_representation(tmp_path)
 
 
 def test_representations_open_in_keras_alone(run_dir, dataset, tmp_path):

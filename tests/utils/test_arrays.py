@@ -97,6 +97,13 @@ def test_other_mistakes(tmp_path):
         ("1+2j", "a complex number"),
         ("(1+2j)", "a complex number"),
         ("2024-01-31", "a time"),
+        ("31/01/2024", "a time"),
+        ("31.1.2024", "a time"),
+        ('"Jan 31, 2024"', "a time"),
+        ("31 January 2024", "a time"),
+        ("2 days 01:00:00", "a time"),
+        ('"array([1, 2])"', "a list"),
+        ("tensor(1.5)", "a list"),
         ("2024-01-31 10:30:00", "a time"),
         ("10:30", "a time"),
         ("[1 2 3]", "a list"),
@@ -111,7 +118,9 @@ def test_csv_of_other_cells_is_refused(cell, kind, name, tmp_path):
         arrays.load_tables([str(tmp_path / "table.csv")], name)
 
 
-@pytest.mark.parametrize("word", ["3d", "5 cm", "-", "j", "no(1)", "+x", "v1.0"])
+@pytest.mark.parametrize(
+    "word", ["3d", "5 cm", "-", "j", "no(1)", "+x", "v1.0", "1.2.3", "1/2", "May"]
+)
 def test_words_that_begin_like_numbers(word, tmp_path):
     (tmp_path / "table.csv").write_text(f"\ufeffa,b\n1,{word}\n2,x\n", "utf-8")
     (found,) = arrays.load_tables([str(tmp_path / "table.csv")], "factors")

@@ -33,6 +33,13 @@ def test_replacing_is_all_or_nothing(kind, tmp_path):
     assert read() == "new" and os.listdir(tmp_path) == ["target.txt"]
 
 
+def test_a_file_that_cannot_replace_a_directory_is_named(tmp_path):
+    (tmp_path / "target").mkdir()
+    with pytest.raises(OSError, match="target'$") as error:
+        files.write_text(tmp_path / "target", "text")
+    assert ".tmp." not in str(error.value) and os.listdir(tmp_path) == ["target"]
+
+
 def test_leftovers_of_killed_processes_are_removed(tmp_path):
     dead = tmp_path / f".tmp.{socket.gethostname()}.999999999.target"
     dead.mkdir()

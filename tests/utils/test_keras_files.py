@@ -65,6 +65,33 @@ def many_layers(config):
     config["config"]["layers"] += [{"class_name": "Flatten"}] * 10**5
 
 
+def inner_sequence(config):
+    flatten = config["config"]["layers"][1]
+    shape = {"batch_shape": [None, 8, 8, 1], "name": "images"}
+    inner = [
+        layer("InputLayer", **shape)(config),
+        layer("Reshape", target_shape=[8, 8, 1], name="same")(config),
+        layer("UpSampling2D", size=[10**5, 10**5], name="large")(config),
+        layer("MaxPooling2D", pool_size=[10**5, 10**5], name="small")(config),
+        layer("Flatten", name="flat")(config),
+    ]
+    flatten |= {"module": "keras", "class_name": "Sequential"}
+    flatten["config"] = {"name": flatten["name"], "layers": inner}
+
+
+def function_of_a_user(config):
+    dense_of(config)["config"]["activation"] = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": "their_package>act",
+        "registered_name": "function",
+    }
+
+
+def many_parts(config):
+    config["others"] = [{}] * 10**6
+
+
 def deep(config):
     return "[" * 10**6
 
@@ -118,6 +145,9 @@ HARMFUL = {
     "many units": (many_units, "bytes of weights"),
     "no units": (no_units, "positive integer. Received: units=0"),
     "large image": (huge_image, "numbers for one image"),
+    "large image inside": (inner_sequence, "numbers for one image"),
+    "function of a user": (function_of_a_user, "their_package>act of the Python mod"),
+    "many parts": (many_parts, "more than 500,000 parts"),
     "many layers": (many_layers, "more than 5000 layers"),
     "deep": (deep, "nested too deeply"),
     "nested": (nested, "nested too deeply"),

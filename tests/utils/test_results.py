@@ -76,3 +76,26 @@ def test_damaged_json_is_named(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(ValueError, match="bad.json"):
         results.load_json(tmp_path / "bad.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ValueError, match="pipe.json is no plain file"):
+        results.load_json(tmp_path / "pipe.json")
+    os.truncate(tmp_path / "bad.json", 2**40)
+    with pytest.raises(ValueError, match="bad.json has 1,099,511,627,776 bytes, more"):
+        results.load_json(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("'auto'", "auto"),
+        ('"it\'s"', "it's"),
+        (r"'a\'b\"'", "a'b\""),
+        (r"'line\nbreak\\'", "line\nbreak\\"),
+        ("'two ' 'parts'", "two parts"),
+        ("@mig", "@mig"),
+        ("3", "3"),
+        ("'open", "'open"),
+    ],
+)
+def test_text_of_bindings(value, text):
+    assert results.text_of(value) == text

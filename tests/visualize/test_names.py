@@ -25,6 +25,7 @@ NAMES = [
     os.fsdecode(b"\xff"),
     "long" * 1000,
     "",
+    "日本語",
 ]
 
 

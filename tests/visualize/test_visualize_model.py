@@ -143,15 +143,6 @@ def test_output_is_not_replaced_unasked(pictures, run_dir):
     assert written(pictures) == before
 
 
-def test_images_of_another_dataset_must_have_the_same_shape(run_dir, tmp_path):
-    binding = ["dataset.name = 'shapes3d_rendered'"]
-    with pytest.raises(ValueError, match="encodes .*those of shapes3d_rendered have"):
-        visualize_model.visualize(
-            str(run_dir / "model"), str(tmp_path / "out"), gin_bindings=binding
-        )
-    assert not (tmp_path / "out").exists()
-
-
 def test_model_must_be_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         visualize_model.visualize(str(tmp_path), str(tmp_path / "out"))

@@ -104,6 +104,12 @@ def _check_axes(shape, name, source):
             f'channels). Bind {name} = "{guess}" or another order of these letters. '
             f"Received: shape {shape}"
         )
+    if len(shape) == 4 and shape[-1] == 4:
+        raise ValueError(
+            f"The fourth channel of {source} may be transparency. Give images of three "
+            f'channels, or bind {name} = "nhwc" to take it as a colour. '
+            f"Received: shape {shape}"
+        )
     if len(shape) == 3 and min(shape[1:]) < 8 < max(shape[1:]):
         raise ValueError(
             f"{source} may be sequences (n, time, values). Bind {name} = "

@@ -65,8 +65,8 @@ def dci(
         Dictionary:
             informativeness_train, informativeness_test: mean accuracy over factors, in
                 [0, 1], 1 is best.
-            disentanglement, completeness: in [0, 1], 1 is best; nan if there is one
-                factor, or one code.
+            disentanglement, completeness: in [0, 1], 1 is best. Disentanglement is nan
+                if only one factor varies, completeness if there is one code.
             informativeness_train_per_factor, informativeness_test_per_factor,
                 completeness_per_factor: lists (num_factors,).
             disentanglement_per_code: list (num_codes,).

@@ -84,7 +84,7 @@ def dci_es(
     Returns:
         Dictionary:
             disentanglement, completeness: in [0, 1], 1 is best. Disentanglement is nan
-                if there is one factor, completeness if there is one code.
+                if only one factor varies, completeness if there is one code.
             informativeness_test: mean test accuracy over factors, in [0, 1], 1 is best;
                 or R^2, at most 1.
             explicitness: mean over factors, at most 1, which is best; about -1 if the

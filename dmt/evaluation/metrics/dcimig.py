@@ -60,7 +60,7 @@ def dcimig(
             num_train, num_bins: numbers of samples and of bins.
 
     Raises:
-        ValueError: if the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or fewer than two factors vary.
 
     Example:
         >>> import numpy as np

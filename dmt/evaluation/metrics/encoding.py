@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dmt.evaluation.metrics.inputs import as_codes
+
 # Size at which a chunk of observations is encoded. Joining the batches of a chunk
 # holds them twice, so sampling needs about twice this much memory.
 CHUNK_BYTES = 128 * 2**20
@@ -118,7 +120,7 @@ def _checked_codes(returned, num_observations):
     elif not np.isfinite(codes).all():
         found = f"{np.sum(~np.isfinite(codes))} values that are not finite"
     else:
-        return codes
+        return as_codes(codes)
     raise ValueError(
         "A representation function must return finite numbers of shape (number of "
         "observations, number of codes). batch_size says how many observations it gets "

@@ -60,7 +60,7 @@ def fairness(
             num_train, num_test, predictor, scikit_learn: see `predictors.provenance`.
 
     Raises:
-        ValueError: if the shapes do not fit, or there is only one factor.
+        ValueError: if the shapes do not fit, or fewer than two factors vary.
 
     Example:
         >>> import numpy as np

@@ -79,7 +79,7 @@ def reduced_downstream_task(
             mean_train_accuracy_reduced_factor: accuracy on the factor whose codes were
                 removed, mean over factors; low if no other code encodes it.
             mean_train_accuracy_other_factors: mean over the other factors; high if the
-                removed codes encode nothing else. nan if there is one factor.
+                removed codes encode nothing else. nan if only one factor varies.
             reduced_factor_<f>:mean_train_accuracy_factor_<i>: accuracy on factor i
                 without the best codes of factor f.
             reduced_factor_<f>:mean_train_accuracy_reduced_factor: The same for i = f.

@@ -56,7 +56,7 @@ class Sampler:
         checks.integer("batch_size", batch_size, low=1)
         if self._has_drawn_rows():
             return self.samples([num_points], batch_size)[0]
-        self._check_memory(num_points)
+        machine.check_memory(8 * num_points, f"num_points={num_points}")
         factors = []
 
         def draw_batches():
@@ -87,16 +87,6 @@ class Sampler:
             return [self.sample(size, batch_size) for size in sizes]
         rows = self.data.disjoint_rows(sizes, self.random_state)
         return [self._sample_at(part, batch_size) for part in rows]
-
-    def _check_memory(self, num_points):
-        """Raises an error if so many factors alone do not fit in memory."""
-        num_bytes, available = 8 * num_points, machine.available_memory()
-        if 0 < available < num_bytes:
-            raise ValueError(
-                f"So many samples take more than {num_bytes / 1e9:,.0f} GB, and "
-                f"{available / 1e9:,.1f} GB of memory are available. "
-                f"Received: num_points={num_points}"
-            )
 
     def _has_drawn_rows(self):
         return getattr(self.data, "has_drawn_rows", False)

@@ -83,6 +83,8 @@ def of_tables(function: Callable, layout: Layout) -> Callable[..., dict[str, Any
         kinds = arguments.pop("continuous_factors")
         if seed is not None:
             checks.seed("seed", seed)
+        for name, value in arguments.items():
+            checks.count(name, value)
         _replace_tables(arguments, own, kinds, seed or 0, layout.metric)
         if "seed" in own:
             arguments["seed"] = np.random.randint(2**31) if seed is None else seed

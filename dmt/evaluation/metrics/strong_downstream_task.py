@@ -66,8 +66,7 @@ def strong_downstream_task(
                 and the version of the classifier's library.
 
     Raises:
-        ValueError: if the shapes do not fit, or, for some factor, no other factor has
-            several values.
+        ValueError: if the shapes do not fit, or fewer than two factors vary.
 
     Example:
         >>> import numpy as np

@@ -8,7 +8,7 @@ import numpy as np
 
 from dmt.evaluation.metrics import encoding
 from dmt.evaluation.metrics.resampling import bootstrap
-from dmt.utils import checks
+from dmt.utils import checks, machine
 
 # Few enough for the codes to stay in the processor's cache, many enough for the encoder
 # to work on thousands of images at once.
@@ -35,6 +35,11 @@ def sample_votes(sampler, num_votes, num_batches, batch_size, fix, summarize):
         The fixed factor of each vote, int64 array of shape (num_votes,), and the
         summaries, array of shape (num_votes, ...).
     """
+    at_once = min(num_votes, VOTES_AT_ONCE) * num_batches * batch_size
+    machine.check_memory(
+        8 * (2 * num_votes + at_once * sampler.data.num_factors),
+        f"batch_size={batch_size} for {num_votes} votes",
+    )
     fixed = np.empty(num_votes, dtype=np.int64)
     summaries = []
     at_once = getattr(sampler.data, "has_grid_draws", False)

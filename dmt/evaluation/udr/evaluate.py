@@ -21,7 +21,7 @@ from dmt.evaluation.evaluate import (
     write_evaluation,
 )
 from dmt.evaluation.metrics.encoding import any_number
-from dmt.methods.gaussian_encoder_model import check_observations, load_model
+from dmt.methods.gaussian_encoder_model import load_model
 from dmt.utils import configuration, locks, results
 from dmt.utils.compilation import compiled
 
@@ -176,8 +176,7 @@ def moments_of(model_dir, dataset, moments_dir=None):
         FileNotFoundError: if the directory holds no trained model.
         ValueError: if the model encodes images of another shape.
     """
-    model = load_model(model_dir)
-    check_observations(model.encoder, dataset, f"The model {model_dir}")
+    model = load_model(model_dir, dataset.observation_shape)
     if dataset.size is None:
         return compiled(lambda images: ops.concatenate(model.encode(images), axis=1))
     # All observations come in one call, so the table need not be kept.

@@ -44,8 +44,15 @@ def make_gaussian_encoder(
     checks.integer("encoder.num_latent", num_latent, 1, 2**16)
     images = keras.Input(tuple(observation_shape), name="images")
     with keras.name_scope("encoder"):
-        means, log_var = _call(encoder_fn, images, num_latent)
-    return keras.Model(images, [means, log_var], name="encoder")
+        moments = _call(encoder_fn, images, num_latent)
+    if not isinstance(moments, (list, tuple)) or [
+        _shape(tensor) for tensor in moments
+    ] != 2 * [(None, num_latent)]:
+        raise ValueError(
+            "encoder.encoder_fn must return (means, log_var), each of shape (None, "
+            f"{num_latent}). Received: {moments!r}"
+        )
+    return keras.Model(images, list(moments), name="encoder")
 
 
 @gin.configurable("decoder", denylist=["num_latent", "observation_shape"])
@@ -64,6 +71,12 @@ def make_decoder(num_latent, observation_shape, decoder_fn=gin.REQUIRED):
     codes = keras.Input((num_latent,), name="latent_vectors")
     with keras.name_scope("decoder"):
         images = _call(decoder_fn, codes, tuple(observation_shape))
+    expected = (None, *observation_shape)
+    if _shape(images) != expected:
+        raise ValueError(
+            f"decoder.decoder_fn must return images of shape {expected}. "
+            f"Received: {images!r}"
+        )
     return keras.Model(codes, images, name="decoder")
 
 
@@ -99,6 +112,10 @@ def _call(architecture, *arguments):
     if is_function and "is_training" in inspect.signature(architecture).parameters:
         return architecture(*arguments, is_training=None)
     return architecture(*arguments)
+
+
+def _shape(tensor):
+    return tuple(tensor.shape) if isinstance(tensor, keras.KerasTensor) else None
 
 
 def _gaussian(x, num_latent, names, initializer=lambda: "glorot_uniform"):

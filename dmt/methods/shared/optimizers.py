@@ -19,6 +19,7 @@ def AdamOptimizer(  # noqa: N802
 ):
     """Adam (Kingma and Ba, 2015). `use_locking` is ignored."""
     del use_locking
+    learning_rate = _made(learning_rate)
     return keras.optimizers.Adam(learning_rate, beta1, beta2, epsilon, name=name)
 
 
@@ -28,7 +29,7 @@ def GradientDescentOptimizer(  # noqa: N802
 ):
     """Plain gradient descent. `use_locking` is ignored."""
     del use_locking
-    return keras.optimizers.SGD(learning_rate=learning_rate, name=name)
+    return keras.optimizers.SGD(learning_rate=_made(learning_rate), name=name)
 
 
 @gin.configurable("exponential_decay", module="tf.train")
@@ -52,13 +53,25 @@ def piecewise_constant(boundaries=gin.REQUIRED, values=gin.REQUIRED):
     )
 
 
-def _make_optimizer(optimizer_fn, learning_rate):
-    if learning_rate is None:
-        return optimizer_fn()
+def _made(learning_rate):
+    """A learning rate, or what a function that makes one returns."""
     schedule = keras.optimizers.schedules.LearningRateSchedule
     if callable(learning_rate) and not isinstance(learning_rate, schedule):
-        learning_rate = learning_rate()
-    return optimizer_fn(learning_rate=learning_rate)
+        return learning_rate()
+    return learning_rate
+
+
+def _make_optimizer(binding, optimizer_fn, learning_rate):
+    if learning_rate is None:
+        optimizer = optimizer_fn()
+    else:
+        optimizer = optimizer_fn(learning_rate=_made(learning_rate))
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(
+            f"{binding}.optimizer_fn must return a Keras optimizer. "
+            f"Received: {optimizer!r}"
+        )
+    return optimizer
 
 
 def parts_of(optimizer):
@@ -76,10 +89,10 @@ def make_vae_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
         learning_rate: None (the optimiser's own), a number, or a function that
             returns a Keras learning rate schedule, for example `exponential_decay`.
     """
-    return _make_optimizer(optimizer_fn, learning_rate)
+    return _make_optimizer("vae_optimizer", optimizer_fn, learning_rate)
 
 
 @gin.configurable("discriminator_optimizer")
 def make_discriminator_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
     """Builds the optimiser of the discriminator; see `make_vae_optimizer`."""
-    return _make_optimizer(optimizer_fn, learning_rate)
+    return _make_optimizer("discriminator_optimizer", optimizer_fn, learning_rate)

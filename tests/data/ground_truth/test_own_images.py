@@ -120,6 +120,7 @@ def test_axes(tmp_path, axes, images):
     [
         (PIXELS.transpose(0, 3, 1, 2), 'axes = "nchw"'),
         (PIXELS[..., :1].transpose(0, 3, 1, 2), 'axes = "nchw"'),
+        (PIXELS[..., [0, 1, 2, 0]], 'may be transparency.*axes = "nhwc"'),
         (PIXELS.transpose(1, 2, 3, 0), 'axes = "hwcn"'),
         (PIXELS[..., :2], 'axes = "nhwc"'),
         (GREY[:12], 'axes = "hwn"'),

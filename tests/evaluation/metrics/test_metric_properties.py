@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dmt import metrics
+from dmt.utils import checks
 
 # Fewer draws than the defaults.
 OPTIONS = {
@@ -187,3 +188,16 @@ def test_functions_are_those_of_the_module():
     assert set(metrics.METRICS) < set(metrics.__all__) <= set(dir(metrics))
     for name, entry in metrics.METRICS.items():
         assert getattr(metrics, name) is entry.function
+
+
+def test_counts_have_bounds(name):
+    function = metrics.METRICS[name].function
+    for setting in set(inspect.signature(function).parameters) & set(checks._COUNTS):
+        for value in (0, -1, 10**12, 10**30, 2.5, True):
+            with pytest.raises(ValueError, match=f"^{setting} must be an integer, at"):
+                arrays = [
+                    {"factors": TRAIN[0], "codes": TRAIN[1]}[parameter.split("_")[0]]
+                    for parameter in inspect.signature(function).parameters
+                    if parameter.split("_")[0] in ("factors", "codes")
+                ]
+                function(*arrays, **{setting: value})
