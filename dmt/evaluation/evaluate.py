@@ -18,7 +18,15 @@ from dmt.evaluation.codes import codes_of
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.versions import versions
 from dmt.postprocessing.representation import load_representation
-from dmt.utils import checks, configuration, files, locks, results, stages
+from dmt.utils import (
+    checks,
+    configuration,
+    files,
+    locks,
+    processor,
+    results,
+    stages,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -215,6 +223,7 @@ def write_evaluation(
                 "origin": dataset.origin,
                 "renderer_version": dataset.renderer_version,
                 "versions": versions(),
+                "machine": processor.describe(),
             },
             os.path.join(input_dir, "results"),
         )

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from dmt.methods.shared import variable_names
-from dmt.utils import configuration, files, history
+from dmt.utils import configuration, files, history, processor, results
 from dmt.utils.event_file import EventFile
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class RunState(keras.callbacks.Callback):
         self.model_dir = model_dir
         self._directory = os.path.join(model_dir, CHECKPOINT_DIR)
         self._checkpoint = checkpoint_path(model_dir)
+        self._machine_path = os.path.join(self._directory, "machine.json")
         self._history_path = os.path.join(model_dir, HISTORY_FILE)
         self._checkpoint_seconds = settings.checkpoint_seconds
         self._log_updates = settings.updates(settings.log_steps, model)
@@ -89,8 +90,27 @@ class RunState(keras.callbacks.Callback):
                     f"Received: training_steps={settings.training_steps}"
                 )
             logger.info("Resumed at step %d.", self.step())
+            self._compare_machines()
         files.write_text(config_path(model_dir), gin.config_str())
+        results.save_dict(self._machine_path, processor.describe())
         self._curves = EventFile(self._directory)
+
+    def _compare_machines(self):
+        """Warns if the last bits of results may differ from an uninterrupted run's."""
+        if not os.path.exists(self._machine_path):
+            return
+        before, now = results.load_json(self._machine_path), processor.describe()
+        different = [
+            f"{key} was {before.get(key)} and is {value}"
+            for key, value in now.items()
+            if key != "processor" and before.get(key) != value
+        ]
+        if different:
+            logger.warning(
+                "This run was begun on another kind of machine, so the last bits of its "
+                "numbers may differ from those of a run without interruption: %s.",
+                "; ".join(different),
+            )
 
     def save(self):
         """Writes a checkpoint."""

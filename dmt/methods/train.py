@@ -21,7 +21,15 @@ from dmt.methods.settings import TrainingSettings
 from dmt.methods.shared import own_code
 from dmt.methods.shared.training import Resident, TrainableModel
 from dmt.methods.warm_start import WarmStart
-from dmt.utils import configuration, files, locks, machine, modules, results
+from dmt.utils import (
+    configuration,
+    files,
+    locks,
+    machine,
+    modules,
+    processor,
+    results,
+)
 
 
 @dataclasses.dataclass
@@ -141,6 +149,7 @@ def prepare(
             "Give --overwrite to train from the start."
         )
     chosen = TrainingSettings(**settings)
+    processor.warn_of_emulation("model.dtype_policy", chosen.dtype_policy)
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()
     data = model.open_data()
@@ -289,6 +298,7 @@ def finish(training: Training) -> None:
             **{k: _to_numpy(v) for k, v in model.results(training.data).items()},
             "global_step": training.state.step(),
             "elapsed_time": training.state.elapsed(),
+            "machine": processor.describe(),
         },
         operative_config=training.operative_config,
     )

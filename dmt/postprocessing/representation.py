@@ -6,7 +6,7 @@ import keras
 
 from dmt.methods import model_file
 from dmt.methods.shared import layers
-from dmt.utils import keras_files
+from dmt.utils import keras_files, processor
 
 REPRESENTATION_FILE = "representation.keras"
 
@@ -96,6 +96,7 @@ def load_representation(directory, dtype_policy=None):
         )
     representation = Representation(*parts)
     if dtype_policy is not None:
+        processor.warn_of_emulation("evaluation.dtype_policy", dtype_policy)
         representation.encoder = _with_policy(representation.encoder, dtype_policy)
     return representation
 

@@ -1,6 +1,7 @@
 """Cores, memory and GPUs that this process may use, and the import of Keras."""
 
 import contextlib
+import math
 import os
 import sys
 from pathlib import Path
@@ -12,11 +13,32 @@ WITHOUT_ACCELERATOR = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 
 def num_cores() -> int:
-    """Returns the number of cores that this process may run on."""
+    """Returns the number of cores that this process may run on.
+
+    A container that may use the time of two cores, on whichever cores, counts as two.
+    """
     try:
-        return len(os.sched_getaffinity(0))
+        number = len(os.sched_getaffinity(0))
     except AttributeError:  # Not on Linux.
-        return os.cpu_count() or 1
+        number = os.cpu_count() or 1
+    return max(1, int(min(number, _quota())))
+
+
+def has_quota() -> bool:
+    """Whether this process may use less processor time than its cores have."""
+    return hasattr(os, "sched_getaffinity") and num_cores() < len(
+        os.sched_getaffinity(0)
+    )
+
+
+def _quota():
+    """The number of cores whose time the control groups allow, infinity for all."""
+    quota = math.inf
+    for folder in _control_groups():
+        with contextlib.suppress(OSError, ValueError):
+            time, period = (folder / "cpu.max").read_text().split()
+            quota = min(quota, float(time) / float(period))
+    return quota
 
 
 def available_memory() -> int:

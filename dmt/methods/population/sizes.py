@@ -8,8 +8,9 @@ import tempfile
 import keras
 
 from dmt.methods import train
-from dmt.methods.shared.layers import has_convolutions, on_cpu
+from dmt.methods.shared.layers import has_convolutions
 from dmt.utils import configuration, machine, processes
+from dmt.utils.processor import on_cpu
 
 # Larger populations gain little, and the codes of all images for so many models would
 # fill a disk.

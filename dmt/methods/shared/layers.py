@@ -2,10 +2,12 @@
 
 import contextlib
 import contextvars
-import itertools
 
 import keras
 from keras import ops
+
+from dmt.methods.shared import convolutions
+from dmt.utils.processor import on_cpu
 
 
 def as_images(images):
@@ -86,17 +88,6 @@ def has_convolutions(model):
     return any("Conv" in type(layer).__name__ for layer in layers)
 
 
-def on_cpu():
-    """Whether the backend has no accelerator to compute on."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.default_backend() == "cpu"
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
-
-
 @keras.saving.register_keras_serializable("dmt")
 class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D`, which can be a product of matrices; see `convolutions_as`.
@@ -111,13 +102,21 @@ class Conv2D(keras.layers.Conv2D):
         halves = kind == ((2, 2), (2, 2)) or (
             kind == ((4, 4), (2, 2)) and self.padding == "same"
         )
-        if not (
-            _convolutions.get() == "products"
-            and self.data_format == "channels_last"
+        plain = (
+            self.data_format == "channels_last"
             and self.groups == 1
             and self.dilation_rate == (1, 1)
-            and (kind == ((1, 1), (1, 1)) or (halves and height % 2 == width % 2 == 0))
-        ):
+        )
+        halves = halves and plain and height % 2 == width % 2 == 0
+        if _convolutions.get() == "native":
+            on_jax_cpu = keras.backend.backend() == "jax" and on_cpu()
+            if not (halves and self.kernel_size == (4, 4) and on_jax_cpu):
+                return super().call(inputs)
+            y = convolutions.halved(inputs, ops.convert_to_tensor(self.kernel))
+            if self.use_bias:
+                y = y + self.bias
+            return self.activation(y)
+        if not (halves or (plain and kind == ((1, 1), (1, 1)))):
             return super().call(inputs)
         size, stride = self.kernel_size[0], self.strides[0]
         if size == 4:
@@ -128,7 +127,7 @@ class Conv2D(keras.layers.Conv2D):
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
         x = ops.reshape(x, (-1, *blocks, stride * stride * channels))
         num = size // stride
-        x = _neighbourhoods(x, num, num)
+        x = convolutions.neighbourhoods(x, num, num)
         # Rows of the kernel are blocks of the image, then rows of a block.
         split = (num, stride, num, stride, channels, self.filters)
         kernel = ops.transpose(ops.reshape(self.kernel, split), (0, 2, 1, 3, 4, 5))
@@ -141,62 +140,38 @@ class Conv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("dmt")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, which can be a product of matrices.
+    """`keras.layers.Conv2DTranspose` in the form that is fast on the device.
 
-    This is possible for 4x4 kernels and stride 2, where each 2x2 neighbourhood of the
-    input gives a 2x2 patch of the output, and for stride 1 without padding.
-    `convolutions_as` chooses the form. On JAX's CPU backend it is always the product,
-    because the gradient of the native kernel is ten times slower there.
+    Kernels 4x4 with stride 2, and stride 1 without padding, can be products of
+    matrices; see `convolutions_as`. On a processor, the former have gradients of their
+    own, see `convolutions.upsampled`, and the latter are always products on JAX.
     """
 
     def call(self, inputs):
         """Upsamples (batch, h, w, channels)."""
         kind = (self.kernel_size, self.strides)
-        doubles = kind == ((4, 4), (2, 2)) and self.output_padding is None
-        full = self.strides == (1, 1) and self.padding == "valid"
-        on_jax_cpu = keras.backend.backend() == "jax" and on_cpu()
-        if not (
-            (_convolutions.get() == "products" or on_jax_cpu)
-            and self.data_format == "channels_last"
-            and self.dilation_rate == (1, 1)
-            and (doubles or full)
-        ):
+        plain = self.data_format == "channels_last" and self.dilation_rate == (1, 1)
+        doubles = plain and kind == ((4, 4), (2, 2)) and self.output_padding is None
+        full = plain and self.strides == (1, 1) and self.padding == "valid"
+        as_products = _convolutions.get() == "products"
+        is_slow = keras.backend.backend() == "jax" and on_cpu()
+        kernel = ops.convert_to_tensor(self.kernel)
+        if doubles and self.padding == "same" and not as_products and on_cpu():
+            y = convolutions.upsampled(inputs, kernel)
+        elif doubles and (as_products or is_slow):
+            y = convolutions.as_product(inputs, kernel, self.padding)
+        elif full and (as_products or is_slow):
+            y = self._slide(inputs)
+        else:
             return super().call(inputs)
-        y = self._double(inputs) if doubles else self._slide(inputs)
         if self.use_bias:
             y = y + self.bias
         return self.activation(y)
 
-    def _double(self, inputs):
-        _, height, width, channels = inputs.shape
-        x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        x = _neighbourhoods(x, 2, 2)
-        # Kernel row 2 * q + s maps neighbour 1 - q to output row s of a patch.
-        kernel = ops.reshape(self.kernel, (2, 2, 2, 2, self.filters, channels))
-        kernel = ops.flip(kernel, axis=(0, 2))
-        kernel = ops.transpose(kernel, (0, 2, 5, 1, 3, 4))
-        kernel = ops.reshape(kernel, (4 * channels, 4 * self.filters))
-        y = ops.matmul(x, kernel)
-        y = ops.reshape(y, (-1, height + 1, width + 1, 2, 2, self.filters))
-        y = ops.transpose(y, (0, 1, 3, 2, 4, 5))
-        y = ops.reshape(y, (-1, 2 * height + 2, 2 * width + 2, self.filters))
-        return y if self.padding == "valid" else y[:, 1:-1, 1:-1]
-
     def _slide(self, inputs):
         channels, size = inputs.shape[-1], self.kernel_size
         x = ops.pad(inputs, [[0, 0], *([n - 1, n - 1] for n in size), [0, 0]])
-        x = _neighbourhoods(x, *size)
+        x = convolutions.neighbourhoods(x, *size)
         kernel = ops.transpose(ops.flip(self.kernel, axis=(0, 1)), (0, 1, 3, 2))
         kernel = ops.reshape(kernel, (size[0] * size[1] * channels, self.filters))
         return ops.matmul(x, kernel)
-
-
-def _neighbourhoods(x, rows, columns):
-    """Channels of the pixels of each window: (batch, h, w, rows * columns * channels).
-
-    `x` is (batch, h + rows - 1, w + columns - 1, channels).
-    """
-    height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
-    corners = itertools.product(range(rows), range(columns))
-    windows = [x[:, i : i + height, j : j + width] for i, j in corners]
-    return ops.concatenate(windows, axis=-1)
