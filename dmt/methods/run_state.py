@@ -107,8 +107,8 @@ class RunState(keras.callbacks.Callback):
         ]
         if different:
             logger.warning(
-                "This run was begun on another kind of machine, so the last bits of its "
-                "numbers may differ from those of a run without interruption: %s.",
+                "This run was begun on another kind of machine, so the last bits of "
+                "its numbers may differ from those of a run without interruption: %s.",
                 "; ".join(different),
             )
 

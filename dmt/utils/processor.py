@@ -26,6 +26,7 @@ _SETS = (
     "bf16",
 )
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+_CPUINFO = Path("/proc/cpuinfo")
 # Environment variables that set the number of threads of a library.
 _THREADS = (
     "TF_NUM_INTRAOP_THREADS",
@@ -149,10 +150,10 @@ def describe() -> dict[str, Any]:
 def _cpuinfo():
     """The first processor of /proc/cpuinfo as {"field": "value"}, {} elsewhere."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
+        first = _CPUINFO.read_text(errors="replace").split("\n\n")[0]
     except OSError:
         return {}
-    pairs = (line.partition(":") for line in lines.splitlines())
+    pairs = (line.partition(":") for line in first.splitlines())
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 

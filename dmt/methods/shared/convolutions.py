@@ -61,7 +61,7 @@ def _tensorflow_upsampled():
     import tensorflow as tf
 
     @tf.custom_gradient
-    def function(images, kernel):
+    def of_tensors(images, kernel):
         def gradients(upstream):
             of_kernel = tf.raw_ops.Conv2DBackpropFilter(
                 input=upstream,
@@ -81,6 +81,10 @@ def _tensorflow_upsampled():
             "valid",
         )
         return joined_patches(patches, filters), gradients
+
+    def function(images, kernel):
+        # A variable would be watched by the function itself.
+        return of_tensors(images, tf.convert_to_tensor(kernel))
 
     return function
 

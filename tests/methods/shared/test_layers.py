@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from dmt.methods.shared import layers
+from tests.helpers.backend import gradients
 
 CASES = {
     "conv 4x4": (layers.Conv2D(5, 4, strides=2, padding="same"), (8, 12, 3)),
@@ -55,3 +56,31 @@ def test_products_do_without_convolutions(name, monkeypatch):
     monkeypatch.setattr(type(layer).__base__, "call", refuse)
     with layers.convolutions_as("products"):
         layer(np.ones((1, *shape), "float32"))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 12])
+@pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
+def test_gradients_are_those_of_keras(kind, channels):
+    transposed = kind == "Conv2DTranspose"
+    filters, inputs = (channels, 12) if transposed else (12, channels)
+    settings = {"filters": filters, "kernel_size": 4, "strides": 2, "padding": "same"}
+    random_state = np.random.RandomState(0)
+    images = random_state.normal(size=(2, 8, 6, inputs)).astype("float32")
+    found = []
+    for module in (layers, keras.layers):
+        layer = getattr(module, kind)(**settings)
+        layer.build(images.shape)
+
+        def loss(images, kernel, bias, layer=layer):
+            output, _ = layer.stateless_call([kernel, bias], [], images)
+            # Not all pixels count alike.
+            return ops.sum(ops.cos(output) * ops.cumsum(output, axis=1))
+
+        kernel, bias = (
+            np.random.RandomState(1).normal(size=v.shape).astype("float32")
+            for v in layer.variables
+        )
+        found.append(gradients(loss, images, kernel, bias))
+    for ours, expected in zip(*found, strict=True):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5 * scale)
