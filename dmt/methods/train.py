@@ -149,6 +149,7 @@ def prepare(
             "Give --overwrite to train from the start."
         )
     chosen = TrainingSettings(**settings)
+    processor.log()
     processor.warn_of_emulation("model.dtype_policy", chosen.dtype_policy)
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()

@@ -147,6 +147,20 @@ def describe() -> dict[str, Any]:
     }
 
 
+def log() -> None:
+    """Says in one line of the log what `describe` tells."""
+    facts = describe()
+    settings = ", ".join(f"{key}={value}" for key, value in facts["settings"].items())
+    logger.info(
+        "Computing with %s on %d cores of %s (%s)%s.",
+        facts["backend"],
+        facts["threads"],
+        facts["processor"],
+        ", ".join(facts["instruction_sets"]) or "no instruction sets known",
+        f" with {settings}" if settings else "",
+    )
+
+
 def _cpuinfo():
     """The first processor of /proc/cpuinfo as {"field": "value"}, {} elsewhere."""
     try:
