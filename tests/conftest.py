@@ -14,3 +14,9 @@ def clean_gin():
     gin.clear_config()
     yield
     gin.clear_config()
+
+
+def pytest_collection_modifyitems(items):
+    """Begins with what takes minutes, so that no process waits for another at the end."""
+    slow = ("tests/studies/", "tests/runs/", "tests/test_gin_files.py")
+    items.sort(key=lambda item: not item.nodeid.startswith(slow))

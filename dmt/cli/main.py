@@ -118,6 +118,16 @@ def _redirect_to_nothing(stream):
     os.close(nothing)
 
 
+class _BoolOrList(flags.ArgumentParser):
+    """Parser of a bool, or else of words that are separated by commas."""
+
+    def parse(self, argument):
+        try:
+            return flags.BooleanParser().parse(argument)
+        except ValueError:
+            return flags.ListParser().parse(argument)
+
+
 def _define(flag):
     arguments = [flag.name, flag.default]
     if flag.kind == "enum":
@@ -125,7 +135,11 @@ def _define(flag):
     arguments.append(flag.help)
     if flag.kind in ("integer", "float"):
         arguments += [flag.low, flag.high]
-    getattr(flags, f"DEFINE_{flag.kind}")(*arguments)
+    if flag.kind == "bool_or_list":
+        parsed = flags.Flag(_BoolOrList(), None, *arguments, boolean=True)
+        flags.DEFINE_flag(parsed)
+    else:
+        getattr(flags, f"DEFINE_{flag.kind}")(*arguments)
     # --help shows the flags of the running script only.
     FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[flag.name])
 

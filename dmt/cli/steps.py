@@ -257,6 +257,7 @@ def _score_by_name(flags, samples):
     from dmt.evaluation import score
     from dmt.utils import configuration
 
+    kinds = _kinds_of_factors(flags)
     with configuration.gin_configuration([], flags.gin_bindings):
         score.check_bindings()
         for name in flags.metrics or metrics.METRICS:
@@ -269,7 +270,7 @@ def _score_by_name(flags, samples):
                 scores = score.score_arrays(
                     name,
                     *samples,
-                    continuous_factors=flags.continuous_factors,
+                    continuous_factors=kinds,
                     seed=flags.seed,
                 )
             except ValueError as error:
@@ -278,6 +279,36 @@ def _score_by_name(flags, samples):
                 print(f"Without {name}: {one_line(error)}", file=sys.stderr)
             else:
                 yield name, name, scores
+
+
+def _kinds_of_factors(flags):
+    """Whether all factors are continuous, or whether each is."""
+    from dmt.utils import arrays
+
+    given, path = flags.continuous_factors, flags.factors
+    if not path or isinstance(given, bool) and not given:
+        return False
+    names = [name.strip() for name in arrays.column_names(path)]
+    bools = {"true": True, "false": False}
+    if isinstance(given, bool):
+        kinds = given
+    elif given and all(word.lower() in bools for word in given):
+        kinds = [bools[word.lower()] for word in given]
+    elif given and {*given} <= {*names}:
+        kinds = [name in given for name in names]
+    else:
+        columns = f" ({', '.join(names)})" if names else ", which it does not have"
+        raise ValueError(
+            "--continuous_factors must be true, false, one of them for each factor, or "
+            f"names of columns of {path}{columns}. Received: {','.join(given)}"
+        )
+    for index in arrays.columns_of_words(path, "factors"):
+        if kinds is True or kinds[index : index + 1] == [True]:
+            raise ValueError(
+                f"Column {index + 1} of {path} holds words. --continuous_factors is "
+                "for columns of numbers."
+            )
+    return kinds
 
 
 def _udr(flags):
@@ -377,10 +408,11 @@ COMMANDS = (
             ),
             Flag(
                 "continuous_factors",
-                "bool",
+                "bool_or_list",
                 False,
-                "Whether the factors are continuous, for metrics that distinguish "
-                "continuous factors from discrete ones.",
+                "Which factors are continuous, for metrics that distinguish them from "
+                "discrete ones: true for all, or true or false for each, or names of "
+                "columns.",
             ),
             Flag(
                 "metrics",

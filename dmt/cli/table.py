@@ -22,7 +22,8 @@ class Flag:
 
     Attributes:
         name: the name without dashes.
-        kind: "string", "bool", "integer", "float", "list", "multi_string" or "enum".
+        kind: "string", "bool", "integer", "float", "list", "bool_or_list",
+            "multi_string" or "enum".
         default: the value if the flag is not given.
         help: what the flag means.
         choices: the values of an enum.

@@ -290,7 +290,7 @@ class LabelTasks(Tasks):
             names, source = dataset.factor_names, dataset.name
         else:
             (table,) = arrays.load_tables([self._path], "labels")
-            words = arrays.columns_of_words(self._path)
+            words = arrays.columns_of_words(self._path, "labels")
             names, source = arrays.column_names(self._path), self._path
         if len(table) != size:
             raise ValueError(

@@ -68,11 +68,16 @@ def column_names(path: str) -> list[str]:
     return []
 
 
-def columns_of_words(path: str) -> list[int]:
-    """Returns the indices of a table's columns that do not hold numbers."""
+def columns_of_words(path: str, name: str) -> list[int]:
+    """Returns the indices of a table's columns that do not hold numbers.
+
+    Args:
+        path: see `load_tables`.
+        name: see `load_tables`.
+    """
     return [
         number
-        for number, column in enumerate(_read(path, "labels"))
+        for number, column in enumerate(_read(path, name))
         if column.dtype.kind not in _NUMBERS
         and not all(map(is_number, column.astype(str)))
     ]

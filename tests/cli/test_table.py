@@ -11,6 +11,7 @@ from dmt.cli import table
 from tests.helpers.runs import BIN, HEAVY, ROOT, call, check_mistake, printed
 
 KINDS = {"string", "bool", "integer", "float", "list", "multi_string", "enum"}
+KINDS |= {"bool_or_list"}
 COMMANDS = [command for group in table.groups() for command in group]
 # A command as a contributor adds it: one file.
 GREET = """

@@ -154,6 +154,35 @@ def test_seed_and_bootstrap(grid):
     assert "confidence_intervals" not in score_arrays("edi", factors, codes)
 
 
+def test_kinds_of_factors(tmp_path):
+    random_state = np.random.RandomState(0)
+    shape, size = random_state.randint(3, size=90), random_state.uniform(size=90)
+    codes = np.stack([shape + size, random_state.uniform(size=90)], axis=1)
+    np.save(tmp_path / "codes.npy", codes)
+    numbers, words = f"{tmp_path}/numbers.csv", f"{tmp_path}/words.csv"
+    np.savetxt(numbers, np.stack([shape, size], axis=1), delimiter=",")
+    lines = [f"{'abc'[a]},{b}" for a, b in zip(shape, size, strict=True)]
+    (tmp_path / "words.csv").write_text("\n".join(["shape, size", *lines]))
+
+    def run(factors, flag):
+        flags = (f"--factors={factors}", "--metrics=sap_score", flag)
+        return call("dmt_score", f"--codes={tmp_path}/codes.npy", *flags)
+
+    factors = np.stack([shape, size], axis=1)
+    for path, flag, kinds in (
+        (numbers, "--continuous_factors", True),
+        (numbers, "--continuous_factors=False,true", [False, True]),
+        (words, "--continuous_factors=size", [False, True]),
+    ):
+        expected = metrics.sap_score(factors, codes, continuous_factors=kinds)
+        assert f"{expected['SAP_score']:.4f}" in run(path, flag).stdout
+    for path, flag, message in (
+        (words, "--continuous_factors=size,wide", "(shape, size)"),
+        (words, "--continuous_factors=true,true", "Column 1"),
+    ):
+        check_mistake(run(path, flag), message)
+
+
 def test_parquet(grid, tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

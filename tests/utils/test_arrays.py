@@ -53,7 +53,7 @@ def test_words_are_numbered_over_all_tables(tmp_path):
         paths.append(str(tmp_path / f"{name}.csv"))
     first, second = arrays.load_tables(paths, "factors")
     assert first.tolist() == [[2, 0], [0, 1]] and second.tolist() == [[1, 0], [2, 1]]
-    assert arrays.columns_of_words(paths[0]) == [0]
+    assert arrays.columns_of_words(paths[0], "factors") == [0]
     with pytest.raises(ValueError, match="Column 1 of .* must hold numbers. .*'red'"):
         arrays.load_tables(paths, "codes")
 

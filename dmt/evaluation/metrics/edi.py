@@ -77,6 +77,8 @@ def edi(
         1.0
     """
     classes = class_indices(factors)
+    # Neighbours at equal distances would depend on the rounding of float32.
+    codes = codes.astype(np.float64)
 
     def information(z):
         return [nearest_neighbor_information(z, v, num_neighbors) for v in classes]

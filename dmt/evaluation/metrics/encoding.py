@@ -1,6 +1,5 @@
 """Calls of representation functions, and checks of the codes that they return."""
 
-import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -105,27 +104,20 @@ def call_representation(
 
 
 def _checked_codes(returned, num_observations):
-    try:
-        codes = np.asarray(returned)
-    except Exception:  # The array types of other libraries raise errors of many kinds.
-        codes = np.array(None)
-    if codes.dtype.name == "bfloat16":
-        codes = codes.astype(np.float32)
-    if codes.dtype.kind == "O":
-        found = f"{type(returned).__name__} {reprlib.repr(returned)}"
-    elif codes.dtype.kind not in "biuf" or codes.ndim != 2 or not codes.size:
-        found = f"{codes.dtype} of shape {codes.shape}"
-    elif len(codes) != num_observations:
-        found = f"shape {codes.shape}"
-    elif not np.isfinite(codes).all():
-        found = f"{np.sum(~np.isfinite(codes))} values that are not finite"
-    else:
-        return as_codes(codes)
-    raise ValueError(
-        "A representation function must return finite numbers of shape (number of "
-        "observations, number of codes). batch_size says how many observations it gets "
-        f"at once. Received: {found} for {num_observations} observations"
+    wanted = (
+        "A representation function must return a row of finite numbers for each "
+        "observation. batch_size says how many observations it gets at once."
     )
+    try:
+        codes = as_codes(returned)
+    except ValueError as error:
+        raise ValueError(f"{wanted} {error}") from error
+    if len(codes) != num_observations:
+        raise ValueError(
+            f"{wanted} Received: codes.shape={codes.shape} for {num_observations} "
+            "observations"
+        )
+    return codes
 
 
 def parts(observations: ArrayLike, size: int) -> Iterator[np.ndarray]:

@@ -50,7 +50,7 @@ def check_samples(
     """
     (factors,) = _factors([factors], ["factors"], continuous_factors)
     codes = as_codes(codes)
-    _check_lengths(factors, codes)
+    check_lengths(factors, codes)
     return factors, codes
 
 
@@ -94,8 +94,8 @@ def train_and_test(
         [factors, factors_test], ["factors", "factors_test"], continuous_factors
     )
     codes, codes_test = as_codes(codes), as_codes(codes_test, "codes_test")
-    _check_lengths(factors, codes)
-    _check_lengths(factors_test, codes_test, "_test")
+    check_lengths(factors, codes)
+    check_lengths(factors_test, codes_test, "_test")
     if codes.shape[1] != codes_test.shape[1]:
         _fail_on_columns("codes", codes.shape, codes_test.shape)
     return factors, codes, factors_test, codes_test
@@ -174,6 +174,8 @@ def as_table(table: Any, name: str) -> np.ndarray:
         _refuse(name, "real numbers", "complex numbers")
     if kind in "mM":
         _refuse(name, "numbers or words", "datetimes")
+    if kind == "O" and not table.ndim:
+        _refuse(name, _TABLE, f"a value of type {type(table.item()).__name__}")
     if table.ndim != 2 or not table.size:
         raise ValueError(
             f"{name} must hold {_TABLE}. Received: {name}.shape={table.shape}"
@@ -222,6 +224,20 @@ def continuous_columns(
     return np.broadcast_to(flags, num_factors)
 
 
+def check_lengths(factors: np.ndarray, codes: np.ndarray, suffix: str = "") -> None:
+    """Checks that factors and codes have the same number of rows.
+
+    Raises:
+        ValueError: if not; the message adds `suffix` to the names of the tables.
+    """
+    if len(factors) != len(codes):
+        raise ValueError(
+            f"Give factors{suffix} (n, num_factors) and codes{suffix} (n, num_codes) "
+            f"of the same n samples. Received: factors{suffix}.shape={factors.shape}, "
+            f"codes{suffix}.shape={codes.shape}"
+        )
+
+
 def _factors(tables, names, continuous_factors):
     """Factors of one or two tables, as `check_samples` returns them."""
     tables = [as_table(table, name) for table, name in zip(tables, names, strict=True)]
@@ -268,7 +284,8 @@ def _values(column, label):
     if all(isinstance(value, bytes) for value in values):
         return np.array(values, dtype=bytes)
     types = sorted({type(value).__name__ for value in values})
-    _refuse(label, "numbers or words, not both", f"values of type {', '.join(types)}")
+    wanted = "numbers or words" if len(types) == 1 else "numbers or words, not both"
+    _refuse(label, wanted, f"values of type {', '.join(types)}")
 
 
 def _is_missing(value):
@@ -345,6 +362,8 @@ def _join(columns, name):
             _refuse(_label(name, index), "real numbers", "complex numbers")
         if column.dtype.kind in "mM":
             _refuse(_label(name, index), "numbers or words", "datetimes")
+        if column.ndim != 1:
+            _refuse(_label(name, index), "numbers or words", "structures")
     if not columns:
         return np.empty((0, 0))
     if all(column.dtype.kind in "biuf" for column in columns):
@@ -400,15 +419,6 @@ def _check_finite(array, name):
         raise ValueError(
             f"Give finite {name}. Received: {name} with {np.sum(~finite)} values that "
             "are not"
-        )
-
-
-def _check_lengths(factors, codes, suffix=""):
-    if len(factors) != len(codes):
-        raise ValueError(
-            f"Give factors{suffix} (n, num_factors) and codes{suffix} (n, num_codes) "
-            f"of the same n samples. Received: factors{suffix}.shape={factors.shape}, "
-            f"codes{suffix}.shape={codes.shape}"
         )
 
 

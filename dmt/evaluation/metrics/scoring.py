@@ -77,6 +77,9 @@ def of_tables(function: Callable, layout: Layout) -> Callable[..., dict[str, Any
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{layout.metric}(): {error}") from None
+        if "factors" not in own and "codes" not in bound.arguments:
+            # The only table of such a metric.
+            bound.arguments["codes"] = bound.arguments.pop("factors", None)
         bound.apply_defaults()
         arguments = bound.arguments
         seed = arguments.pop("seed")
@@ -203,8 +206,11 @@ def _signature(own):
 def _replace_tables(arguments, own, kinds, seed, metric):
     """Replaces the tables among the arguments of a metric by arrays."""
     if "factors" not in own:
-        factors, codes = arguments.pop("factors"), arguments["codes"]
-        arguments["codes"] = inputs.as_codes(factors if codes is None else codes)
+        factors = arguments.pop("factors")
+        arguments["codes"] = inputs.as_codes(arguments["codes"])
+        if factors is not None:
+            factors = inputs.as_table(factors, "factors")
+            inputs.check_lengths(factors, arguments["codes"])
         return
     names = [name for name in inputs.TABLES if name in own]
     tables = [arguments[name] for name in names]

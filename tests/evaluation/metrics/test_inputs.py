@@ -128,18 +128,20 @@ def test_errors_of_one_line_name_the_argument(table):
         assert "Received" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_missing_values_of_data_frames_are_refused():
+def test_other_columns_of_data_frames_are_refused():
     pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
     for column in (
         pandas.DataFrame({"a": pandas.array([1, None] * 30, dtype="Int64")}),
         pandas.DataFrame({"a": pandas.Categorical(["a", None] * 30, ordered=True)}),
         pandas.DataFrame({"a": pandas.to_datetime(["2020-01-01", None] * 30)}),
+        pandas.DataFrame({"a": pandas.date_range("2020", periods=60, tz="UTC")}),
+        polars.DataFrame({"a": [{"x": 1}] * 60}),
         polars.DataFrame({"a": [1, None] * 30}),
         polars.DataFrame({"a": ["1", None] * 30}),
         polars.LazyFrame({"a": [1, 2] * 30}),
     ):
-        with pytest.raises(ValueError, match="factors"):
+        with pytest.raises(ValueError, match="factors.*Received"):
             inputs.check_samples(column, CODES)
 
 

@@ -151,24 +151,27 @@ def test_functions_get_batches_and_all_codes_count(metric):
 
 @pytest.mark.parametrize("metric", [*SAMPLED, *LABELLED], ids=name)
 def test_missing_codes_are_an_error(metric):
-    with pytest.raises(ValueError, match=r"function.*shape \(8, 2\) for 16 obs"):
+    with pytest.raises(ValueError, match=r"function.*shape=\(8, 2\) for 16 obs"):
         score(metric, padded_to_the_batch, batch_size=16)
 
 
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (lambda codes: codes[:-1], r"shape \(7, 2\) for 8"),
-        (lambda codes: codes[0], r"shape \(2,\)"),
-        (lambda codes: codes[:, 0], r"shape \(8,\)"),
-        (lambda codes: codes[:, :0], r"shape \(8, 0\)"),
-        (lambda codes: codes[:, :, None], r"shape \(8, 2, 1\)"),
-        (lambda codes: np.log(codes - codes), "16 values that are not finite"),
-        (lambda codes: codes + 1j, r"complex128 of shape \(8, 2\)"),
-        (lambda codes: codes.astype(str), "<U32 of shape"),
-        (lambda codes: {"default": codes}, "dict {'default'"),
-        (lambda codes: (codes, codes[:4]), "tuple"),
-        (lambda codes: None, "NoneType None"),
+        (lambda codes: codes[:-1], r"shape=\(7, 2\) for 8"),
+        (lambda codes: codes[0], r"shape=\(2,\)"),
+        (lambda codes: codes[:, 0], r"shape=\(8,\)"),
+        (lambda codes: codes[:, :0], r"shape=\(8, 0\)"),
+        (lambda codes: codes[:, :, None], r"shape=\(8, 2, 1\)"),
+        (lambda codes: np.log(codes - codes), "16 values that are not"),
+        (lambda codes: codes * 1e200, r"e\+200"),
+        (lambda codes: codes + 1j, "complex"),
+        (lambda codes: codes.astype(str), "words"),
+        (lambda codes: codes.astype("M8[s]"), "datetimes"),
+        (lambda codes: np.ma.masked_less(codes, 1), "masked entries"),
+        (lambda codes: {"default": codes}, "type dict"),
+        (lambda codes: (codes, codes[:4]), "type tuple"),
+        (lambda codes: None, "None"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
@@ -183,7 +186,17 @@ def test_numbers_of_codes_must_agree():
         score(mig.compute_mig, lambda x: np.ones((len(x), next(widths))))
 
 
-@pytest.mark.parametrize("convert", [list, keras.ops.convert_to_tensor])
+def torch_with_gradients(codes):
+    return pytest.importorskip("torch").tensor(codes, requires_grad=True)
+
+
+def data_frame(codes):
+    return pytest.importorskip("polars").DataFrame(codes)
+
+
+@pytest.mark.parametrize(
+    "convert", [list, keras.ops.convert_to_tensor, torch_with_gradients, data_frame]
+)
 def test_lists_and_tensors_are_codes(convert):
     expected = score(mig.compute_mig, codes_of)["discrete_mig"]
     found = score(mig.compute_mig, lambda x: convert(codes_of(x)))["discrete_mig"]
@@ -237,10 +250,13 @@ def test_udr_scores_all_points():
     assert expected["num_data_points"] == 60
     for function in (whole_batches_only, padded_to_the_batch):
         np.testing.assert_equal(udr(models(function)), expected)
-    with pytest.raises(ValueError, match=r"shape \(8, 2\) for 16"):
+    with pytest.raises(ValueError, match=r"shape=\(8, 2\) for 16"):
         udr(models(padded_to_the_batch), batch_size=16)
     with pytest.raises(ValueError, match="codes and the mean KL.*ndarray"):
         udr([codes_of, codes_of])
+    model = models(codes_of)[0]
+    tensors = [lambda x: tuple(map(torch_with_gradients, model(x)))] * 2
+    assert udr(tensors)["num_data_points"] == 60
 
 
 def test_functions_written_for_disentanglement_lib():

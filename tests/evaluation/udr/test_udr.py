@@ -208,6 +208,13 @@ def test_model_without_information_scores_0(kind):
     assert np.isfinite(scores["model_scores"]).all()
 
 
+def test_tables_of_any_type():
+    torch = pytest.importorskip("torch")
+    codes, kl = np.random.RandomState(0).standard_normal((2, 50, 3)), np.ones((2, 3))
+    tensors = [torch.tensor(array, requires_grad=True) for array in (codes, kl)]
+    assert udr(*tensors) == udr(codes, kl)
+
+
 def test_mistakes():
     codes, kl = np.random.RandomState(0).standard_normal((2, 50, 3)), np.ones((2, 3))
     with pytest.raises(ValueError, match="2 at least"):
@@ -218,9 +225,17 @@ def test_mistakes():
         udr([codes[0], codes[1][:49]], kl)
     with pytest.raises(ValueError, match=r"\(2,\)"):
         udr(codes, [kl[0], kl[1][:2]])
-    codes[1, 3, 0] = np.nan
-    with pytest.raises(ValueError, match="index 1"):
-        udr(codes, kl)
+    for wrong, message in (
+        (None, "codes of type NoneType"),
+        ([codes[0], None], r"codes\[1\] with None"),
+        ([codes[0], codes[1] + 1j], r"codes\[1\] with complex"),
+        (codes * 1e200, r"codes\[0\] with"),
+        ([codes[0], codes[1] + [0, 0, np.inf]], r"finite codes\[1\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            udr(wrong, kl)
+    with pytest.raises(ValueError, match=r"finite kl\[0\]"):
+        udr(codes, kl * np.nan)
     with pytest.raises(ValueError, match="dmt_udr"):
         compute_udr_sklearn(None, lambda x: x, np.random.RandomState(0), 10, 100)
 

@@ -20,6 +20,7 @@ from dmt.evaluation.metrics.encoding import (
     takes_any_number,
 )
 from dmt.evaluation.metrics.information import unit_ranks
+from dmt.evaluation.metrics.inputs import as_codes
 from dmt.utils import checks, stages
 
 # A code with at most this KL is noise, so its correlations are set to 0.
@@ -179,7 +180,7 @@ def compute_udr_sklearn(
                 function, observations, batch_size, _codes_and_kl
             )
             codes[model].append(batch_codes)
-            kl[model] += len(observations) / num_data_points * np.asarray(batch_kl)
+            kl[model] += len(observations) / num_data_points * batch_kl
     scores = udr(
         [np.concatenate(parts) for parts in codes],
         kl,
@@ -197,7 +198,8 @@ def _codes_and_kl(returned):
             "A representation function of udr_sklearn must return codes and the mean "
             f"KL of each code. Received: {type(returned).__name__}"
         )
-    return returned
+    codes, kl = returned
+    return codes, as_codes([kl], "kl")[0]
 
 
 def relative_strength_disentanglement(corr_matrix):
@@ -251,8 +253,20 @@ def lasso_correlation_matrix(vec1, vec2, random_state=None):
 
 
 def _check(codes, kl):
-    codes = [np.asarray(model, dtype=np.float64) for model in codes]
-    kl = [np.asarray(model_kl, dtype=np.float64) for model_kl in kl]
+    for name, tables in (("codes", codes), ("kl", kl)):
+        if not hasattr(tables, "__len__"):
+            raise ValueError(
+                f"Give {name} as a list with an array for each model. Received: "
+                f"{name} of type {type(tables).__name__}"
+            )
+    codes = [
+        as_codes(model, f"codes[{index}]").astype(np.float64)
+        for index, model in enumerate(codes)
+    ]
+    kl = [
+        as_codes([model_kl], f"kl[{index}]")[0].astype(np.float64)
+        for index, model_kl in enumerate(kl)
+    ]
     shapes = [model.shape for model in codes]
     kl_shapes = [model_kl.shape for model_kl in kl]
     if len(codes) < 2:
@@ -260,8 +274,7 @@ def _check(codes, kl):
             f"UDR compares models, give 2 at least. Received: {len(codes)} models"
         )
     if (
-        any(model.ndim != 2 or model.size == 0 for model in codes)
-        or len({len(model) for model in codes}) > 1
+        len({len(model) for model in codes}) > 1
         or [shape[1:] for shape in shapes] != kl_shapes
     ):
         raise ValueError(
@@ -269,12 +282,6 @@ def _check(codes, kl):
             f"(num_codes,) for each model. Received: shapes of codes {shapes}, of KL "
             f"{kl_shapes}"
         )
-    for index, arrays in enumerate(zip(codes, kl, strict=True)):
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise ValueError(
-                "Give finite codes and KL. Received: values of the model with index "
-                f"{index} that are not"
-            )
     return codes, kl
 
 
