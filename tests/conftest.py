@@ -17,6 +17,6 @@ def clean_gin():
 
 
 def pytest_collection_modifyitems(items):
-    """Begins with what takes minutes, so that no process waits for another at the end."""
+    """Begins with what takes minutes, so that no process waits at the end."""
     slow = ("tests/studies/", "tests/runs/", "tests/test_gin_files.py")
     items.sort(key=lambda item: not item.nodeid.startswith(slow))
