@@ -239,8 +239,6 @@ def _score_with_gin(flags, samples, missing):
 def _check_score_flags(flags, with_gin):
     if bool(flags.codes_test) != bool(flags.factors_test):
         raise ValueError("Give --codes_test and --factors_test together.")
-    if with_gin and not flags.factors:
-        raise ValueError("Gin files draw samples of the factors: give --factors.")
     path = flags.output_path
     if path and os.path.exists(path) and not flags.overwrite:
         raise ValueError(f"The file {path} exists. Give --overwrite.")

@@ -83,7 +83,7 @@ def check_bindings() -> None:
 def score_with_gin(
     gin_config_files: Sequence[str],
     gin_bindings: Sequence[str],
-    factors: ArrayLike,
+    factors: ArrayLike | None,
     codes: ArrayLike,
     name: str = "",
 ) -> tuple[str, str, dict[str, Any]]:
@@ -95,7 +95,7 @@ def score_with_gin(
     Args:
         gin_config_files: paths of gin files, as for `dmt_evaluate`.
         gin_bindings: lines of gin that override the files.
-        factors: array (n, num_factors).
+        factors: array (n, num_factors), or None for metrics that need no factors.
         codes: array (n, num_codes).
         name: label of the row.
 
@@ -104,12 +104,16 @@ def score_with_gin(
 
     Raises:
         ValueError: if gin refuses a line, the arrays are no such tables, or the metric
-            asks for a combination that they do not have.
+            needs factors or asks for a combination that they do not have.
     """
     # Keras is not needed for `score_arrays`.
     from dmt.evaluation import evaluate
 
-    factors, table = check_samples(factors, codes)
+    if factors is None:
+        table = as_codes(codes)
+        factors = np.zeros((len(table), 0), int)
+    else:
+        factors, table = check_samples(factors, codes)
     with configuration.gin_configuration(gin_config_files, gin_bindings):
         settings = evaluate.Settings()
         metric = settings.evaluation_fn

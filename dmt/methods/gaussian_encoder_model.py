@@ -109,7 +109,7 @@ def load_model(
     if not _fit_together(model):
         raise ValueError(
             f"{os.path.join(model_dir, model_file.NAME)} is damaged: its networks are "
-            "not an encoder of images, a decoder and heads of the same codes. Train "
+            "not an encoder, and a decoder and heads of its codes. Train "
             "the model again."
         )
     if observation_shape and not _same(model.observation_shape, observation_shape):
@@ -125,7 +125,7 @@ def _fit_together(model):
     images, codes = model_file.shapes(model.encoder)
     takers = [part for part in (model.decoder, model.heads) if part is not None]
     return (
-        [len(shape) for shape in images] == [4]
+        len(images) == 1
         and [len(shape) for shape in codes] == [2, 2]
         and codes[0] == codes[1]
         and all(model_file.shapes(part)[0] == codes[:1] for part in takers)

@@ -37,6 +37,11 @@ class InfiniteLoss(ValueError):
     """The loss is not a finite number."""
 
 
+def config_path(model_dir: str) -> str:
+    """The file with all bindings that a run began with."""
+    return os.path.join(model_dir, CHECKPOINT_DIR, "config.gin")
+
+
 class RunState(keras.callbacks.Callback):
     """Keeps the state of a run on disk: configuration, checkpoint, learning curve.
 
@@ -68,9 +73,8 @@ class RunState(keras.callbacks.Callback):
         self._start = self._last_checkpoint = time.time()
         self._history = []
         self._open_line = []
-        config_path = os.path.join(self._directory, "config.gin")
         configuration.check_same(
-            config_path,
+            config_path(model_dir),
             gin.config_str(),
             f"The run in {model_dir} was started with another configuration; give the "
             f"same one to resume it. Only {STEPS} may be greater.",
@@ -85,7 +89,7 @@ class RunState(keras.callbacks.Callback):
                     f"Received: training_steps={settings.training_steps}"
                 )
             logger.info("Resumed at step %d.", self.step())
-        files.write_text(config_path, gin.config_str())
+        files.write_text(config_path(model_dir), gin.config_str())
         self._curves = EventFile(self._directory)
 
     def save(self):

@@ -16,7 +16,7 @@ import gin
 import keras
 
 from dmt.data import pipeline
-from dmt.methods.run_state import STEPS, RunState, checkpoint_path
+from dmt.methods.run_state import STEPS, RunState, checkpoint_path, config_path
 from dmt.methods.settings import TrainingSettings
 from dmt.methods.shared import own_code
 from dmt.methods.shared.training import Resident, TrainableModel
@@ -131,6 +131,7 @@ def prepare(
         overwrite,
         resume,
         may_change=[STEPS] if is_extended else [],
+        begun_with=config_path(model_dir),
     ):
         return None
     has_checkpoint = os.path.exists(checkpoint_path(model_dir)) and not overwrite

@@ -85,10 +85,14 @@ def load_representation(directory, dtype_policy=None):
         parts = [part for part in network.layers if isinstance(part, keras.Model)]
     shapes = [shape for part in parts for shape in model_file.shapes(part)]
     ranks = [[len(shape) for shape in group] for group in shapes]
-    if ranks != [[4], [2, 2], [2, 2], [2]] or shapes[1] != shapes[2]:
+    if (
+        [len(group) for group in ranks[:1]] != [1]  # Not only images can be encoded.
+        or ranks[1:] != [[2, 2], [2, 2], [2]]
+        or shapes[1] != shapes[2]
+    ):
         raise ValueError(
-            f"{path} is no representation, which has an encoder of images and a "
-            "transform of its codes. Postprocess the model again (dmt_postprocess)."
+            f"{path} is no representation, which has an encoder and a transform of its "
+            "codes. Postprocess the model again (dmt_postprocess)."
         )
     representation = Representation(*parts)
     if dtype_policy is not None:

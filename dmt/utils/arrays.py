@@ -17,6 +17,7 @@ _FORMS = {
         r"|-?\d+ days?\b",
         re.I,
     ),
+    "a number with a decimal comma": re.compile(r"[-+]?\d+,\d+$"),
     "a list": re.compile(r"(np\.)?(array|tensor)\("),
 }
 # Kinds of NumPy types that are numbers.
@@ -78,7 +79,7 @@ def columns_of_words(path: str, name: str) -> list[int]:
         number
         for number, column in enumerate(_read(path, name))
         if column.dtype.kind not in _NUMBERS
-        and not all(map(_is_number, column.astype(str)))
+        and not all(map(is_number, column.astype(str)))
     ]
 
 
@@ -88,7 +89,7 @@ def other_kind(cell: str) -> str:
     for kind, form in _FORMS.items():
         if form.match(cell):
             return kind
-    if _is_number(cell) or not any(mark in "([{+-.0123456789" for mark in cell[:1]):
+    if is_number(cell) or not any(mark in "([{+-.0123456789" for mark in cell[:1]):
         return ""
     for kind, parse in (
         ("a complex number", complex),
@@ -175,7 +176,7 @@ def _csv(path):
         raise ValueError("its lines have different numbers of cells")
     if len(rows[0]) == 1 and any(mark in rows[0][0] for mark in ";\t"):
         raise ValueError("its cells must be separated by commas")
-    if len(rows) > 1 and not any(_is_number(cell) for cell in rows[0]):
+    if len(rows) > 1 and not any(is_number(cell) for cell in rows[0]):
         below = list(zip(*rows[1:], strict=True))
         if not any(cell in column for cell, column in zip(rows[0], below, strict=True)):
             _check_names(rows[0])
@@ -191,7 +192,8 @@ def _check_names(names):
         )
 
 
-def _is_number(text):
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
     try:
         float(text)
     except ValueError:
@@ -241,11 +243,11 @@ def _parquet_column(name, column):
 def _number_words(columns, index, paths, name):
     """One column of all tables as numbers; words are replaced by their numbers."""
     cells = [column.astype(str) for column in columns]
-    are_numbers = [_is_number(cell) for column in cells for cell in column]
+    are_numbers = [is_number(cell) for column in cells for cell in column]
     if all(are_numbers):
         return [column.astype(np.float64) for column in cells]
     if name == "codes" or any(are_numbers):
-        wrong = next(c for column in cells for c in column if not _is_number(c))
+        wrong = next(c for column in cells for c in column if not is_number(c))
         raise ValueError(
             f"Column {index + 1} of {' and '.join(paths)} must hold numbers"
             f"{' or words, not both' if name == 'factors' else ''}. Received: "

@@ -144,6 +144,7 @@ def is_done(
     resume: bool | None = None,
     inputs: Iterable[str] = (),
     may_change: Sequence[str] = (),
+    begun_with: str = "",
 ) -> bool:
     """Checks that a step may write its directory, and whether it is complete already.
 
@@ -154,6 +155,7 @@ def is_done(
         resume: whether an unfinished step may be continued; None if it cannot be.
         inputs: directories that the step reads.
         may_change: names of bindings in which a complete step is to be continued.
+        begun_with: file with all bindings that the step began with, if it keeps them.
 
     Returns:
         True if `resume` is given, the step is complete, and not to be continued.
@@ -175,7 +177,7 @@ def is_done(
             )
     fault = results.fault(output_dir, step_name) if resume else ""
     if resume and not fault:
-        _check_unchanged(output_dir, step_name, inputs, may_change)
+        _check_unchanged(output_dir, step_name, inputs, may_change, begun_with)
         if len(inputs) == 1:
             _check_made_from(inputs[0], output_dir)
         if not may_change:
@@ -195,7 +197,7 @@ def is_done(
     return False
 
 
-def _check_unchanged(output_dir, step_name, inputs, may_change):
+def _check_unchanged(output_dir, step_name, inputs, may_change, begun_with):
     """Checks that a complete step has the present configuration."""
     folder = os.path.join(output_dir, "results", "json")
     then = results.load_json(os.path.join(folder, f"{step_name}_config.json"))
@@ -203,6 +205,15 @@ def _check_unchanged(output_dir, step_name, inputs, may_change):
     earlier = _bindings_of_steps(inputs[0]) if inputs else {}
     free = _free(then, may_change) | _free(now, may_change)
     different = []
+    # A binding that nothing read is not among those of the results.
+    begun = now
+    if os.path.exists(begun_with):
+        begun = results.parse_bindings(read_text(begun_with))
+    for name in filter(stages.configurable_of, now):
+        value = bound_value(name, now)
+        is_new = name not in then and _value_in_scope(name, begun) != value
+        if is_new and name not in free and not bindings.is_default(name, value):
+            different.append(f"{name} = {value} (it was not bound)")
     for name in dict.fromkeys([*now, *then]):
         if name not in then or name in free:
             continue

@@ -18,8 +18,9 @@ also those that offer no intervals, which shows why. The populations:
     rare        as separate; 2 % of the samples have a rare value of the first factor,
                 and 10 % of the second
 
-FactorVAE and BetaVAE scores of a dataset have intervals from their votes; here a sample
-is a vote, and the true score is that of 50,000 votes. Their rows are named @...
+FactorVAE, BetaVAE and Z-max variance scores of a dataset have intervals from their
+votes, and OMES from its pairs; here a sample is a vote or a pair of each factor, and
+the true score is that of 50,000 of them. Their rows are named @...
 
 Each metric, population and size is appended to the output as a line of JSON when it is
 done, and is not repeated by another call. `--table` prints the lines as Markdown: the
@@ -38,18 +39,32 @@ import numpy as np
 
 from dmt import metrics
 from dmt.data.ground_truth.table_data import TableData
-from dmt.evaluation.metrics import beta_vae, factor_vae
+from dmt.evaluation.metrics import beta_vae, factor_vae, omes, z_max_variance
 from dmt.evaluation.metrics.inputs import train_and_test
 
 POPULATION = 200_000
 NUM_VOTES = 50_000
+# Functions that draw votes or pairs, of which there are `num_train`, and their score.
 VOTES = {
-    "@factor_vae_score": functools.partial(
-        factor_vae.compute_factor_vae, batch_size=8, num_variance_estimate=5000
+    "@factor_vae_score": (
+        functools.partial(
+            factor_vae.compute_factor_vae, batch_size=8, num_variance_estimate=5000
+        ),
+        "eval_accuracy",
     ),
-    "@beta_vae_sklearn": functools.partial(
-        beta_vae.compute_beta_vae_sklearn, batch_size=8
+    "@beta_vae_sklearn": (
+        functools.partial(beta_vae.compute_beta_vae_sklearn, batch_size=8),
+        "eval_accuracy",
     ),
+    "@z_max_variance": (
+        functools.partial(
+            z_max_variance.compute_z_max_variance,
+            batch_size=8,
+            num_variance_estimate=5000,
+        ),
+        "eval_accuracy",
+    ),
+    "@omes": (omes.compute_omes, "omes"),
 }
 
 
@@ -192,13 +207,15 @@ def measure_votes(name, population, sizes, args):
     factors, codes = POPULATIONS[population](np.random.default_rng(0))
     data = TableData(factors)
 
+    compute, key = VOTES[name]
+
     def score(num_votes, seed):
-        return VOTES[name](
+        return compute(
             data,
             lambda rows: codes[rows],
             np.random.RandomState(seed),
             num_train=num_votes,
-            num_eval=num_votes // 2,
+            **({} if name == "@omes" else {"num_eval": num_votes // 2}),
         )
 
     with gin.unlock_config():
@@ -216,7 +233,7 @@ def measure_votes(name, population, sizes, args):
             "metric": name,
             "population": population,
             "size": size,
-            **coverage(draw, true, ["eval_accuracy"], args.draws),
+            **coverage(draw, true, [key], args.draws),
         }
 
 

@@ -89,9 +89,20 @@ def test_info(root, capsys):
     assert "origin   rendered" in text
     assert "4,608 of 64 x 64 x 1" in text
     assert "shape 3, scale 3, orientation 8" in text
-    for name in ("dsprites_full", "dsprites_rendered"):
+    for name, fact in {
+        "dsprites_full": "orientations 0 and 39 show the same image",
+        "dsprites_rendered": "orientations 0 and 39 show the same image",
+        "abstract_dsprites": "the orientation is drawn at random",
+        "shapes3d": "-30 to 30 degrees, which is no full turn); hues run around",
+        "mpi3d_real": "cone, cube, cylinder, hexagonal, pyramid, sphere",
+        "mpi3d_real_complex": "coffee cup, tennis ball, croissant, beer cup",
+        "cars3d": "steps of 15 degrees of a full turn",
+        "smallnorb": "steps of 20 degrees of a full turn",
+        "celeba": "not all combinations exist",
+        "armcube_rendered": "need combinations that do not exist",
+    }.items():
         commands.info(name)
-        assert "orientations 0 and 39 show the same image" in capsys.readouterr().out
+        assert fact in " ".join(capsys.readouterr().out.split())
 
 
 def test_folder_of_prepared_files(root, capsys, monkeypatch, tmp_path):

@@ -202,12 +202,13 @@ def test_mistakes_in_the_last_file_are_found_before_work_starts(
     flag = "--gin_evaluation_config_glob=slip/*.gin"
     check_mistake(evaluate(flag), "num_trains")
     assert not (tmp_path / "scores").exists()
-    (tmp_path / "scores/b").mkdir(parents=True)
+    (tmp_path / "scores/b/old").mkdir(parents=True)
     (folder / "slip/b.gin").write_text(
         (folder / "killed_evaluation/a_evaluate.gin").read_text()
     )
     check_mistake(evaluate(flag), "scores/b exists")
     assert names(tmp_path / "scores") == {"b"}
+    assert names(tmp_path / "scores/b") == {"old"}
 
 
 def check_resumed(command, metric, code, out, step="evaluation"):

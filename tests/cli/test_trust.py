@@ -1,5 +1,7 @@
 """Commands run code of other people's directories only if they are told to."""
 
+import shutil
+
 import pytest
 
 from tests.helpers.runs import check_mistake, printed
@@ -44,3 +46,25 @@ def test_trust(theirs, forks, tmp_path):
     assert len(lines) == 1 and process.stdout == "" and not (tmp_path / "out").exists()
     assert "stolen_module runs" in printed(draw("--trust"))
     assert (tmp_path / "out" / "traversals.png").exists()
+
+
+def test_trust_of_a_representation(few_labels, forks, tmp_path):
+    mean = tmp_path / "theirs"
+    shutil.copytree(few_labels / "postprocessed" / "mean", mean)
+    gin_file = mean / "results" / "gin" / "postprocess.gin"
+    gin_file.write_text("import stolen_module\n" + gin_file.read_text())
+    (tmp_path / "stolen_module.py").write_text(MODULE)
+
+    def encode(*flags):
+        return forks(
+            "dmt_encode",
+            f"--input_dir={mean}",
+            f"--output_path={tmp_path / 'codes.csv'}",
+            *flags,
+            code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+        )
+
+    check_mistake(encode(), str(mean), "stolen_module", "would run", "--trust")
+    assert not (tmp_path / "codes.csv").exists()
+    assert "stolen_module runs" in printed(encode("--trust"))
+    assert (tmp_path / "codes.csv").exists()

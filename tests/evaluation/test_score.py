@@ -311,3 +311,14 @@ def test_codes_alone(grid, tmp_path):
     assert lines and all(line.startswith("unsupervised_scores") for line in lines)
     process = call("dmt_score", "--codes", tmp_path / "codes.npy", "--metrics=dci")
     check_mistake(process, "dci needs --factors")
+    (tmp_path / "irs.gin").write_text(CONFIGS["irs"] + "evaluation.random_seed = 0")
+    text = CONFIGS["irs"].replace("@irs", "@unsupervised_metrics")
+    text = text.replace("irs.", "unsupervised_metrics.")
+    (tmp_path / "none.gin").write_text(text + "evaluation.random_seed = 0")
+    process = call(
+        "dmt_score",
+        f"--codes={tmp_path / 'codes.npy'}",
+        f"--gin_evaluation_config_glob={tmp_path}/*.gin",
+    )
+    assert process.returncode == 1 and "mutual_info_score" in process.stdout
+    assert "Without irs" in process.stderr and "irs needs --factors" in process.stderr

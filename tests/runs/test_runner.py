@@ -133,10 +133,10 @@ def test_runs_are_locked_until_their_processes_end(monkeypatch, tmp_path):
 def test_more_runs_are_in_work_than_files_may_be_open(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, limits[1]))
-    wrong = {"model__batch_size": "0"}
+    wrong = {"dataset__name": "'nothing'"}
     runs = [make_run(tmp_path, str(k), k, **wrong) for k in range(128)]
     try:
-        with pytest.raises(ValueError, match="128 of 128 failed.*at least 1"):
+        with pytest.raises(ValueError, match="128 of 128 failed.*nothing"):
             runner.execute_all([runs], 1, 128)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)

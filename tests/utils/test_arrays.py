@@ -106,6 +106,8 @@ def test_other_mistakes(tmp_path):
         ("tensor(1.5)", "a list"),
         ("2024-01-31 10:30:00", "a time"),
         ("10:30", "a time"),
+        ('"10,5"', "a number with a decimal comma"),
+        ('"-0,25"', "a number with a decimal comma"),
         ("[1 2 3]", "a list"),
         ('"[[1, 2], [3, 4]]"', "a list"),
         ('"(1, 2)"', "a list"),

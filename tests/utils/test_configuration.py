@@ -165,6 +165,30 @@ def test_bindings_left_out_are_different(tmp_path, before, after, different):
             assert configuration.is_done(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("lines", "different"),
+    [
+        (["number_of_test.value = 1"], ""),
+        (["number_of_test.value = 2"], r"value = 2 \(it was not bound\)"),
+        (["number_of_test.value = 1", "images_of_test.size = 1"], ""),
+        (["images_of_test.size = 2"], r"size = 2 \(it was not bound\)"),
+        (["a = 1"], ""),
+    ],
+)
+def test_bindings_that_are_new_are_different(tmp_path, lines, different):
+    begun = tmp_path / "begun.gin"
+    begun.write_text("number_of_test.value = 1\n")
+    with configuration.gin_configuration([], []):
+        results.update_result_directory(str(tmp_path / "results"), "example", {})
+    with configuration.gin_configuration([], lines):
+        arguments = (str(tmp_path), "example", False, True)
+        if different:
+            with pytest.raises(ValueError, match=different):
+                configuration.is_done(*arguments, begun_with=str(begun))
+        else:
+            assert configuration.is_done(*arguments, begun_with=str(begun))
+
+
 def test_inputs_are_neither_deleted_nor_mixed_up(tmp_path):
     complete(tmp_path / "in", 1)
     complete(tmp_path / "out", 1, str(tmp_path / "in" / "results"))

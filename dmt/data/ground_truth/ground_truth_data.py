@@ -174,7 +174,10 @@ class GroundTruthData:
         raise NotImplementedError
 
     def disjoint_rows(
-        self, sizes: Sequence[int], random_state: RandomState
+        self,
+        sizes: Sequence[int],
+        random_state: RandomState,
+        drawn: Sequence[int] | np.ndarray = (),
     ) -> list[np.ndarray]:
         """Draws the rows of a sample, or of a training and a test sample.
 
@@ -184,6 +187,7 @@ class GroundTruthData:
         Args:
             sizes: number of rows of each sample, one or two.
             random_state: numpy RandomState.
+            drawn: indices of images that are not drawn unless no others are left.
 
         Returns:
             An int array of indices for each sample.
@@ -192,14 +196,30 @@ class GroundTruthData:
             ValueError: if there are too few images, or images have no indices.
         """
         rows = random_state.permutation(self.indexed_size("A list of images"))
+        if len(drawn):
+            is_left = ~np.isin(
+                self.image_numbers(rows), self.image_numbers(np.asarray(drawn))
+            )
+            if is_left.any():
+                rows = rows[is_left]
+            else:
+                logger.warning(
+                    "All %d images of %s were in earlier samples and are drawn again. "
+                    "Draw fewer at first, or training and test samples at once with "
+                    "Sampler.train_and_test.",
+                    len(rows),
+                    self.name,
+                )
         wanted = sum(sizes)
         if wanted > len(rows):
             tests = [min(size, len(rows) // 3) for size in sizes[1:]]
             sizes = [min(sizes[0], len(rows) - sum(tests)), *tests]
             logger.warning(
-                "%s has %d images, fewer than the %d samples that are wanted. Used: %s",
+                "%s has %d images%s, fewer than the %d samples that are wanted. "
+                "Used: %s",
                 self.name,
                 len(rows),
+                " left" if len(rows) < (self.size or 0) else "",
                 wanted,
                 " to train and ".join(map(str, sizes)) + " to test" * len(tests),
             )

@@ -11,6 +11,9 @@ from dmt.utils import arrays, checks
 
 logger = logging.getLogger(__name__)
 
+# How programs write a number that is missing, besides "nan".
+_MISSING = ("NA", "N/A", "n/a", "na", "<NA>", "NULL", "null", "None", "none", "-", "?")
+
 
 def default_names(num_factors):
     """Names of factors that have none."""
@@ -62,6 +65,8 @@ def read_csv(table, folder):
         places = " nor ".join(own_images.shown(path) for path in paths)
         if any(mark in missing[0] for mark in ";\t"):
             places += ". Cells must be separated by commas"
+        elif not Path(missing[0]).suffix:
+            places += ". The first column must name the files"
         raise ground_truth_data.DatasetNotFound(
             f"{len(missing)} of the {len(files)} images that {table} names are "
             f"missing, the first is {own_images.shown(missing[0])}. There is no "
@@ -133,6 +138,11 @@ def numbered(columns, names, num_images, source, name, continuous=None, num_bins
         ValueError: if the columns are no such factors, or a binding does not fit them.
     """
     check_settings(name, continuous, num_bins)
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"The factors of {source} must have different names. "
+            f"Received: {', '.join(names)}"
+        )
     unknown = [factor for factor in continuous or () if factor not in names]
     if unknown:
         raise ValueError(
@@ -181,6 +191,7 @@ def _values(column, factor, source):
         try:
             values = values.astype(np.float64)
         except ValueError:
+            _check_words(values.tolist(), factor, source)
             return values
     if values.dtype.kind not in "biuf":
         raise ValueError(
@@ -193,6 +204,16 @@ def _values(column, factor, source):
             f"Received: NaN or infinity for {factor}"
         )
     return values
+
+
+def _check_words(words, factor, source):
+    """Checks that words do not stand for missing numbers."""
+    others = {word for word in words if not arrays.is_number(word)}
+    if len(others) == 1 and not others.isdisjoint(_MISSING) and len(set(words)) > 1:
+        raise ValueError(
+            f"Leave out images whose factors are not known. Received: "
+            f"{others.pop()!r} among numbers for {factor} of {source}"
+        )
 
 
 def _is_measured(values, factor, source, name):

@@ -110,7 +110,8 @@ def _check_axes(shape, name, source):
             f'channels, or bind {name} = "nhwc" to take it as a colour. '
             f"Received: shape {shape}"
         )
-    if len(shape) == 3 and min(shape[1:]) < 8 < max(shape[1:]):
+    low, high = sorted(shape[-2:])
+    if len(shape) == 3 and (low < 8 < high or 3 * low <= high):
         raise ValueError(
             f"{source} may be sequences (n, time, values). Bind {name} = "
             '"nhw" to take each as a grey image of time x values. '

@@ -151,6 +151,12 @@ class TableData(FactorTable):
 
     observation_shape = []
 
+    def check_factors(self, user, discrete=True):
+        """See `GroundTruthData`."""
+        if not self.num_factors:
+            raise ValueError(f"{user} needs --factors, a table of factors.")
+        super().check_factors(user, discrete)
+
     def _missing(self, factors):
         return (
             "The table has no row for a combination of factors that the metric "

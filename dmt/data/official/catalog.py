@@ -78,7 +78,21 @@ _ORIENTATIONS = (
     "squares look nearly the same after a quarter turn, ellipses after half a turn"
 )
 _SPRITES_NOTES = f"{_ORIENTATIONS}; the file has a factor color with one value"
-_OLD_MPI3D = "an older file with 460,800 images has 4 colours and 4 shapes"
+_HUES = "hues run around the colour circle, so the last is close to the first"
+_MPI3D_REST = (
+    "sizes small, large; camera heights top, center, bottom; background colors purple, "
+    "sea green, salmon"
+)
+_MPI3D_VALUES = (
+    "values in order are object colors white, green, red, blue, brown, olive; object "
+    f"shapes cone, cube, cylinder, hexagonal, pyramid, sphere; {_MPI3D_REST}"
+)
+_OLD_MPI3D = (
+    f"{_MPI3D_VALUES}; an older file with 460,800 images has 4 colours and 4 shapes"
+)
+_RANDOM_ORIENTATION = (
+    "the orientation is drawn at random, so images of the same factors differ"
+)
 _FEASIBLE = (
     "the factors depend on each other, because the arm touches neither the cube nor "
     "the floor; metrics that fix factors need combinations that do not exist"
@@ -94,7 +108,9 @@ NOTES = {
     "armcube_rendered_128": _FEASIBLE,
     "armcube_rendered_heldout_colors": _FEASIBLE,
     "armcube_rendered_shifted": _FEASIBLE,
-    "shapes3d_rendered": "the published images also have a faint texture",
+    "abstract_dsprites_rendered": _RANDOM_ORIENTATION,
+    "shapes3d_rendered": f"{_HUES}; the published images also have a faint texture",
+    "shapes3d_rendered_128": _HUES,
     "dummy_data": "the images are noise, so scores have no meaning",
 }
 
@@ -249,6 +265,7 @@ _ALL = (
         "dsprites_full in 6 colours on 5 greys, the orientation drawn at random",
         3,
         factors=_factors(dsprites_variants.AbstractDSprites, without=("orientation",)),
+        notes=_RANDOM_ORIENTATION,
         citation="van Steenkiste, Locatello, Schmidhuber and Bachem (2019), Are "
         "Disentangled Representations Helpful for Abstract Visual Reasoning?, "
         "https://arxiv.org/abs/1905.12506",
@@ -274,7 +291,8 @@ _ALL = (
             ),
         ),
         notes="the npz file that disentanglement_lib reads was never published; labels "
-        "in the file are values (scale 0.75 to 1.25, orientation -30 to 30 degrees)",
+        "in the file are values (scale 0.75 to 1.25, orientation -30 to 30 degrees, "
+        f"which is no full turn); {_HUES}",
         twin="shapes3d_rendered",
     ),
     _mpi3d(
@@ -293,13 +311,16 @@ _ALL = (
         "real",
         "a robot arm that holds an object, photographs",
         _mpi3d_file("real", "0f33f609918fb5c97996692f91129802"),
+        notes=_MPI3D_VALUES,
     ),
     _mpi3d(
         "real_complex",
         "a robot arm that holds an everyday object, photographs",
         _MPI3D_COMPLEX_FILE,
         _MPI3D_COMPLEX_SIZES,
-        notes="no checksum is published; the first address is a copy by third parties",
+        notes="values in order are object colors yellow, green, olive, red; object "
+        f"shapes coffee cup, tennis ball, croissant, beer cup; {_MPI3D_REST}; no "
+        "checksum is published; the first address is a copy by third parties",
     ),
     Dataset(
         name="cars3d",
@@ -319,8 +340,9 @@ _ALL = (
             ),
         ),
         terms="no licence is stated: do not pass the files on",
-        notes="images are scaled to 64 x 64; cars are numbered in the order of "
-        "list.txt, in disentanglement_lib in the order of the file system",
+        notes="images are scaled to 64 x 64; the 24 azimuths are steps of 15 degrees "
+        "of a full turn, so the last is next to the first; cars are numbered in the "
+        "order of list.txt, in disentanglement_lib in the order of the file system",
     ),
     Dataset(
         name="smallnorb",
@@ -336,8 +358,10 @@ _ALL = (
             for facts, sha256 in zip(_SMALLNORB_FILES, _SMALLNORB_DIGESTS, strict=True)
         ),
         terms="for research purposes only, not to be sold, cite the paper",
-        notes="images are those of the first camera, scaled to 64 x 64; the instance "
-        "(10 of each category) is drawn at random and is not a factor",
+        notes="images are those of the first camera, scaled to 64 x 64, training and "
+        "test files together; the 18 azimuths are steps of 20 degrees of a full turn, "
+        "so the last is next to the first; the instance (10 of each category) is drawn "
+        "at random and is not a factor, so images of the same factors differ",
         needs_consent=True,
     ),
     _trifinger(

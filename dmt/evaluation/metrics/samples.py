@@ -34,9 +34,13 @@ class Sampler:
     representation: Callable
     random_state: np.random.RandomState
     artifact_dir: str | None = None
+    _drawn: Sequence[int] | np.ndarray = dataclasses.field(default=(), init=False)
 
     def sample(self, num_points: int, batch_size: int) -> Table:
         """Samples factors and the codes of their observations.
+
+        If the dataset is a list of images, no image is in two samples, as long as there
+        are images left.
 
         Args:
             num_points: number of samples n, at least 1.
@@ -55,7 +59,11 @@ class Sampler:
         checks.integer("num_points", num_points, low=1)
         checks.integer("batch_size", batch_size, low=1)
         if self._has_drawn_rows():
-            return self.samples([num_points], batch_size)[0]
+            (rows,) = self.data.disjoint_rows(
+                [num_points], self.random_state, self._drawn
+            )
+            self._drawn = [*self._drawn, *rows]
+            return self._sample_at(rows, batch_size)
         machine.check_memory(8 * num_points, f"num_points={num_points}")
         factors = []
 

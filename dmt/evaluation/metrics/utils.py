@@ -18,13 +18,23 @@ from dmt.evaluation.metrics.predictors import (  # noqa: F401
 from dmt.evaluation.metrics.samples import Sampler
 from dmt.utils import stages
 
+# The sampler of the running metric: it knows which images it has drawn.
+_latest: list[Sampler] = []
+
 
 def generate_batch_factor_code(
     ground_truth_data, representation_function, num_points, random_state, batch_size
 ):
     """Codes (num_codes, n) and factors (num_factors, n), see `Sampler.sample`."""
-    sampler = Sampler(ground_truth_data, representation_function, random_state)
-    factors, codes = sampler.sample(num_points, batch_size)
+    is_running = (
+        _latest
+        and _latest[0].data is ground_truth_data
+        and _latest[0].random_state is random_state
+    )
+    if not is_running:
+        _latest[:] = [Sampler(ground_truth_data, representation_function, random_state)]
+    _latest[0].representation = representation_function
+    factors, codes = _latest[0].sample(num_points, batch_size)
     return codes.T, factors.T
 
 

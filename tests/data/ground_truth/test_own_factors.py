@@ -73,6 +73,12 @@ def test_missing_images_are_named_as_in_the_table(tmp_path):
     write_csv("table.csv", [["file;a"], ["one.png;1"], ["two.png;2"]])
     with pytest.raises(ground_truth_data.DatasetNotFound, match="separated by commas"):
         own_data.image_folder("data", "table.csv")
+    write_csv("table.csv", [["", "file"], ["0", "one.png"], ["1", "two.png"]])
+    with pytest.raises(ground_truth_data.DatasetNotFound, match="first column must"):
+        own_data.image_folder("data", "table.csv")
+    write_csv("table.csv", [["f", "a", "a"], ["one.png", 1, 2], ["two.png", 3, 4]])
+    with pytest.raises(ValueError, match="table.csv must have different names.*a, a"):
+        own_data.image_folder("data", "table.csv")
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -152,6 +158,9 @@ def test_bins_hold_equally_many_images():
         ),
         (["2024-01-31", "2024-02-01"], {}, "numbers or words.*a time"),
         (["[1 2]", "[3 4]"], {}, "numbers or words.*a list"),
+        (["0,5", "0,7"], {}, "numbers or words.*decimal comma"),
+        (["1", "NA", "2"], {}, "not known.*'NA' among numbers for x of mine"),
+        (["-1.5", "null", "2"], {}, "not known.*'null' among numbers"),
         (np.array(["2024", "2025"], "M8[D]"), {}, "numbers or words.*datetime64"),
         ([1, 2], {"continuous": ["y"]}, "npz_images.continuous.* are x.*'y'"),
         ([1, 2], {"continuous": "x"}, "must be a list of names"),

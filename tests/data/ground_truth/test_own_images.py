@@ -125,6 +125,7 @@ def test_axes(tmp_path, axes, images):
         (PIXELS[..., :2], 'axes = "nhwc"'),
         (GREY[:12], 'axes = "hwn"'),
         (np.zeros((30, 50, 6)), 'sequences .*axes = "nhw"'),
+        (np.zeros((30, 12, 100)), 'sequences .*axes = "nhw"'),
         (np.zeros((30, 5, 12, 16, 3)), "Reshape films"),
         (np.zeros(30), "must hold images"),
     ],

@@ -4,6 +4,7 @@ import gin
 import numpy as np
 import pytest
 
+from dmt.data.ground_truth import table_data
 from dmt.evaluation.metrics import utils
 from tests.golden import recipes
 
@@ -51,6 +52,29 @@ def test_golden_components(case):
         golden = case["output"]
     for value, expected in zip(output, golden, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_draws_from_a_list_of_images_have_none_in_common(caplog):
+    data = table_data.TableData(np.arange(30)[:, None] * [1, 2])
+    state = np.random.RandomState(0)
+
+    def rows(num):
+        codes, factors = utils.generate_batch_factor_code(
+            data, lambda rows: rows[:, None], num, state, 16
+        )
+        np.testing.assert_array_equal(codes[0], factors[0])
+        return codes[0].tolist()
+
+    train, test = rows(20), rows(4)
+    assert not set(train) & set(test) and not caplog.messages
+    assert sorted(train + test + rows(100)) == list(range(30))
+    assert "has 6 images left, fewer than the 100 samples" in caplog.messages[0]
+    assert sorted(rows(30)) == list(range(30))
+    assert "All 30 images of" in caplog.messages[1]
+    assert "Sampler.train_and_test" in caplog.messages[1]
+    # Another metric begins with all images.
+    state = np.random.RandomState(0)
+    assert rows(20) == train
 
 
 def test_choices_in_gin():
