@@ -17,8 +17,7 @@ def encode(input_dir: str, output_path: str, overwrite: bool = False) -> None:
     If gin binds none, it is the dataset of training. A .npz file has the arrays `codes`
     (size, num_codes), `factors` (size, num_factors), `factor_names` and `image_names`,
     the names of the images or their indices. Values of discrete factors are numbered
-    from 0. A .csv file has the same in columns, in
-    the order image, factors, codes.
+    from 0. A .csv file has the same in columns, in the order image, factors, codes.
 
     Args:
         input_dir: directory that `postprocess` wrote.

@@ -8,7 +8,6 @@ import math
 import os
 import time
 import zipfile
-import zlib
 
 import gin
 import keras
@@ -144,16 +143,8 @@ class RunState(keras.callbacks.Callback):
             files.check_plain(path)
             values = _arrays(path, shapes)
             line = _line(path)
-        except (
-            OSError,
-            EOFError,
-            LookupError,
-            RuntimeError,  # The archive is encrypted, or of another kind.
-            SyntaxError,  # Of a header.
-            ValueError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        # Arrays may be missing, and their headers may be no Python.
+        except (*files.DAMAGED_ZIP, LookupError, SyntaxError) as error:
             raise ValueError(
                 f"The checkpoint {path} cannot be read; delete it to train from the "
                 f"start: {error}"

@@ -5,7 +5,6 @@ import dataclasses
 import logging
 import os
 import zipfile
-import zlib
 
 import gin
 import numpy as np
@@ -20,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 # Names of layers in a message.
 _MOST = 8
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 @gin.configurable("warm_start")
@@ -201,7 +199,7 @@ def _archive(path):
         files.check_plain(path)
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (OSError, EOFError, ValueError, RuntimeError, *_DAMAGED) as error:
+    except files.DAMAGED_ZIP as error:
         raise ValueError(f"The checkpoint {path} cannot be read: {error}") from error
 
 

@@ -194,13 +194,8 @@ def _check_calls(name, value):
             if selector == configurable.selector
             for parameter in parameters
         }
-        missing = [
-            p.name
-            for p in gin_files.signature_of(configurable).parameters.values()
-            if p.default is p.empty
-            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-            and p.name not in bound
-        ]
+        required = gin_files.required_parameters(configurable)
+        missing = [parameter for parameter in required if parameter not in bound]
         if missing:
             shown = str(reference).removesuffix("()")
             raise ValueError(

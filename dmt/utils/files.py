@@ -9,6 +9,8 @@ import re
 import shutil
 import socket
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,16 @@ logger = logging.getLogger(__name__)
 _LEFTOVER = re.compile(r"\.(tmp|parts|old|gone)\.([^.]+)\.(\d+)\.(.+)", re.DOTALL)
 # The system's limit of a name is 255 bytes.
 _LONGEST_NAME = 150
+# What reading a damaged zip file raises; RuntimeError if it is encrypted, or of a kind
+# that Python cannot read.
+DAMAGED_ZIP = (
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

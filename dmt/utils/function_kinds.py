@@ -88,9 +88,10 @@ def fault(configurable: Any, parameter: str, value: Any) -> str:
             like = f" like @{example}" if example else " of your own"
             given = ", ".join(kind.given.split())
             takes = f", which takes ({given})" if given else ""
+            required = gin_files.required_parameters(reference.configurable)
             return (
                 f"must be a function{like}{takes}. Received: {parameter}={reference!r}"
-                f", which takes ({', '.join(_required(reference.configurable))})"
+                f", which takes ({', '.join(required)})"
             )
     return ""
 
@@ -109,7 +110,9 @@ def _fits(configurable, kind):
     given, named = kind.given.split(), kind.named.split()
     if gin_files.is_shipped(configurable):
         is_shown = configurable.name.rpartition(".")[2] in kind.shipped.split()
-        return is_shown or (given and _required(configurable) == [*given, *named])
+        return is_shown or (
+            given and gin_files.required_parameters(configurable) == [*given, *named]
+        )
     if not kind.given:
         return True  # The caller checks what it returns.
     try:
@@ -120,14 +123,3 @@ def _fits(configurable, kind):
     except ValueError:  # Some functions in C do not tell.
         return True
     return True
-
-
-def _required(configurable):
-    """Names of the parameters that have no default."""
-    return [
-        p.name
-        for p in gin_files.signature_of(configurable).parameters.values()
-        if p.default is p.empty
-        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        and p.name != "self"
-    ]

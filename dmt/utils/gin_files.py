@@ -394,6 +394,17 @@ def signature_of(configurable: Any) -> inspect.Signature:
     return inspect.signature(inspect.unwrap(function))
 
 
+def required_parameters(configurable: Any) -> list[str]:
+    """Names of the parameters of gin's `Configurable` that have no default."""
+    return [
+        p.name
+        for p in signature_of(configurable).parameters.values()
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and p.name != "self"
+    ]
+
+
 def is_shipped(configurable: Any) -> bool:
     """Whether gin's `Configurable` belongs to this package."""
     module = getattr(configurable.wrapped, "__module__", None) or ""

@@ -18,7 +18,6 @@ import json
 import os
 import uuid
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -100,13 +99,7 @@ def fault(output_dir: str, step_name: str) -> str:
             files.check_plain(path)
             with zipfile.ZipFile(path) as archive:
                 damaged = archive.testzip()
-        except (
-            OSError,
-            RuntimeError,  # The archive is encrypted, or of another kind.
-            ValueError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except files.DAMAGED_ZIP as error:
             return f"{path} cannot be read: {error}"
         if damaged:
             return f"{path} cannot be read: {damaged} in it is damaged"

@@ -8,8 +8,8 @@
 A population has 200,000 samples of three factors (3, 4 and 5 values) and four codes.
 The true score is that of the whole population, or the mean score of all draws if the
 interval is about samples of the same size. Each draw takes some of its samples at
-random and computes an interval from 20 halves. All scores that tables show are covered,
-also those that offer no intervals, which shows why. The populations:
+random and computes an interval from 20 resamples. All scores that tables show are
+covered, also those that offer no intervals, which shows why. The populations:
 
     separate    each factor has its own code, with a little noise; one code is noise
     mixed       as separate, but each code has a little of each factor
@@ -20,7 +20,8 @@ also those that offer no intervals, which shows why. The populations:
 
 FactorVAE, BetaVAE and Z-max variance scores of a dataset have intervals from their
 votes, and OMES from its pairs; here a sample is a vote or a pair of each factor, and
-the true score is that of 50,000 of them. Their rows are named @...
+the true score is that of 50,000 of them, with the variances of the whole population.
+Their rows are named @...
 
 Each metric, population and size is appended to the output as a line of JSON when it is
 done, and is not repeated by another call. `--table` prints the lines as Markdown: the
@@ -30,7 +31,6 @@ are counted over all populations.
 
 import argparse
 import collections
-import functools
 import json
 import os
 import sys
@@ -44,27 +44,19 @@ from dmt.evaluation.metrics.inputs import train_and_test
 
 POPULATION = 200_000
 NUM_VOTES = 50_000
-# Functions that draw votes or pairs, of which there are `num_train`, and their score.
+BATCH = {"batch_size": 8}
+VARIANCES = BATCH | {"num_variance_estimate": 10_000}
+# Functions that draw votes or pairs, of which there are `num_train`, their settings and
+# their score.
 VOTES = {
-    "@factor_vae_score": (
-        functools.partial(
-            factor_vae.compute_factor_vae, batch_size=8, num_variance_estimate=5000
-        ),
-        "eval_accuracy",
-    ),
-    "@beta_vae_sklearn": (
-        functools.partial(beta_vae.compute_beta_vae_sklearn, batch_size=8),
-        "eval_accuracy",
-    ),
+    "@factor_vae_score": (factor_vae.compute_factor_vae, VARIANCES, "eval_accuracy"),
+    "@beta_vae_sklearn": (beta_vae.compute_beta_vae_sklearn, BATCH, "eval_accuracy"),
     "@z_max_variance": (
-        functools.partial(
-            z_max_variance.compute_z_max_variance,
-            batch_size=8,
-            num_variance_estimate=5000,
-        ),
+        z_max_variance.compute_z_max_variance,
+        VARIANCES,
         "eval_accuracy",
     ),
-    "@omes": (omes.compute_omes, "omes"),
+    "@omes": (omes.compute_omes, {}, "omes"),
 }
 
 
@@ -207,27 +199,26 @@ def measure_votes(name, population, sizes, args):
     factors, codes = POPULATIONS[population](np.random.default_rng(0))
     data = TableData(factors)
 
-    compute, key = VOTES[name]
+    compute, settings, key = VOTES[name]
 
-    def score(num_votes, seed):
-        return compute(
-            data,
-            lambda rows: codes[rows],
-            np.random.RandomState(seed),
-            num_train=num_votes,
-            **({} if name == "@omes" else {"num_eval": num_votes // 2}),
+    def score(num_votes, seed, settings):
+        sizes = {"num_train": num_votes} | (
+            {} if name == "@omes" else {"num_eval": num_votes // 2}
         )
+        random = np.random.RandomState(seed)
+        return compute(data, lambda rows: codes[rows], random, **sizes, **settings)
 
+    of_population = {setting: POPULATION for setting in settings.keys() - BATCH.keys()}
     with gin.unlock_config():
         gin.bind_parameter("prune_dims.threshold", 0.0)
         gin.bind_parameter("bootstrap.num_resamples", 0)
-        true = score(NUM_VOTES, seed=0)
+        true = score(NUM_VOTES, 0, settings | of_population)
         gin.bind_parameter("bootstrap.num_resamples", args.resamples)
     for size in sizes:
         seeds = iter(range(size, size + args.draws))
 
         def draw(size=size, seeds=seeds):
-            return score(size, next(seeds))
+            return score(size, next(seeds), settings)
 
         yield {
             "metric": name,

@@ -132,13 +132,15 @@ def shared(root, alone):
     flags = ("--engine=files", "--workers=1")
     killed, crashed, last = (start(root, "shared", *flags) for _ in range(3))
     moments = processes.moments()
+    processes.wait_until(lambda: workers_of(crashed.pid), crashed)
     wait_for_run(directory, killed)
-    time.sleep(moments.uniform(0, 2))
-    killed.kill()
-    time.sleep(moments.uniform(0, 2))
+    # Soon enough that runs are left to do, also on a fast machine.
+    time.sleep(moments.uniform(0, 0.5))
     # As the system does where memory runs out; the process itself ends with an error.
     for worker in workers_of(crashed.pid):
         os.kill(worker, signal.SIGKILL)
+    time.sleep(moments.uniform(0, 1))
+    killed.kill()
     before = processes.complete(directory)
     printed = start(root, "shared", *flags, "--only_print")
     killed.communicate()
@@ -182,7 +184,7 @@ def test_study_on_ray_survives_killed_workers(root, alone):
     moments = processes.moments()
     wait_for_run(directory, process)
     for _ in range(2):
-        time.sleep(moments.uniform(0, 2))
+        time.sleep(moments.uniform(0, 1))
         os.kill(moments.choice(ray_workers(root / "data" / "ray")), signal.SIGKILL)
     before = processes.complete(directory)
     processes.finish(process)

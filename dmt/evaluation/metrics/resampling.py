@@ -1,4 +1,4 @@
-"""Confidence intervals of scores, from the scores of halves of the samples."""
+"""Confidence intervals of scores, from the scores of three quarters of the samples."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from dmt.utils import checks, stages
 
 logger = logging.getLogger(__name__)
 
-# Metrics need some samples, and a half has only half of them.
+# Metrics need some samples, and a resample has only three quarters of them.
 FEWEST_SAMPLES = 20
 
 # A smaller standard error counts as 0.
@@ -29,11 +29,12 @@ def bootstrap(
 ) -> dict[str, Any]:
     """Scores of a metric, optionally with confidence intervals.
 
-    The metric is also computed on random halves of the samples, drawn without
-    replacement. With s the standard deviation of the halves' scores, and b their mean
-    minus the score, the score of n samples has standard error s and bias b. (A half has
-    twice the variance of all samples, of which its distance from all samples is half. A
-    bias that falls as 1 / n doubles.) The interval is
+    The metric is also computed on random three quarters of the samples, drawn without
+    replacement. With v the variance of their scores, and d their mean minus the score,
+    the score of n samples has the standard error s = sqrt(3 v) and the bias b = 3 d.
+    (Three quarters have 4 / 3 of the variance of all samples, of which their distance
+    from all samples is a quarter. A bias that falls as 1 / n grows by a third.) The
+    interval is
 
       score - b +- t sqrt(s^2 + (b / 2)^2),
 
@@ -41,9 +42,9 @@ def bootstrap(
     half of b counts as an error. A root of 0 is replaced by 2 / n of the distance of
     the score's limits, because n samples without an error do not show that there are
     none. The interval is cut at the limits, and extended to the score if it does not
-    contain it. This is the m out of n bootstrap without replacement,
-    for m = n / 2 also called the delete-d jackknife. Resamples with replacement would
-    repeat rows, which raises estimates of mutual information.
+    contain it. This is the m out of n bootstrap without replacement, for m = 3 n / 4
+    also called the delete-d jackknife. Resamples with replacement would repeat rows,
+    which raises estimates of mutual information.
 
     The interval is about the score of infinitely many samples from the same source.
     For scores of predictors that need more samples to learn, `registry.Metric` names
@@ -58,12 +59,13 @@ def bootstrap(
         tables: list of tuples of arrays-like with the same samples as rows, or the
             arrays-like of one such tuple, for example `[factors, codes]`. If a
             registered metric takes test samples and gets none, they are held out first.
-        num_resamples: number of halves, at least 2; 0 for no intervals. The halves are
-            complementary in pairs, so the number should be even. 20 are enough, and
-            100 make intervals of other seeds nearly equal.
+        num_resamples: number of three quarters, at least 2; 0 for no intervals. Each
+            four of them leave out four different quarters, so the number should be a
+            multiple of 4. 20 are enough, and 100 make intervals of other seeds nearly
+            equal.
         confidence_level: probability that the interval contains the true score, in
             (0, 1).
-        seed: integer seed of the halves.
+        seed: integer seed of the resamples.
         ranges: dictionary from the scores that get intervals to their smallest and
             largest possible values. If None, the scores that a registered metric
             declares, see `registry.Metric`, and all floats of any other function.
@@ -75,8 +77,8 @@ def bootstrap(
             without_intervals: why other scores have none, for the scores of a
                 registered metric that tables show, if there are any.
 
-        A value of a factor that all samples have is also in every half. There are no
-        intervals if a table has fewer than 20 samples.
+        A value that a factor has in all samples is also in every resample. There are
+        no intervals if a table has fewer than 20 samples.
 
     Raises:
         ValueError: if an argument is out of range, or the tables do not fit.
@@ -110,22 +112,22 @@ def bootstrap(
     if fewest < FEWEST_SAMPLES:
         reason = f"an interval needs {FEWEST_SAMPLES} samples, not {fewest}"
         ranges, excluded = {}, excluded | dict.fromkeys(ranges, reason)
-    halves: dict[str, list[float]] = {name: [] for name in ranges}
+    resampled: dict[str, list[float]] = {name: [] for name in ranges}
     with scoring.quietly():
-        for arrays in _halves(tables, num_resamples if ranges else 0, seed):
-            of_half = metric(*arrays)
+        for arrays in _three_quarters(tables, num_resamples if ranges else 0, seed):
+            scores = metric(*arrays)
             for name in ranges:
-                halves[name].append(of_half.get(name, np.nan))
+                resampled[name].append(scores.get(name, np.nan))
     intervals = {}
     for name, limits in ranges.items():
-        values = np.array([results[name], *halves[name]])
+        values = np.array([results[name], *resampled[name]])
         if np.isfinite(values).all():
             is_biased = not entry or name not in entry.of_same_size
             intervals[name] = interval(
                 values, confidence_level, limits, fewest, is_biased
             )
         else:
-            excluded[name] = "it is not defined for all halves of the samples"
+            excluded[name] = "it is not defined for all resamples"
     for name, reason in excluded.items():
         logger.warning("There is no confidence interval of %s: %s.", name, reason)
     found: dict[str, Any] = {"without_intervals": excluded} if excluded else {}
@@ -166,17 +168,17 @@ def _declared(entry, results):
     return ranges, dict(entry.without_intervals)
 
 
-def _halves(tables, num_halves, seed):
-    """Yields the arrays of random halves, complementary in pairs."""
+def _three_quarters(tables, number, seed):
+    """Yields arrays without a random quarter; each four leave out all four quarters."""
     generator = np.random.default_rng(seed)
     labels = [_labels(table) for table in tables]
-    for index in range(num_halves):
-        if index % 2 == 0:
+    for index in range(number):
+        if index % 4 == 0:
             orders = [generator.permutation(len(table[0])) for table in tables]
         else:
-            orders = [order[::-1] for order in orders]
+            orders = [np.roll(order, len(order) // 4) for order in orders]
         yield [
-            array[_half(order, columns)]
+            array[_most(order, columns)]
             for table, order, columns in zip(tables, orders, labels, strict=True)
             for array in table
         ]
@@ -190,9 +192,9 @@ def _labels(table):
     return [column for column in columns if column.max() < len(column) / 4]
 
 
-def _half(order, columns):
-    """The first half of the rows in `order`, and one more row for each lost value."""
-    rows = order[: len(order) // 2]
+def _most(order, columns):
+    """Three quarters of the rows in `order`, and one more row for each lost value."""
+    rows = order[: len(order) - len(order) // 4]
     lost = [
         order[np.argmax(column[order] == value)]
         for column in columns
@@ -204,10 +206,10 @@ def _half(order, columns):
 
 
 def interval(values, confidence_level, limits, num_samples, is_biased=True):
-    """[low, high] from a score and the scores of halves of its samples.
+    """[low, high] from a score and the scores of three quarters of its samples.
 
     Args:
-        values: array (1 + num_halves,), the score first.
+        values: array (1 + num_resamples,), the score first.
         confidence_level: see `bootstrap`.
         limits: smallest and largest possible score.
         num_samples: number of samples of the smallest table.
@@ -216,12 +218,12 @@ def interval(values, confidence_level, limits, num_samples, is_biased=True):
     # Not needed to import the package.
     from scipy import stats
 
-    score, halves = values[0], values[1:]
-    bias = halves.mean() - score if is_biased else 0.0
-    error = np.hypot(halves.std(ddof=1), bias / 2)
+    score, resampled = values[0], values[1:]
+    bias = 3 * (resampled.mean() - score) if is_biased else 0.0
+    error = np.hypot(np.sqrt(3) * resampled.std(ddof=1), bias / 2)
     if error < ROUNDING and np.isfinite(np.subtract(*limits)):
         error = 2 * (limits[1] - limits[0]) / num_samples
-    reach = error * stats.t.ppf((1 + confidence_level) / 2, len(halves) - 1)
+    reach = error * stats.t.ppf((1 + confidence_level) / 2, len(resampled) - 1)
     low = max(limits[0], score - bias - reach)
     high = min(limits[1], score - bias + reach)
     return [float(min(score, low)), float(max(score, high))]

@@ -35,7 +35,7 @@ def test_example_runs():
     assert result.attempted and not result.failed
 
 
-def test_halves_repeat_no_row_and_tables_stay_apart():
+def test_resamples_repeat_no_row_and_tables_stay_apart():
     seen = []
 
     def metric(train, test):
@@ -47,11 +47,12 @@ def test_halves_repeat_no_row_and_tables_stay_apart():
     )
     assert len(seen) == 21
     for train, test in seen[1:]:
-        assert len(set(train)) == len(train) == 25
-        assert len(set(test)) == len(test) == 15
+        assert len(set(train)) == len(train) == 38
+        assert len(set(test)) == len(test) == 24
         assert max(train) < 50 <= min(test)
-    # Halves are complementary in pairs.
-    assert sorted(seen[1][0] + seen[2][0]) == list(range(50))
+    # Four of them leave out four quarters, of 12 of the 50 rows each.
+    left_out = [row for train, _ in seen[1:5] for row in {*range(50)} - {*train}]
+    assert len({*left_out}) == len(left_out) == 48
     low, high = interval(scores, "mean")
     assert low < scores["mean"] == 24.5 < high
     assert scores["num_resamples"] == 20
@@ -135,7 +136,7 @@ def test_metrics_without_intervals_say_why(caplog):
     )
 
 
-def test_rare_value_is_in_every_half():
+def test_rare_value_is_in_every_resample():
     factors = FACTORS.copy()
     factors[:, 0] = 0
     factors[7, 0] = 1
@@ -148,7 +149,7 @@ def test_rare_value_is_in_every_half():
     low, high = interval(resampling.bootstrap(metric, [factors, CODES], 20))
     assert np.isfinite([low, high]).all()
     assert {values for _, values in seen} == {2}
-    assert {size for size, _ in seen[1:]} == {150, 151}
+    assert {size for size, _ in seen[1:]} == {225, 226}
     for name in ("mig_sup", "modularity_explicitness"):
         scores = metrics.bootstrap(
             metrics.METRICS[name].function, [factors, CODES], num_resamples=6

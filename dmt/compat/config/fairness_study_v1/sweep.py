@@ -1,9 +1,9 @@
 """disentanglement_lib's path of the sweep of `fairness_study_v1`."""
 
 from dmt.compat.config import study
+from dmt.compat.config.settings import datasets_of, get_num_latent, get_seeds
 from dmt.studies.published import studies
 from dmt.studies.published.studies import unsupervised_models as get_default_models
-from dmt.studies.published.sweeps import sweep as _sweep
 
 __all__ = [
     "FairnessStudyV1",
@@ -17,18 +17,7 @@ __all__ = [
 
 def get_datasets():
     """One setting for each dataset of the study."""
-    names = (setting["dataset.name"] for setting in get_config())
-    return _sweep("dataset.name", dict.fromkeys(names))
-
-
-def get_num_latent(sweep):
-    """One setting for each number of codes."""
-    return _sweep("encoder.num_latent", sweep)
-
-
-def get_seeds(num):
-    """One setting for each seed from 0 to num - 1."""
-    return _sweep("model.random_seed", range(num))
+    return datasets_of(get_config())
 
 
 def get_config():
