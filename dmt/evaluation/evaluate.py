@@ -223,7 +223,7 @@ def write_evaluation(
                 "origin": dataset.origin,
                 "renderer_version": dataset.renderer_version,
                 "versions": versions(),
-                "machine": processor.describe(),
+                "machine": processor.summary(),
             },
             os.path.join(input_dir, "results"),
         )

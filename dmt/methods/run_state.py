@@ -92,6 +92,7 @@ class RunState(keras.callbacks.Callback):
             self._compare_machines()
         files.write_text(config_path(model_dir), gin.config_str())
         results.save_dict(self._machine_path, processor.describe())
+        logger.info("Computing with %s.", processor.summary())
         self._curves = EventFile(self._directory)
 
     def _compare_machines(self):

@@ -149,7 +149,6 @@ def prepare(
             "Give --overwrite to train from the start."
         )
     chosen = TrainingSettings(**settings)
-    processor.log()
     processor.warn_of_emulation("model.dtype_policy", chosen.dtype_policy)
     model_seed, data_seed, evaluation_seed = chosen.seeds()
     model = chosen.make_model()
@@ -299,7 +298,7 @@ def finish(training: Training) -> None:
             **{k: _to_numpy(v) for k, v in model.results(training.data).items()},
             "global_step": training.state.step(),
             "elapsed_time": training.state.elapsed(),
-            "machine": processor.describe(),
+            "machine": processor.summary(),
         },
         operative_config=training.operative_config,
     )

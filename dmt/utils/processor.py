@@ -147,17 +147,14 @@ def describe() -> dict[str, Any]:
     }
 
 
-def log() -> None:
-    """Says in one line of the log what `describe` tells."""
+def summary() -> str:
+    """What `describe` tells, in one line."""
     facts = describe()
     settings = ", ".join(f"{key}={value}" for key, value in facts["settings"].items())
-    logger.info(
-        "Computing with %s on %d cores of %s (%s)%s.",
-        facts["backend"],
-        facts["threads"],
-        facts["processor"],
-        ", ".join(facts["instruction_sets"]) or "no instruction sets known",
-        f" with {settings}" if settings else "",
+    return (
+        f"{facts['backend']} on {facts['threads']} cores of {facts['processor']} "
+        f"({' '.join(facts['instruction_sets']) or 'instruction sets unknown'})"
+        f"{' with ' if settings else ''}{settings}"
     )
 
 
