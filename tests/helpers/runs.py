@@ -160,4 +160,5 @@ def state(model_dir):
 def results(folder, step="train"):
     """Results of a step, less what differs between equal runs."""
     values = json.loads((folder / f"results/json/{step}_results.json").read_text())
-    return {k: v for k, v in values.items() if k not in ("uuid", "elapsed_time")}
+    differ = ("uuid", "elapsed_time", "machine")
+    return {k: v for k, v in values.items() if k not in differ}

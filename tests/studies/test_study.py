@@ -85,7 +85,7 @@ def results(directory):
         found[number] = {
             name: value
             for name, value in values.items()
-            if not name.endswith(("uuid", "elapsed_time"))
+            if not name.endswith(("uuid", "elapsed_time", "machine"))
         }
     return found
 
