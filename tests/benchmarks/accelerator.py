@@ -62,13 +62,14 @@ from dmt.utils import files
 
 # Seconds that are kept for starting and for writing.
 RESERVE = 5
+WITHOUT = "JAX found no accelerator"
 
 
 def main():
     args = parse_arguments()
     report = run(SECTIONS, args.minutes, args.output, args.quick)
-    if is_without(report["machine"], args.quick):
-        print("This needs JAX with an accelerator; --quick runs it anywhere, tiny.")
+    if not report["sections"]:
+        print(f"{WITHOUT}; --quick runs tiny models on a CPU.")
         sys.exit(2)
     print(f"{args.output} has all figures; {report['seconds']:.0f} s.")
     sys.exit(1 if has_failed(report) else 0)
@@ -97,6 +98,9 @@ def run(sections, minutes, output, quick):
         minutes: when the run ends, whatever is left.
         output: path of the JSON file.
         quick: whether to run tiny models, also without an accelerator.
+
+    Returns:
+        The report, which has no section if there is no accelerator.
     """
     start = time.monotonic()
     end = start + 60 * minutes - RESERVE
@@ -107,18 +111,14 @@ def run(sections, minutes, output, quick):
         # What earlier sections have left is for all that follow.
         seconds = max(0.0, end - now) * shares[number] / sum(shares[number:])
         result = run_section(name, section, now + seconds, quick, report)
-        if is_without(report["machine"], quick) and not report["sections"]:
+        if result["error"] == WITHOUT and not report["sections"]:
             break
+        print_end(name, result)
         report["sections"][name] = result
         report["seconds"] = time.monotonic() - start
         with files.replacing(output) as temporary, open(temporary, "w") as file:
             json.dump(report, file, indent=1)
     return report
-
-
-def is_without(machine, quick):
-    """Whether there is no accelerator, so that only a quick run makes sense."""
-    return machine is not None and machine["platform"] == "cpu" and not quick
 
 
 def has_failed(report):
@@ -155,7 +155,7 @@ def run_section(name, section, deadline, quick, report):
         if kind == "machine":
             if not report["machine"]:
                 print_head(value)
-                report["machine"] = value
+            report["machine"] = value
         elif kind == "rows":
             waiting = list(value)
         elif kind == "error":
@@ -172,10 +172,6 @@ def run_section(name, section, deadline, quick, report):
             waiting = ["all rows"]
     result["left_out"] = waiting
     result["seconds"] = time.monotonic() - start
-    if result["error"]:
-        print(f"{name:<14}failed: {result['error']}", flush=True)
-    if waiting:
-        print(f"{name:<14}left out: {', '.join(waiting)}", flush=True)
     return result
 
 
@@ -186,10 +182,10 @@ def work(pipe, rows_of, deadline, quick):
 
         processor.configure()  # Before Keras is imported.
         machine = train.describe_machine()
-        pipe.send(("machine", machine))
-        if is_without(machine, quick):
-            pipe.send(("error", "JAX found no accelerator"))
+        if machine["platform"] == "cpu" and not quick:
+            pipe.send(("error", WITHOUT))
             return
+        pipe.send(("machine", machine))
         if quick:
             make_tiny()
         count_compilations()
@@ -255,6 +251,13 @@ def print_row(section, row, figures):
         ),
         flush=True,
     )
+
+
+def print_end(section, result):
+    if result["error"]:
+        print(f"{section:<14}failed: {result['error']}", flush=True)
+    if result["left_out"]:
+        print(f"{section:<14}left out: {', '.join(result['left_out'])}", flush=True)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,14 @@ class Section(NamedTuple):
 
 
 def make_tiny():
-    """Replaces convolutions, except those of train.py, which take long to compile."""
-    for name in ("@conv_encoder", "@deconv_decoder"):
-        tiny = f"@test_{name.rpartition('_')[2]}"
-        population.BINDINGS = population.BINDINGS.replace(name, tiny)
+    """Replaces the convolutional networks, which take long to compile, by tiny ones."""
+
+    def tiny(lines):
+        lines = lines.replace("@conv_encoder", "@test_encoder")
+        return lines.replace("@deconv_decoder", "@test_decoder")
+
+    population.BINDINGS = tiny(population.BINDINGS)
+    train.BINDINGS = [tiny(line) for line in train.BINDINGS]
 
 
 def device_rows(quick):
