@@ -97,7 +97,9 @@ def test_a_failure_loses_nothing_else(accelerator, tmp_path, capsys):
     found = report["sections"]
     assert found["fails"]["error"] == "ValueError: for a reason"
     assert found["dies"]["error"] == "its process ended with status -9"
-    assert found["has_a_bad_row"]["rows"]["bad"]["error"].startswith("ZeroDivisionError")
+    assert found["has_a_bad_row"]["rows"]["bad"]["error"].startswith(
+        "ZeroDivisionError"
+    )
     assert found["has_a_bad_row"]["rows"]["good"]["figure"] == 1
     assert found["hangs"]["rows"]["quick"]["figure"] == 1
     assert found["hangs"]["left_out"] == ["hung"]
