@@ -180,6 +180,10 @@ def work(pipe, rows_of, deadline, quick):
     try:
         from dmt.utils import processor
 
+        if quick:
+            # A quick run spends most of its time on compiling.
+            flags = os.environ.get("XLA_FLAGS", "")
+            os.environ["XLA_FLAGS"] = f"{flags} --xla_backend_optimization_level=0"
         processor.configure()  # Before Keras is imported.
         machine = train.describe_machine()
         if machine["platform"] == "cpu" and not quick:
