@@ -24,8 +24,9 @@ Sections:
   is to the updates of one model alone: what a population gains over models that are
   trained in turn. factor_vae and small_models are the same for other models, which
   population.py describes.
-- encoding: all images of the dataset to codes, by one encoder and by 16 together, as
-  evaluations do it. The ratio is to an encoder whose images are on the device already.
+- encoding: all images of the dataset to codes by one encoder, and a quarter of them by
+  16 encoders together, as evaluations do it. "images/s" counts an image once for each
+  encoder. The ratio is to an encoder whose images are on the device already.
 - memory: the most memory that was in use while as many models were trained as
   `--population=auto` chooses. The ratio is to the package's own estimate, which is an
   upper bound; above 1, it is wrong.

@@ -1,6 +1,7 @@
 """Loops of accelerator.py that are timed, alone and in turns."""
 
 import functools
+import math
 import statistics
 import time
 
@@ -69,7 +70,7 @@ class Loop:
         self._run = lowered.compile()
         # XLA counts the body of a loop once.
         self.flops = cost(lowered, "flops")
-        unrolled = max(1, round(cost(self._run, "flops") / self.flops))
+        unrolled = max(1, round(cost(self._run, "flops") / (self.flops or math.inf)))
         self.bytes = cost(self._run, "bytes accessed") / unrolled
         self.program_bytes = program_bytes(self._run)
         before = jax.tree.leaves(self._state)
@@ -92,8 +93,8 @@ class Loop:
 
 
 def cost(stage, name):
-    """What XLA counts; 0 if it does not."""
-    return (stage.cost_analysis() or {}).get(name, 0.0)
+    """What XLA counts; 0 if it does not, for which it may also say -1."""
+    return max(0.0, (stage.cost_analysis() or {}).get(name, 0.0))
 
 
 def program_bytes(compiled):
@@ -120,6 +121,7 @@ class Calls:
     def __init__(self, function, array):
         self._function = function
         self._array = array
+        self(self.least)  # Compiles.
 
     def __call__(self, number):
         """Makes calls and returns the seconds they took."""
@@ -136,13 +138,13 @@ def in_turns(variants, quick):
     Args:
         variants: the thing of the row and, if there is one, its baseline. Each is a
             function of a number of units of work, a multiple of its `least`, that
-            returns the seconds they took.
+            returns the seconds they took. It has been called before, so that nothing
+            is left to compile.
         quick: whether a single short round is enough.
     """
     rounds, seconds = (1, 0.0) if quick else (3, 0.7)
     numbers = []
     for variant in variants:
-        variant(variant.least)
         taken = variant(variant.least)
         numbers.append(variant.least * max(1, int(seconds / taken)))
     before, rates = len(COMPILATIONS), []
