@@ -390,9 +390,12 @@ SECTIONS = {
         functools.partial(
             population_rows,
             cases=[
-                ("products", [16, 64, 4, 1, 128]),
-                ("native", [16, 4, 64, 1]),
-                ("unrolled", [4, 16]),
+                ("products", [16, 64]),
+                ("native", [16]),
+                ("unrolled", [4]),
+                ("products", [4, 1, 128]),
+                ("native", [4, 64, 1]),
+                ("unrolled", [16]),
             ],
         ),
         10,
@@ -413,7 +416,7 @@ SECTIONS = {
             population_rows,
             kinds=("small_vae", "middle_vae", "heads"),
             # Without convolutions, "products" would be the same.
-            cases=[("native", [16, 64, 128, 4, 1]), ("unrolled", [4, 16])],
+            cases=[("native", [16, 128]), ("unrolled", [4]), ("native", [64, 4, 1])],
         ),
         5,
     ),
