@@ -215,11 +215,17 @@ def all_examples(data) -> tuple:
         list. An array that is equal for all items has no such axis.
     """
     listed = data if isinstance(data, list) else [data]
-    several: list[Any] = [examples_of(one) for one in listed]
+    # What is listed more than once is read once.
+    examples = {id(one): examples_of(one) for one in listed}
+    several: list[Any] = [examples[id(one)] for one in listed]
     rows = np.arange(several[0].size)
     structure = several[0].at(rows)
     columns = [[array] for array in keras.tree.flatten(structure)]
     for other in several[1:]:
+        if other is several[0]:
+            for column in columns:
+                column.append(column[0])
+            continue
         for column, array in zip(columns, _leaves(other.at(rows)), strict=True):
             # Arrays that are equal for many members are kept once.
             is_same = np.array_equal(array, column[0])

@@ -1,7 +1,7 @@
 """Speed of populations: member-steps per second, against single models in turn.
 
     python tests/benchmarks/population.py                      # TensorFlow, two cores
-    KERAS_BACKEND=jax python tests/benchmarks/population.py    # on a GPU
+    KERAS_BACKEND=jax python tests/benchmarks/population.py    # JAX
     python tests/benchmarks/population.py --models small_vae --members 1,4,16
     python tests/benchmarks/population.py --quick              # does it run? no figures
 
@@ -21,10 +21,7 @@ ratios are medians of the ratios within each round.
 - `heads`: ten heads of 64 and 64 units on 8 codes.
 - `middle_heads`: the same with 128 units.
 
-On JAX and an accelerator, steps run in a loop on the device, as in `fit` with resident
-images, and each row also shows the arithmetic as a share of the device's matrix
-product, bytes moved (as the compiler counts them) as a share of its copies, both
-measured first, and the most memory used so far.
+accelerator.py measures populations on a GPU.
 
 The last line of the output is JSON with all figures.
 """
@@ -42,7 +39,6 @@ import numpy as np
 from dmt.utils import machine
 
 WARM_UP = 3
-STEPS_ON_DEVICE = 20
 MODELS = ("conv", "factor", "small_vae", "middle_vae", "heads", "middle_heads")
 HIDDEN_UNITS = {"small_vae": 64, "middle_vae": 512}
 HEAD_UNITS = {"heads": 64, "middle_heads": 128}
@@ -67,11 +63,7 @@ BINDINGS = """
 def main():
     args = parse_arguments()
     print(f"{machine.num_cores()} cores, load {os.getloadavg()[0]:.2f}", flush=True)
-    device = Device() if machine.has_gpu() else None
-    report = {}
-    for model in args.models:
-        report[model] = measure(model, args, device)
-    print(json.dumps(report))
+    print(json.dumps({model: measure(model, args) for model in args.models}))
 
 
 def parse_arguments():
@@ -94,14 +86,14 @@ def parse_arguments():
     return args
 
 
-def measure(model, args, device):
+def measure(model, args):
     """Member-steps per second of each row, medians over rounds."""
     rows = {"in turn": Stepper(model, None, 1, args.precision)}
     most = max(args.members)
     for form in args.forms:
         if form == "processes":
             rows["processes"] = Processes(model, 1, args.precision)
-            if most > 1 and device is None:
+            if most > 1 and not machine.has_gpu():
                 name = f"processes, K = {most} each"
                 rows[name] = Processes(model, most, args.precision)
             continue
@@ -119,86 +111,22 @@ def measure(model, args, device):
     for name, values in rates.items():
         rate = statistics.median(values)
         ratio = statistics.median(a / b for a, b in zip(values, baseline, strict=True))
-        extra = device.shares(rows[name], rate) if device else ""
-        print(f"{name:<28}{rate:16.1f}{ratio:12.2f}{extra}", flush=True)
+        print(f"{name:<28}{rate:16.1f}{ratio:12.2f}", flush=True)
     for row in rows.values():
         row.stop()
     return rates
-
-
-class Device:
-    """An accelerator's measured speed; JAX only."""
-
-    def __init__(self):
-        import jax
-        import jax.numpy as jnp
-
-        self._device = jax.devices()[0]
-        size = 8192
-        self.flops = {}
-        for dtype in ("float32", "bfloat16"):
-            matrix = jnp.ones((size, size), dtype)
-            seconds = self._time(jax.jit(jnp.matmul), matrix, matrix)
-            self.flops[dtype] = 2 * size**3 / seconds
-        array = jnp.ones(2**28, "float32")
-        self.bandwidth = 2 * array.nbytes / self._time(jax.jit(lambda x: x + 1), array)
-        print(
-            f"{self._device.device_kind}: matrix product "
-            + ", ".join(f"{k} {v / 1e12:.0f} TFLOP/s" for k, v in self.flops.items())
-            + f"; copy {self.bandwidth / 1e9:.0f} GB/s",
-            flush=True,
-        )
-
-    @staticmethod
-    def _time(function, *arguments):
-        function(*arguments).block_until_ready()
-        start = time.perf_counter()
-        for _ in range(10):
-            result = function(*arguments)
-        result.block_until_ready()
-        return (time.perf_counter() - start) / 10
-
-    def shares(self, row, rate):
-        """What a row used of the device, as text."""
-        cost, steps = row.cost, rate / row.members
-        peak = self._device.memory_stats()["peak_bytes_in_use"]
-        return (
-            f"  {steps * cost['flops'] / self.flops['float32']:6.1%} of float32, "
-            f"{steps * cost['flops'] / self.flops['bfloat16']:6.1%} of bfloat16 peak, "
-            f"{steps * cost['bytes accessed'] / self.bandwidth:6.1%} of bandwidth, "
-            f"{peak / 2**30:.1f} GiB"
-        )
 
 
 class Stepper:
     """A compiled step of a single model, or of a population of some form."""
 
     def __init__(self, model, form, members, precision):
-        import gin
-        import keras
-
-        from dmt.methods import train  # noqa: F401 (registers the models)
-        from dmt.methods.population.population import Population, make_optimizer
-
-        gin.clear_config()
-        gin.parse_config(BINDINGS)
-        keras.config.set_dtype_policy(precision)
-        singles = [make_model(model, k) for k in range(members)]
-        keras.config.set_dtype_policy("float32")
+        trained = make_trained(model, form, members, precision)
         batch = make_batch(model)
-        self.members = members
-        if form is None:
-            trained = singles[0]
-            trained.compile(optimizer=trained.make_optimizer())
-        else:
-            kind, convolutions = FORMS[form]
-            trained = Population(singles, form=kind, convolutions=convolutions)
-            trained.compile(
-                optimizer=make_optimizer([m.make_optimizer() for m in singles])
-            )
+        if form is not None:
             batch = tuple(np.stack([array] * members) for array in batch)
-        trained.optimizer.build(trained.trainable_variables)
-        self._step, self.cost = compiled_step(trained, batch)
+        self.members = members
+        self._step = compiled_step(trained, batch)
         for _ in range(WARM_UP):
             self._step()
 
@@ -206,22 +134,46 @@ class Stepper:
         """Member-steps per second."""
         start, steps = time.perf_counter(), 0
         while time.perf_counter() - start < seconds:
-            steps += self._step()
+            self._step()
+            steps += 1
         return self.members * steps / (time.perf_counter() - start)
 
     def stop(self):
         """Nothing has to be ended."""
 
 
+def make_trained(kind, form, members, precision):
+    """A compiled population of a form, or with form None a single model."""
+    import gin
+    import keras
+
+    from dmt.methods import train  # noqa: F401 (registers the models)
+    from dmt.methods.population.population import Population, make_optimizer
+
+    gin.clear_config()
+    gin.parse_config(BINDINGS)
+    keras.config.set_dtype_policy(precision)
+    singles = [make_model(kind, k) for k in range(members)]
+    keras.config.set_dtype_policy("float32")
+    if form is None:
+        trained = singles[0]
+        optimizer = trained.make_optimizer()
+    else:
+        stacking, convolutions = FORMS[form]
+        trained = Population(singles, form=stacking, convolutions=convolutions)
+        optimizer = make_optimizer([m.make_optimizer() for m in singles])
+    trained.compile(optimizer=optimizer)
+    trained.optimizer.build(trained.trainable_variables)
+    return trained
+
+
 def make_model(kind, k):
     """An initialised model with seed, learning rate and beta of its own."""
     import gin
 
-    from dmt.data.ground_truth import dsprites_rendered, pooled
     from dmt.methods.unsupervised import vae
 
     gin.bind_parameter("AdamOptimizer.learning_rate", 1e-4 * (1 + 0.1 * k))
-    data = dsprites_rendered.dsprites_rendered_small()
     if kind == "factor":
         model = vae.FactorVAE(gamma=10.0 + k)
     elif kind in HEAD_UNITS:
@@ -236,8 +188,7 @@ def make_model(kind, k):
         ):
             bound = functools.partial(function, units=units)
             gin.bind_parameter(f"{network}.{network}_fn", bound)
-        data = pooled.PooledData(data, 4)
-    model.initialize(data, seed=k)
+    model.initialize(make_data(kind), seed=k)
     return model
 
 
@@ -286,39 +237,54 @@ def heads_class():
     return Heads
 
 
-def make_batch(kind):
-    """A batch of 64."""
+def make_data(kind):
+    """What a model is trained on: 4,608 small images, or codes with their targets."""
     from dmt.data.ground_truth import dsprites_rendered, pooled
 
-    rows = np.arange(64) * 7
     if kind in HEAD_UNITS:
-        random_state = np.random.RandomState(0)
-        shapes = (64, 8), (64, 10)
-        return tuple(random_state.normal(size=s).astype(np.float32) for s in shapes)
+        return codes_and_targets()
     data = dsprites_rendered.dsprites_rendered_small()
-    if kind in HIDDEN_UNITS:
-        data = pooled.PooledData(data, 4)
-    return (data.images_at(rows),)
+    return pooled.PooledData(data, 4) if kind in HIDDEN_UNITS else data
+
+
+@functools.cache
+def codes_and_targets():
+    """Random codes with random targets as examples."""
+    from dmt.data.pipeline import IndexedExamples
+
+    class CodesAndTargets(IndexedExamples):
+        size = 4608
+
+        def __init__(self):
+            random_state = np.random.RandomState(0)
+            shapes = (self.size, 8), (self.size, 10)
+            self._arrays = [random_state.normal(size=s) for s in shapes]
+
+        def at(self, indices):
+            return tuple(array[indices].astype("float32") for array in self._arrays)
+
+    return CodesAndTargets()
+
+
+def make_batch(kind):
+    """A batch of 64."""
+    from dmt.data.pipeline import examples_of
+
+    return examples_of(make_data(kind)).at(np.arange(64) * 7)
 
 
 def compiled_step(model, batch):
     """The compiled update of `fit` on a batch that stays on the device.
 
     Returns:
-        Function that makes updates and returns their number, and what the compiler
-        counts of one update on an accelerator.
+        Function that makes an update and waits for it.
     """
     import keras
 
     batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
     model.make_train_function()
     if keras.backend.backend() != "jax":
-
-        def step():
-            float(model.train_function(iter([batch]))["loss"])
-            return 1
-
-        return step, None
+        return lambda: float(model.train_function(iter([batch]))["loss"])
 
     import jax
 
@@ -329,34 +295,20 @@ def compiled_step(model, batch):
         optimizer_variables=True,
         metrics_variables=True,
     )
-    on_device = jax.default_backend() != "cpu"
-    number = STEPS_ON_DEVICE if on_device else 1
 
     def one(state, batch):
         logs, state = model.train_step(state, batch)
         return state, logs["loss"]
 
-    def several(state, batch):
-        if not on_device:
-            return one(state, batch)
-        state, losses = jax.lax.scan(
-            lambda state, _: one(state, batch), state, None, length=number
-        )
-        return state, losses[-1]
-
-    run = jax.jit(several, donate_argnums=0)
+    run = jax.jit(one, donate_argnums=0)
     # The step gives its buffers away, and other models share them at first.
     holder = [jax.tree.map(lambda leaf: leaf.copy(), state)]
-    cost = None
-    if on_device:
-        cost = jax.jit(one).lower(holder[0], batch).compile().cost_analysis()
 
     def step():
         holder[0], loss = run(holder[0], batch)
         float(loss)
-        return number
 
-    return step, cost
+    return step
 
 
 class Processes:

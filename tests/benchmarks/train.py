@@ -1,7 +1,7 @@
 """Speed of training: the conv beta-VAE, ours and a plain PyTorch loop, in one run.
 
     python tests/benchmarks/train.py                       # TensorFlow, all cores
-    KERAS_BACKEND=jax python tests/benchmarks/train.py     # JAX; more rows on a GPU
+    KERAS_BACKEND=jax python tests/benchmarks/train.py     # JAX
     python tests/benchmarks/train.py --threads 1
     python tests/benchmarks/train.py --avx2                # as on a processor with AVX2
     python tests/benchmarks/train.py --quick               # does it run? no figures
@@ -28,9 +28,6 @@ no instructions for bfloat16, so its rows are left out. XLA is not kept to AVX2.
   to the very function that `fit` compiled, in a bare loop. 1 is nothing, target 0.95.
 - ours / PyTorch: `fit` with host batches against the loop, which loads no data and
   keeps no metrics. Targets: 1.8, and 3 for bfloat16 against float32.
-- Accelerator (JAX with a GPU): `fit` with resident images and 100 steps per call, and
-  its share of the speed of a large matrix product of the same type, timed in the same
-  rounds. (float32 products are TF32 on NVIDIA cards, in training as in the product.)
 
 The last line of the output is JSON with all figures, those of single rounds included.
 """
@@ -91,8 +88,6 @@ def main():
     from dmt.utils import processor
 
     processor.configure()  # Before Keras is imported.
-    import keras
-
     machine = describe_machine()
     print(
         f"batch {args.batch_size} of {'x'.join(map(str, SHAPE))}, "
@@ -118,11 +113,6 @@ def main():
     else:
         print("PyTorch is not installed; for its rows, pip install torch==2.13.0\n")
 
-    accelerator = None
-    if keras.backend.backend() == "jax" and (accelerated or args.quick):
-        accelerator = measure_accelerator(ours, args)
-    else:
-        print("The accelerator's rows need KERAS_BACKEND=jax and a GPU.\n")
     report = {
         "batch_size": args.batch_size,
         "shape": SHAPE,
@@ -131,7 +121,6 @@ def main():
         "torch": torch.version if torch else None,
         "rows": rows,
         "ratios": ratios,
-        "accelerator": accelerator,
     }
     print(json.dumps(report))
 
@@ -419,93 +408,6 @@ def print_table(rows, ratios):
             f"{row['largest']:10.3f}{target:>8}"
         )
     print(flush=True)
-
-
-def measure_accelerator(ours, args):
-    """`fit` with resident images, many steps per call, beside a matrix product."""
-    steps_per_execution, executions, size = (
-        (2, 2, 256) if args.quick else (100, 20, 8192)
-    )
-    steps = steps_per_execution * executions
-    flops = flops_per_step(ours.model, args.batch_size)
-    matmul_flops = 2 * size**3
-    variants, work, pairs = {}, {}, []
-    for policy, dtype in (("float32", "float32"), ("mixed_bfloat16", "bfloat16")):
-        model = ours.make_model(ours.resident, policy, steps_per_execution)
-        fit = f"fit, {steps_per_execution} steps per call, {policy}"
-        product = f"matrix product {size}, {dtype}"
-        variants[fit], work[fit] = ours.fit(model), flops
-        variants[product], work[product] = matrix_product(size, dtype), matmul_flops
-        pairs.append((fit, fit, product, None))
-    print("A step of a matrix product is one product.")
-    rows = run_rounds(variants, args.rounds, steps)
-    for name, row in rows.items():
-        row["tflops"] = row["steps_per_second"] * work[name] / 1e12
-    share_of_peak = {
-        name: {
-            key: row[key] * flops / matmul_flops
-            for key in ("median", "smallest", "largest")
-        }
-        for name, row in ratios_of_rounds(rows, pairs).items()
-    }
-
-    print(f"\n{flops / 1e9:.2f} GFLOP per step, forward and backward")
-    print(f"{'':<42}{'steps/s':>10}{'TFLOP/s':>14}{'share of product':>18}")
-    for name, row in rows.items():
-        share = share_of_peak.get(name)
-        print(
-            f"{name:<42}{row['steps_per_second']:10.1f}{row['tflops']:14.3f}"
-            + (f"{share['median']:18.4f}" if share else "")
-        )
-    print(flush=True)
-    return {
-        "flops_per_step": flops,
-        "steps_per_execution": steps_per_execution,
-        "matrix_size": size,
-        "rows": rows,
-        "share_of_peak": share_of_peak,
-    }
-
-
-def flops_per_step(model, batch_size):
-    """Operations of convolutions and dense layers, forward and backward.
-
-    A kernel is applied once per output position, or, transposed, per input position:
-    a multiplication and an addition each for the output, the gradient of the kernel and
-    the gradient of the input, which the first layer does not need.
-    """
-    layers = [
-        layer
-        for network in (model.encoder, model.decoder)
-        for layer in network.layers
-        if hasattr(layer, "kernel")
-    ]
-    total = 0
-    for layer in layers:
-        transposed = "Transpose" in type(layer).__name__
-        tensor = layer.input if transposed else layer.output
-        positions = math.prod(tensor.shape[1:-1])
-        products = 2 if layer is layers[0] else 3
-        total += 2 * products * positions * math.prod(layer.kernel.shape)
-    return batch_size * total
-
-
-def matrix_product(size, dtype):
-    """A variant: products of a square matrix, each fed to the next."""
-    import jax
-
-    matrix = jax.random.normal(jax.random.key(0), (size, size), dtype) / size**0.5
-    product = jax.jit(lambda x: x @ matrix)
-
-    def run(steps):
-        x = product(matrix).block_until_ready()
-        before = clocks()
-        for _ in range(steps):
-            x = product(x)
-        x.block_until_ready()
-        return before, clocks()
-
-    return run
 
 
 class TorchWorker:

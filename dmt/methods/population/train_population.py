@@ -172,7 +172,7 @@ def _fit(group, seeds, settings):
     population.optimizer.build(population.trainable_variables)
     population.read_optimizers()
     callback = _States(population, [training.state for training in group])
-    data = [training.training_data for training in group]
+    data = _training_data(group)
     if population.share_batches:
         data, seeds = data[0], seeds[0]
     # When a member fails, training stops at the end of the epoch; `train_prepared`
@@ -180,6 +180,17 @@ def _fit(group, seeds, settings):
     with contextlib.suppress(_EndOfEpoch):
         train.fit(first, population, callback, data, seeds)
     return callback.failures
+
+
+def _training_data(group):
+    """What each run is trained on, one object if all have opened the same dataset.
+
+    Its images are then read once, and not once for each run.
+    """
+    kind = type(group[0].model)
+    hooks = (kind.open_data, kind.examples)
+    is_bound = hooks == (TrainableModel.open_data, TrainableModel.examples)
+    return [(group[0] if is_bound else training).training_data for training in group]
 
 
 class _EndOfEpoch(Exception):

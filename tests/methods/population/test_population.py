@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dmt.data import pipeline
+from dmt.data.ground_truth.dsprites import DSprites
 from dmt.methods.population import train_population
 from dmt.methods.population.population import Population, make_optimizer
 from dmt.methods.population.train_population import train_population_with_gin
@@ -222,6 +223,18 @@ def test_convolutions_and_resident_images(form, tmp_path):
             state(tmp_path / f"member_{k}"), state(alone), strict=True
         ):
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+
+
+def test_resident_images_are_read_once(tmp_path, monkeypatch):
+    read, images_at = [], DSprites.images_at
+
+    def counted(self, indices):
+        read.append(len(indices))
+        return images_at(self, indices)
+
+    monkeypatch.setattr(DSprites, "images_at", counted)
+    train_population_with_gin(runs(tmp_path, "vae", range(3), model__resident="True"))
+    assert read.count(4608) == 1
 
 
 @pytest.mark.parametrize("resident", [False, True])
