@@ -91,7 +91,8 @@ def _evaluated(flags, evaluate, shared, inputs, step="evaluation"):
         {name of the evaluation: its output directory}, and the names of those missing.
     """
     from dmt.evaluation import kept_moments
-    from dmt.utils import configuration
+    from dmt.utils import configuration, results
+    from dmt.utils.progress import Progress
 
     configs = _evaluation_configs(flags)
     if flags.gin_evaluation_config_glob is None:
@@ -112,21 +113,30 @@ def _evaluated(flags, evaluate, shared, inputs, step="evaluation"):
         for output_dir in output_dirs.values():
             configuration.is_done(output_dir, step, flags.overwrite, False, inputs)
     missing = []
+    complete = [
+        name
+        for name, output_dir in output_dirs.items()
+        if flags.resume and results.is_complete(output_dir, step)
+    ]
+    progress = Progress(len(configs), "metrics", len(complete))
     with kept_moments.folder(flags.output_dir, flags.resume) as moments_dir:
         for name, gin_files in configs.items():
+            is_new = name not in complete
             try:
-                evaluate(
-                    output_dirs[name],
-                    flags.overwrite,
-                    gin_files,
-                    bindings[name],
-                    resume=flags.resume,
-                    moments_dir=moments_dir,
-                )
+                with progress.task(name) if is_new else contextlib.nullcontext():
+                    evaluate(
+                        output_dirs[name],
+                        flags.overwrite,
+                        gin_files,
+                        bindings[name],
+                        resume=flags.resume,
+                        moments_dir=moments_dir,
+                    )
             except Exception as error:
                 if not shared or _is_fatal(error):
                     raise
                 missing.append(_report(name, gin_files[-1], error))
+                progress.end(name, "the error is above")
         shared.clear()
     return {n: path for n, path in output_dirs.items() if n not in missing}, missing
 

@@ -20,7 +20,7 @@ from dmt.methods.shared.layers import (
     population_convolutions,
 )
 from dmt.postprocessing.representation import Representation
-from dmt.utils import files
+from dmt.utils import files, progress
 from dmt.utils.compilation import BATCH_SIZE, compiled
 
 logger = logging.getLogger(__name__)
@@ -67,10 +67,11 @@ class MomentTable:
         self._known = np.zeros(dataset.size, dtype=bool)
         self._kept = None
         if folder is not None:
-            name = moments_file(dataset, encoders)
+            name = moments_file(dataset, encoders, of_all=False)
             path = os.path.join(folder, name)
             self._kept = KeptMoments(path, dataset.size, *shape)
             self._read_kept()
+        self._progress = _progress(dataset.size, int(self._known.sum()))
 
     def _read_kept(self):
         records = self._kept.read()
@@ -84,7 +85,8 @@ class MomentTable:
         missing = np.unique(indices[~self._known[indices]])
         for start in range(0, len(missing), 16 * BATCH_SIZE):
             chunk = missing[start : start + 16 * BATCH_SIZE]
-            self._moments[chunk] = self._encode(self._dataset.images_at(chunk))
+            with self._progress.doing(len(chunk)):
+                self._moments[chunk] = self._encode(self._dataset.images_at(chunk))
             if self._kept is not None:
                 self._kept.append(chunk, self._moments[chunk])
         self._known[missing] = True
@@ -95,19 +97,25 @@ class MomentTable:
         return lambda indices: self(indices)[:, k]
 
 
-def moments_file(dataset: Any, encoder: keras.Model | None = None) -> str:
-    """Name of the file of all moments of a dataset, which depends on the images.
+def _progress(size, done=0):
+    return progress.Work("Encoding", size, "images", done)
 
-    With an encoder, it is the name of the file of those that this encoder has made.
+
+def moments_file(dataset: Any, encoder: keras.Model, of_all: bool) -> str:
+    """Name of the file of moments, which depends on the images and on the encoder.
+
+    Args:
+        dataset: an indexable `GroundTruthData`.
+        encoder: a `keras.Model`.
+        of_all: whether it is the file of all images that `write_moments` writes.
     """
     # A digest of images also changes if the images change, but no binding does.
     rows = np.linspace(0, dataset.size - 1, 16).astype(int)
     images = np.ascontiguousarray(dataset.images_at(rows))
     facts = f"{dataset.size} {images.shape} {images.dtype}".encode()
     digest = hashlib.sha256(facts + images.tobytes()).hexdigest()
-    if encoder is not None:
-        return f"moments_{digest[:16]}_{digest_of(encoder)}"
-    return f"moments_{digest[:16]}.npy"
+    name = f"moments_{digest[:16]}_{digest_of(encoder, with_layers=not of_all)}"
+    return f"{name}.npy" if of_all else name
 
 
 def write_moments(
@@ -115,24 +123,32 @@ def write_moments(
 ) -> None:
     """Encodes all images by all encoders at once, for `codes_of` in other processes.
 
+    Encoders whose moments are there already are left out.
+
     Args:
         dataset: an indexable `GroundTruthData`.
         encoders: list of `keras.Model` of one architecture.
         folders: list of folders, one per encoder, for the files of their outputs.
     """
-    encode, name = _stacked_moments(encoders), moments_file(dataset)
+    missing = {}
+    for encoder, folder in zip(encoders, folders, strict=True):
+        path = os.path.join(folder, moments_file(dataset, encoder, of_all=True))
+        if not os.path.exists(path):
+            missing[path] = encoder
+    if not missing:
+        return
+    encoders = list(missing.values())
+    encode, work = _stacked_moments(encoders), _progress(dataset.size)
     with contextlib.ExitStack() as stack:
-        paths = [
-            stack.enter_context(files.replacing(os.path.join(folder, name)))
-            for folder in folders
-        ]
+        paths = [stack.enter_context(files.replacing(path)) for path in missing]
         shape = (dataset.size, 2 * encoders[0].outputs[0].shape[-1])
         tables = [
             np.lib.format.open_memmap(path, "w+", "float32", shape) for path in paths
         ]
         for start in range(0, dataset.size, 16 * BATCH_SIZE):
             rows = np.arange(start, min(start + 16 * BATCH_SIZE, dataset.size))
-            moments = encode(dataset.images_at(rows))
+            with work.doing(len(rows)):
+                moments = encode(dataset.images_at(rows))
             for k, table in enumerate(tables):
                 table[rows] = moments[:, k]
         for table in tables:
@@ -233,10 +249,12 @@ def codes_of(
             lambda images: encode(np.asarray(images, dtype="float32")),
             representation.transform,
         )
-    path = folder and os.path.join(folder, moments_file(dataset))
-    if path and os.path.exists(path):
-        known = np.load(path, mmap_mode="r")
-        moments: Callable = functools.partial(known.take, axis=0)
-    else:
-        moments = MomentTable(dataset, representation.encoder, folder)
+    if folder is not None:
+        name = moments_file(dataset, representation.encoder, of_all=True)
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            known = np.load(path, mmap_mode="r")
+            take = functools.partial(known.take, axis=0)
+            return IndexedData(dataset), Codes(take, representation.transform)
+    moments = MomentTable(dataset, representation.encoder, folder)
     return IndexedData(dataset), Codes(moments, representation.transform)

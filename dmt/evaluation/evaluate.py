@@ -24,6 +24,7 @@ from dmt.utils import (
     files,
     locks,
     processor,
+    progress,
     results,
     stages,
 )
@@ -212,7 +213,8 @@ def write_evaluation(
     """
     with files.replacing(output_dir) as directory:
         os.makedirs(directory)
-        scores = run(os.path.join(directory, "artifacts", name))
+        with progress.alive(output_dir):
+            scores = run(os.path.join(directory, "artifacts", name))
         results.update_result_directory(
             os.path.join(directory, "results"),
             step,

@@ -87,9 +87,12 @@ class KeptMoments:
         self._file = None
 
 
-def digest_of(encoder: keras.Model) -> str:
-    """Digest of what an encoder's outputs depend on, besides the images."""
-    digest = hashlib.sha256(encoder.to_json().encode())
+def digest_of(encoder: keras.Model, with_layers: bool = True) -> str:
+    """Digest of what an encoder's outputs depend on, besides the images.
+
+    Without layers, it is the same for the encoder of a model and of its representation.
+    """
+    digest = hashlib.sha256(encoder.to_json().encode() if with_layers else b"")
     digest.update(f"{keras.backend.backend()} {keras.__version__}".encode())
     for weights in encoder.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())

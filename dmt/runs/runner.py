@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dmt.runs import steps
 from dmt.utils import files, locks, processes
 from dmt.utils.processes import Task
+from dmt.utils.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ def execute_all(
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     shared = engine == "files"
-    progress = processes.Progress(sum(map(len, stages)))
+    progress = Progress(sum(map(len, stages)))
     with (
         # After an error, runs stay locked until the processes that make them end.
         contextlib.ExitStack() as locks_of_runs,
@@ -222,7 +223,8 @@ def execute(run: Run) -> None:
 def train(group: list[Run], encode: bool) -> dict[str, str]:
     """Trains runs that are not complete, several of them as one population.
 
-    If `encode`, encodes all images for `score`, with all models at once.
+    If `encode`, encodes all images for `score`, with all models at once. What killed
+    processes encoded by complete models is kept.
 
     Returns:
         {name of a run: what is wrong} of members of a population that failed.
@@ -236,7 +238,8 @@ def train(group: list[Run], encode: bool) -> dict[str, str]:
 
     failed = {}
     for run in group:
-        _remove_moments(run)
+        if not run.steps[0].is_complete():
+            _remove_moments(run)
     with logged_to(group[0].directory):
         if len(group) == 1:
             model_dir, gin_files, gin_bindings = group[0].training
@@ -277,9 +280,10 @@ def _encode(group):
         dataset = named_data.get_named_ground_truth_data()
     # For a dataset without indices, metrics draw and encode their own images.
     if dataset.size is not None:
-        models = (gaussian_encoder_model.load_model(run.training[0]) for run in group)
-        folders = [run.directory for run in group]
-        write_moments(dataset, [model.encoder for model in models], folders)
+        encoders = [
+            gaussian_encoder_model.load_model(run.training[0]).encoder for run in group
+        ]
+        write_moments(dataset, encoders, [run.directory for run in group])
 
 
 def score(run: Run) -> None:

@@ -4,12 +4,14 @@ A step is a call that a command could make as well. Its output is written whole 
 at all, and a step whose output exists is skipped.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from dmt.utils import configuration, modules, results
+from dmt.utils.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,14 @@ def execute(
         ValueError: if a step was completed with another configuration and `overwrite`
             is not given.
     """
+    steps = list(steps)
+    metrics = [step for step in steps if step.kind == "evaluate"]
+    left = [step for step in metrics if overwrite or not step.is_complete()]
+    progress = Progress(len(metrics), "metrics", len(metrics) - len(left))
     shared_codes: dict = {}
     for step in steps:
-        step.execute(overwrite, shared_codes=shared_codes, moments_dir=moments_dir)
+        with progress.task(step.output) if step in left else contextlib.nullcontext():
+            step.execute(overwrite, shared_codes=shared_codes, moments_dir=moments_dir)
 
 
 def scoring(

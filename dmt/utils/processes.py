@@ -1,4 +1,4 @@
-"""Worker processes: their number, tasks and their progress."""
+"""Worker processes: their number and their tasks."""
 
 import contextlib
 import dataclasses
@@ -23,9 +23,7 @@ from typing import Any
 
 from absl import logging as absl_logging
 
-from dmt.utils import machine
-
-logger = logging.getLogger(__name__)
+from dmt.utils import machine, progress
 
 _MOST_WORKERS = 1024
 
@@ -133,7 +131,9 @@ def _start(settings):
 
 def _import_keras():
     machine.import_keras()
+    absl_logging.use_absl_handler()
     absl_logging.set_verbosity(absl_logging.WARNING)
+    progress.logger.setLevel(logging.INFO)
     # Every model is a new graph, so TensorFlow's warnings about retracing do not apply.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
@@ -278,34 +278,6 @@ def run_all(
         raise ValueError(
             f"{len(failures)} of {number} failed. Start again to repeat them. The "
             f"first, {name}: {error}"
-        )
-
-
-class Progress:
-    """Logs how many tasks are complete and how long the others will take.
-
-    Attributes:
-        done: number of complete tasks, including those of earlier processes.
-    """
-
-    def __init__(self, total: int):
-        self.done = 0
-        self._total, self._ended, self._start = total, 0, time.time()
-
-    def end(self, name: str, error: str = "") -> None:
-        """Counts a task, which failed if there is an error."""
-        self.done += 1
-        self._ended += 1
-        seconds = time.time() - self._start
-        rest = self._total - self.done
-        logger.info(
-            "%d of %d: %s %s, %.0f s%s",
-            self.done,
-            self._total,
-            name,
-            f"failed: {error}" if error else "is complete",
-            seconds,
-            f", about {rest * seconds / self._ended:.0f} s to go" if rest else "",
         )
 
 

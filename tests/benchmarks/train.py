@@ -56,6 +56,15 @@ BINDINGS = [
     "AdamOptimizer.learning_rate = 1e-4",
 ]
 
+# Environment of libraries that are to use nothing beyond AVX2.
+AVX2 = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NUMBA_CPU_NAME": "haswell",
+}
+
 CONSTANT = "constant batch, float32"
 HOST = "fit, host batches, float32"
 HOST_BF16 = "fit, host batches, mixed_bfloat16"
@@ -77,7 +86,7 @@ def main():
     args = parse_arguments()
     use_cores(args.threads)
     if args.avx2:
-        os.environ |= {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+        os.environ |= AVX2
     if args.torch_worker:
         torch_worker(args.batch_size)
         return

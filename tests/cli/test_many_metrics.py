@@ -139,6 +139,17 @@ def test_metrics_that_cannot_be_computed_are_named(evaluate, tmp_path):
     assert process.stdout.split()[:2] == ["b_mig", "discrete_mig"]
 
 
+def test_metrics_that_take_long_are_counted_in_the_log(evaluate):
+    process = evaluate(
+        "--gin_evaluation_config_glob=missing/[ab]*.gin",
+        code="from dmt.utils import progress; progress.SECONDS = 0.01",
+    )
+    assert process.returncode == 1
+    assert "1 of 2 metrics: a_beta failed: the error is above, " in process.stderr
+    assert "2 of 2 metrics: b_mig is complete, " in process.stderr
+    assert "metrics:" not in process.stdout
+
+
 def test_all_metrics_may_be_missing(evaluate, tmp_path):
     process = evaluate("--gin_evaluation_config_glob=missing/a*.gin")
     assert process.returncode == 1

@@ -1,7 +1,11 @@
 """Pipelines of published studies: few labels, pairs, repeated metrics, a study."""
 
+import functools
+import signal
+
 import pytest
 
+from tests.helpers import all_codes
 from tests.helpers.commands import (
     PLAN,
     SEEDS,
@@ -124,6 +128,30 @@ def test_repeated_metrics(world, run):
     assert scores(metrics / "unsupervised_0") == scores(metrics / "unsupervised_1")
     table = load(output / "metrics/aggregated_results.json")
     assert len(table["path"]) == 6
+
+
+def test_killed_pipeline_keeps_its_codes(few_labels, world, run):
+    (world / "killed").mkdir()
+    (world / "killed/a_mig.gin").write_text((world / "metrics/mig.gin").read_text())
+    (world / "killed/b_all.gin").write_text(all_codes.GIN)
+    flags = ("--model_dir=few_labels", *PLAN[:1], *SEEDS, VALIDATION)
+    flags += ("--gin_evaluation_config_glob=killed/*.gin",)
+    pipeline = functools.partial(run, "dmt_reproduce_semi_supervised", *flags)
+    printed(pipeline("--output_directory=alone"))
+    killed = pipeline(
+        "--output_directory=stopped", code="import os; os.environ['DMT_TEST_KILL'] = ''"
+    )
+    assert killed.returncode == -signal.SIGKILL
+    process = pipeline("--output_directory=stopped")
+    printed(process)
+    assert "4608 images were encoded before" in process.stderr
+    assert not (world / "stopped/.moments").exists()
+    for name in ("a_mig_5", "b_all_5"):
+        first, second = (
+            scores(world / folder / "metrics/mean" / name)
+            for folder in ("alone", "stopped")
+        )
+        assert first == second
 
 
 @pytest.mark.slow

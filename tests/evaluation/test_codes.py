@@ -15,6 +15,7 @@ from dmt.methods.shared import architectures
 from dmt.methods.train import train_with_gin
 from dmt.postprocessing.postprocess import postprocess_with_gin
 from dmt.postprocessing.representation import load_representation
+from dmt.utils import progress
 from dmt.utils.compilation import compiled
 from tests.helpers.runs import TINY, bindings
 
@@ -101,6 +102,30 @@ def test_kept_moments_are_those_of_the_dataset(run_dir, dataset, tmp_path):
     # Other images have another file.
     _, codes = codes_of(Inverted(dataset), mean, str(tmp_path))
     assert np.abs(codes(rows) - expected - 1).max() > 0.1
+
+
+def test_moments_that_are_there_are_not_written_again(dataset, tmp_path):
+    first, second = (
+        architectures.make_gaussian_encoder(
+            tuple(dataset.observation_shape), 4, architectures.test_encoder
+        )
+        for _ in range(2)
+    )
+    counting = Counting(dataset)
+    for encoder in (first, first, second):
+        write_moments(counting, [encoder], [tmp_path])
+    assert len(list(tmp_path.iterdir())) == 2
+    assert counting.asked[1] == 2
+
+
+def test_encoding_logs_how_much_is_done(run_dir, dataset, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    _, codes = codes_of(dataset, load_representation(run_dir / "mean"))
+    with caplog.at_level("INFO", logger="dmt"):
+        codes(np.arange(dataset.size))
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("Encoding: 4,096 of 4,608 images, ")
+    assert lines[1].startswith("Encoding: 4,608 of 4,608 images, ")
 
 
 def test_codes_of_indices_are_codes_of_images(run_dir, dataset):

@@ -13,8 +13,9 @@ import pytest
 
 from dmt.studies import registry
 from dmt.studies import study as engine
-from tests.helpers import processes
+from tests.helpers import all_codes, processes
 from tests.helpers.runs import ROOT
+from tests.helpers.runs import results as results_of
 
 NUM_RUNS = int(os.environ.get("DMT_TEST_RUNS", 6))
 METRIC = """
@@ -100,6 +101,46 @@ def check(directory, alone, before, num_killed):
     # Only what a killed process worked on was begun again.
     assert sum(log.count("Epoch 1/3") for log in logs) <= NUM_RUNS + num_killed
     assert not list(directory.rglob("moments_*"))
+
+
+def test_killed_run_keeps_its_codes(tmp_path, monkeypatch):
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    (metrics / "a_mig.gin").write_text(METRIC)
+    (metrics / "b_all.gin").write_text(all_codes.GIN)
+
+    def begin(name):
+        return processes.start(
+            "dmt_study",
+            "--study=unsupervised_study_v1",
+            "--model_nums=0",
+            f"--output_dir={tmp_path / name}",
+            f"--gin_evaluation_config_glob={metrics}/*.gin",
+            f"--gin_postprocess_config_glob={ROOT}/gin_configs/postprocess/mean.gin",
+            "--novisualize",
+            "--workers=1",
+            lines=LINES,
+            data=tmp_path / "data",
+        )
+
+    processes.finish(begin("alone"))
+    with monkeypatch.context() as context:
+        context.setenv("DMT_TEST_KILL", "1")
+        processes.finish(begin("killed"), returncode=2)
+    run = tmp_path / "killed/0"
+    before = processes.complete(run)
+    assert len(before) == 1 + 2 + 3 and list(run.glob("moments_*"))
+    _, errors = processes.finish(begin("killed"))
+    assert "4608 images were encoded before" in errors
+    after = processes.complete(run)
+    assert {path: after[path] for path in before} == before
+    assert not list(run.rglob("moments_*"))
+    for name in ("a_mig", "b_all"):
+        folders = (
+            tmp_path / study / "0/metrics/mean" / name for study in ("alone", "killed")
+        )
+        first, second = (results_of(folder, "evaluation") for folder in folders)
+        assert first == second
 
 
 @pytest.fixture(scope="module")

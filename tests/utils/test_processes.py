@@ -68,15 +68,3 @@ def test_failed_tasks_are_reported_after_all_others(executor):
         "f": "no input",
         **dict.fromkeys("gh", ""),
     }
-
-
-def test_progress_is_logged(caplog):
-    progress = processes.Progress(3)
-    progress.done = 1  # By an earlier process.
-    with caplog.at_level("INFO", logger="dmt"):
-        progress.end("a")
-        progress.end("b", "no memory")
-    assert progress.done == 3
-    first, last = (record.getMessage() for record in caplog.records)
-    assert first.startswith("2 of 3: a is complete, ") and first.endswith(" to go")
-    assert last.startswith("3 of 3: b failed: no memory, ") and "to go" not in last

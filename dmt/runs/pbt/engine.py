@@ -11,6 +11,7 @@ from dmt.runs.pbt import rounds
 from dmt.runs.pbt.settings import PBT, Member, best_of
 from dmt.utils import configuration, locks, processes, results
 from dmt.utils.processes import Task
+from dmt.utils.progress import Progress
 
 
 def train_with_gin(
@@ -80,7 +81,7 @@ def train_with_gin(
             results.save_dict(path, {"rounds": lineage})
             members.remove_checkpoints(lineage)
         task = Task(executor, rounds.write_best, (members, best_of(lineage)))
-        processes.run_all([("best model", task)], processes.Progress(1).end)
+        processes.run_all([("best model", task)], Progress(1).end)
     return os.path.join(output_dir, "model")
 
 
@@ -90,7 +91,7 @@ def _make_round(members, executor, number, groups):
         names = ", ".join(str(member["member"]) for member in plan)
         task = Task(executor, rounds.train_and_score, (members, number, plan, together))
         tasks[f"round {number}, member {names}"] = task
-    processes.run_all(tasks.items(), processes.Progress(len(tasks)).end)
+    processes.run_all(tasks.items(), Progress(len(tasks)).end)
 
 
 class Groups:

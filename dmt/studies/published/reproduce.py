@@ -70,7 +70,10 @@ def execute(plan, output_directory, overwrite=False, only_print=False):
         return
     with locks.only_in(output_directory):
         machine.import_keras()
-        steps.execute(plan, overwrite)
+        from dmt.evaluation import kept_moments
+
+        with kept_moments.folder(output_directory, resume=not overwrite) as folder:
+            steps.execute(plan, overwrite, folder)
 
 
 def plan_study(study, model_num, output, model_dir=None, gin_bindings=()):
