@@ -25,6 +25,7 @@ from dmt.evaluation.metrics.samples import on_labels, on_samples, split
         "informativeness_test": (0, 1),
     },
     of_same_size=["disentanglement", "completeness", "informativeness_test"],
+    accuracies=["informativeness_test"],
     # Completeness is an entropy to the base of the number of codes.
     invariances=registry.EVERYTHING - {"add dead code"},
     axes={"importance_matrix": (1,)},

@@ -19,6 +19,7 @@ from dmt.evaluation.metrics.samples import on_samples
     scores=["mean_test_accuracy"],
     intervals={"mean_test_accuracy": (0, 1)},
     of_same_size=["mean_test_accuracy"],
+    accuracies=["mean_test_accuracy"],
     keys=r"(?<=_accuracy_factor_)\d+",
 )
 def downstream_task(

@@ -47,6 +47,8 @@ class Metric:
             limits. See `resampling.bootstrap`.
         of_same_size: the scores whose intervals are about the mean score of samples of
             the same size, and not about the score of infinitely many samples.
+        accuracies: those of them that are shares of right predictions. Their intervals
+            leave out the chance of the fits that more samples do not reduce.
         without_intervals: why the other scores have none.
         layout: where the results speak of factors.
     """
@@ -57,6 +59,7 @@ class Metric:
     invariances: frozenset[str]
     intervals: Mapping[str, tuple[float, float]] | None
     of_same_size: frozenset[str]
+    accuracies: frozenset[str]
     without_intervals: Mapping[str, str]
     layout: scoring.Layout
 
@@ -75,6 +78,7 @@ def metric(
     invariances: frozenset[str] = EVERYTHING,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     of_same_size: Iterable[str] = (),
+    accuracies: Iterable[str] = (),
     without_intervals: Mapping[str, str] | None = None,
     **layout: Any,
 ) -> Callable[[Callable], Callable]:
@@ -86,6 +90,7 @@ def metric(
         invariances: see `Metric`.
         intervals: see `Metric`.
         of_same_size: see `Metric`.
+        accuracies: see `Metric`.
         without_intervals: see `Metric`.
         **layout: `axes`, `indices` and `keys` of `scoring.Layout`.
     """
@@ -100,6 +105,7 @@ def metric(
             invariances,
             intervals,
             frozenset(of_same_size),
+            frozenset(accuracies),
             without_intervals or {},
             places,
         )

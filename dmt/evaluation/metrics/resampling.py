@@ -49,7 +49,11 @@ def bootstrap(
     The interval is about the score of infinitely many samples from the same source.
     For scores of predictors that need more samples to learn, `registry.Metric` names
     them, b is 0, and the interval is about the mean score of other samples of the same
-    size. `docs/intervals.md` shows how often intervals contain these scores.
+    size. Their accuracies also differ by the chance of the fits, of which three
+    quarters of the samples have no less than all samples: with e its variance, s^2 is
+    3 v - 2 e. Four resamples that leave out different quarters differ from another four
+    by chance alone, so that e is 4 times the variance of the means of four.
+    `docs/intervals.md` shows how often intervals contain these scores.
 
     Shao, Wu: A General Theory for Jackknife Variance Estimation, 1989
     (https://doi.org/10.1214/aos/1176347263).
@@ -122,9 +126,13 @@ def bootstrap(
     for name, limits in ranges.items():
         values = np.array([results[name], *resampled[name]])
         if np.isfinite(values).all():
-            is_biased = not entry or name not in entry.of_same_size
             intervals[name] = interval(
-                values, confidence_level, limits, fewest, is_biased
+                values,
+                confidence_level,
+                limits,
+                fewest,
+                is_biased=not entry or name not in entry.of_same_size,
+                has_chance=bool(entry) and name in entry.accuracies,
             )
         else:
             excluded[name] = "it is not defined for all resamples"
@@ -205,7 +213,9 @@ def _most(order, columns):
     return np.concatenate([rows, np.array(lost, dtype=rows.dtype)])
 
 
-def interval(values, confidence_level, limits, num_samples, is_biased=True):
+def interval(
+    values, confidence_level, limits, num_samples, is_biased=True, has_chance=False
+):
     """[low, high] from a score and the scores of three quarters of its samples.
 
     Args:
@@ -214,13 +224,18 @@ def interval(values, confidence_level, limits, num_samples, is_biased=True):
         limits: smallest and largest possible score.
         num_samples: number of samples of the smallest table.
         is_biased: whether to remove the bias, see `bootstrap`.
+        has_chance: whether to remove the chance of the fits, see `bootstrap`.
     """
     # Not needed to import the package.
     from scipy import stats
 
     score, resampled = values[0], values[1:]
     bias = 3 * (resampled.mean() - score) if is_biased else 0.0
-    error = np.hypot(np.sqrt(3) * resampled.std(ddof=1), bias / 2)
+    variance = 3 * resampled.var(ddof=1)
+    if has_chance and len(resampled) >= 8:
+        fours = resampled[: len(resampled) // 4 * 4].reshape(-1, 4).mean(axis=1)
+        variance -= 2 * min(4 * fours.var(ddof=1), resampled.var(ddof=1))
+    error = np.hypot(np.sqrt(variance), bias / 2)
     if error < ROUNDING and np.isfinite(np.subtract(*limits)):
         error = 2 * (limits[1] - limits[0]) / num_samples
     reach = error * stats.t.ppf((1 + confidence_level) / 2, len(resampled) - 1)

@@ -79,6 +79,26 @@ def test_bias_of_few_samples_is_removed():
     assert middle == pytest.approx(values.var(ddof=1), rel=0.01)
 
 
+def test_chance_of_fits_is_removed():
+    """What differs between equal samples is not larger for all samples."""
+    generator = np.random.default_rng(0)
+    chance = np.append(0.0, generator.normal(size=2000))
+    plain, corrected = (
+        np.ptp(resampling.interval(chance, 0.95, (-9, 9), 99, False, has_chance))
+        for has_chance in (False, True)
+    )
+    assert corrected == pytest.approx(plain / np.sqrt(3), rel=0.05)
+    # Without chance, each four of the resamples have the mean of all samples.
+    quarters = generator.normal(size=(500, 4))
+    quarters -= quarters.mean(axis=1, keepdims=True)
+    values = np.append(0.0, quarters)
+    plain, corrected = (
+        resampling.interval(values, 0.95, (-9, 9), 99, False, has_chance)
+        for has_chance in (False, True)
+    )
+    assert corrected == pytest.approx(plain)
+
+
 def test_same_seed_same_interval():
     first, second, other = (
         interval(metrics.bootstrap(metrics.mig, [FACTORS, CODES], 20, seed=seed))
