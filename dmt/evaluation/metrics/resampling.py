@@ -132,7 +132,7 @@ def bootstrap(
                 limits,
                 fewest,
                 is_biased=not entry or name not in entry.of_same_size,
-                has_chance=bool(entry) and name in entry.accuracies,
+                has_chance=entry is not None and name in entry.accuracies,
             )
         else:
             excluded[name] = "it is not defined for all resamples"
