@@ -121,9 +121,8 @@ def _evaluated(flags, evaluate, shared, inputs, step="evaluation"):
     progress = Progress(len(configs), "metrics", len(complete))
     with kept_moments.folder(flags.output_dir, flags.resume) as moments_dir:
         for name, gin_files in configs.items():
-            is_new = name not in complete
             try:
-                with progress.task(name) if is_new else contextlib.nullcontext():
+                with progress.task(name, was_done=name in complete):
                     evaluate(
                         output_dirs[name],
                         flags.overwrite,

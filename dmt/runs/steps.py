@@ -4,7 +4,6 @@ A step is a call that a command could make as well. Its output is written whole 
 at all, and a step whose output exists is skipped.
 """
 
-import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -127,11 +126,11 @@ def execute(
     """
     steps = list(steps)
     metrics = [step for step in steps if step.kind == "evaluate"]
-    left = [step for step in metrics if overwrite or not step.is_complete()]
-    progress = Progress(len(metrics), "metrics", len(metrics) - len(left))
+    done = [step for step in metrics if not overwrite and step.is_complete()]
+    progress = Progress(len(metrics), "metrics", len(done))
     shared_codes: dict = {}
     for step in steps:
-        with progress.task(step.output) if step in left else contextlib.nullcontext():
+        with progress.task(step.output, was_done=step in done):
             step.execute(overwrite, shared_codes=shared_codes, moments_dir=moments_dir)
 
 

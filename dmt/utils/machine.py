@@ -17,18 +17,20 @@ def num_cores() -> int:
 
     A container that may use the time of two cores, on whichever cores, counts as two.
     """
-    try:
-        number = len(os.sched_getaffinity(0))
-    except AttributeError:  # Not on Linux.
-        number = os.cpu_count() or 1
-    return max(1, int(min(number, _quota())))
+    return max(1, int(min(_num_allowed(), _quota())))
 
 
 def has_quota() -> bool:
     """Whether this process may use less processor time than its cores have."""
-    return hasattr(os, "sched_getaffinity") and num_cores() < len(
-        os.sched_getaffinity(0)
-    )
+    return num_cores() < _num_allowed()
+
+
+def _num_allowed():
+    """The number of cores that this process may run on, for whatever time."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Not on Linux.
+        return os.cpu_count() or 1
 
 
 def _quota():

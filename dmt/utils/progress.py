@@ -51,12 +51,16 @@ class Progress:
         self._unit = f" {unit}" if unit else ""
 
     @contextlib.contextmanager
-    def task(self, name: str) -> Iterator[None]:
-        """Context of a task that ends with it. The clock starts with the first one."""
-        if not self._ended:
+    def task(self, name: str, was_done: bool = False) -> Iterator[None]:
+        """Context of a task that ends with it. The clock starts with the first one.
+
+        A task that is among those that earlier processes have completed does not count.
+        """
+        if not (self._ended or was_done):
             self._start = time.time()
         yield
-        self.end(name)
+        if not was_done:
+            self.end(name)
 
     def end(self, name: str, error: str = "") -> None:
         """Counts a task, which failed if there is an error."""

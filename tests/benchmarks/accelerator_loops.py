@@ -6,6 +6,7 @@ import statistics
 import time
 
 import numpy as np
+from train import copied_state
 
 
 def memory():
@@ -53,15 +54,7 @@ class Loop:
             state, losses = jax.lax.scan(body, state, None, length=steps)
             return state, losses[-1]
 
-        kinds = (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
-        # The loop gives its buffers away; the model keeps its own.
-        own = tuple([jax.numpy.copy(v.value) for v in kind] for kind in kinds)
-        self._state = own, jax.numpy.int32(0)
+        self._state = copied_state(model), jax.numpy.int32(0)
         self._examples = resident.examples
         program = jax.jit(several, donate_argnums=0)
         lowered = program.lower(self._state, self._examples)

@@ -35,6 +35,7 @@ import statistics
 import time
 
 import numpy as np
+from train import copied_state
 
 from dmt.utils import machine
 
@@ -289,20 +290,13 @@ def compiled_step(model, batch):
     import jax
 
     model._symbolic_build(data_batch=batch)
-    state = model._get_jax_state(
-        trainable_variables=True,
-        non_trainable_variables=True,
-        optimizer_variables=True,
-        metrics_variables=True,
-    )
 
     def one(state, batch):
         logs, state = model.train_step(state, batch)
         return state, logs["loss"]
 
     run = jax.jit(one, donate_argnums=0)
-    # The step gives its buffers away, and other models share them at first.
-    holder = [jax.tree.map(lambda leaf: leaf.copy(), state)]
+    holder = [copied_state(model)]
 
     def step():
         holder[0], loss = run(holder[0], batch)

@@ -28,17 +28,23 @@ The last line of the output is JSON with all figures.
 
 import argparse
 import functools
-import importlib.util
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import types
 
 from metrics import Sizes, our_study, timed, write_representation
-from train import AVX2, num_cores, use_cores
+from train import (
+    AVX2,
+    Worker,
+    has_torch,
+    make_parser,
+    num_cores,
+    torch_features,
+    use_cores,
+)
 
 NUM_CODES = 10
 SHAPES = [(64, 64, 1), (64, 64, 3)]
@@ -73,15 +79,9 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--threads", type=int, help="cores to use; default: all")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = make_parser(__doc__)
     parser.add_argument("--images", type=int, default=8192, help="in a round")
-    parser.add_argument("--avx2", action="store_true", help="nothing beyond AVX2")
     parser.add_argument("--no_metrics", dest="metrics", action="store_false")
-    parser.add_argument("--quick", action="store_true", help="tiny, to see it work")
     # The batch size of the process with PyTorch.
     parser.add_argument("--torch_worker", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -99,12 +99,13 @@ def measure_encoder(args, with_bfloat16):
     """{shape: {variant: its figures and the ratios to it}}."""
     from dmt.utils.compilation import BATCH_SIZE
 
-    torch = TorchWorker.start(args, BATCH_SIZE)
+    options = ["--torch_worker", str(BATCH_SIZE), "--images", str(args.images)]
+    torch = Worker(__file__, options, args) if has_torch() else None
     report = {}
     for shape in SHAPES:
         variants = ours(shape, args.images, BATCH_SIZE, with_bfloat16)
         if torch:
-            variants["PyTorch"] = functools.partial(torch.encode, shape[2])
+            variants["PyTorch"] = functools.partial(torch.ask, shape[2])
         name = "x".join(map(str, shape))
         report[name] = run_rounds(variants, args)
         print_encoder(f"{name}, batches of {BATCH_SIZE}", report[name])
@@ -192,38 +193,6 @@ def print_encoder(name, rows):
         )
 
 
-class TorchWorker:
-    """The process of PyTorch, idle unless asked to encode."""
-
-    def __init__(self, process):
-        self._process = process
-
-    @classmethod
-    def start(cls, args, batch_size):
-        """The worker, or None if PyTorch is not installed."""
-        if importlib.util.find_spec("torch") is None:
-            return None
-        command = [sys.executable, os.path.abspath(__file__)]
-        command += ["--torch_worker", str(batch_size), "--images", str(args.images)]
-        command += ["--threads", str(args.threads)] * bool(args.threads)
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        return cls(subprocess.Popen(command, **pipes))
-
-    def encode(self, channels):
-        """Seconds and processor seconds of encoding the images."""
-        self._process.stdin.write(f"{channels}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            sys.exit("The PyTorch process stopped; its error is above.")
-        return json.loads(line)
-
-    def stop(self):
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def torch_worker(num_images, batch_size):
     """Encodes images with the numbers of channels that the input asks for."""
     import torch
@@ -234,15 +203,7 @@ def torch_worker(num_images, batch_size):
     class Encoder(nn.Module):
         def __init__(self, channels):
             super().__init__()
-            layers, inputs = [], channels
-            for outputs, size in ((32, 4), (32, 4), (64, 2), (64, 2)):
-                layers += [
-                    nn.Conv2d(inputs, outputs, size, 2, size // 2 - 1),
-                    nn.ReLU(inplace=True),
-                ]
-                inputs = outputs
-            layers += [nn.Flatten(), nn.Linear(1024, 256), nn.ReLU(inplace=True)]
-            self.features = nn.Sequential(*layers)
+            self.features = torch_features(channels, inplace=True)
             self.moments = nn.ModuleList(nn.Linear(256, NUM_CODES) for _ in range(2))
 
         def forward(self, images):

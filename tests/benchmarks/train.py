@@ -107,7 +107,7 @@ def main():
     steps = args.steps or (1000 if accelerated else 40)
     ours = Ours(args.batch_size, small=args.quick)
     variants = ours.variants()
-    torch = TorchWorker.start(args)
+    torch = TorchWorker(args) if has_torch() else None
     if torch:
         torch.check_parameters(ours.model)
         variants[TORCH] = lambda steps: torch.measure("float32", steps)
@@ -135,16 +135,10 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--threads", type=int, help="cores to use; default: all")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = make_parser(__doc__)
     parser.add_argument(
         "--steps", type=int, help="in a round; default: 40, on an accelerator 1000"
     )
-    parser.add_argument("--avx2", action="store_true", help="nothing beyond AVX2")
-    parser.add_argument("--quick", action="store_true", help="tiny, to see it work")
     parser.add_argument("--torch_worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if min(args.rounds, args.steps or 1, args.threads or 1) < 1:
@@ -153,6 +147,18 @@ def parse_arguments():
     if args.quick:
         args.rounds, args.steps, args.batch_size = 2, 4, 8
     return args
+
+
+def make_parser(description):
+    """A parser of the options of benchmarks that compare rounds with PyTorch."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, help="cores to use; default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--avx2", action="store_true", help="nothing beyond AVX2")
+    parser.add_argument("--quick", action="store_true", help="tiny, to see it work")
+    return parser
 
 
 def use_cores(number):
@@ -331,17 +337,7 @@ class Ours:
 
     @staticmethod
     def _jax_step(model, batch):
-        import jax
-
-        variables = (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
-        # The step takes its state over; the model keeps its own.
-        state = tuple([jax.numpy.copy(v.value) for v in kind] for kind in variables)
-        batches = itertools.repeat(batch)
+        state, batches = copied_state(model), itertools.repeat(batch)
 
         def step():
             nonlocal state
@@ -349,6 +345,19 @@ class Ours:
             return logs
 
         return step
+
+
+def copied_state(model):
+    """A copy of the state of a model, which a compiled step of JAX takes over."""
+    import jax
+
+    kinds = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    return tuple([jax.numpy.copy(v.value) for v in kind] for kind in kinds)
 
 
 def run_rounds(variants, rounds, steps):
@@ -419,35 +428,53 @@ def print_table(rows, ratios):
     print(flush=True)
 
 
-class TorchWorker:
-    """The process of the PyTorch loop, idle unless asked to measure."""
+class Worker:
+    """A process of a script, idle unless asked: it answers lines by lines of JSON.
 
-    def __init__(self, process):
-        self._process = process
-        ready = self._receive()
-        self.version, self._parameters = ready["version"], ready["parameters"]
+    Args:
+        script: path of the script.
+        options: options by which the script becomes the process.
+        args: arguments of this process, whose --threads and --quick it takes over.
+    """
 
-    @classmethod
-    def start(cls, args):
-        """The worker, or None if PyTorch is not installed."""
-        if importlib.util.find_spec("torch") is None:
-            return None
-        command = [sys.executable, os.path.abspath(__file__), "--torch_worker"]
-        if args.threads:
-            command += ["--threads", str(args.threads)]
-        if args.quick:
-            command.append("--quick")
-        return cls(
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-        )
+    def __init__(self, script, options, args):
+        command = [sys.executable, os.path.abspath(script), *options]
+        command += ["--threads", str(args.threads)] * bool(args.threads)
+        command += ["--quick"] * args.quick
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(command, **pipes)
 
-    def _receive(self):
+    def receive(self):
+        """What a line of the process says."""
         line = self._process.stdout.readline()
         if not line:
             sys.exit("The PyTorch process stopped; its error is above.")
         return json.loads(line)
+
+    def ask(self, line):
+        """The answer to a line."""
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self.receive()
+
+    def stop(self):
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def has_torch():
+    """Whether PyTorch is installed."""
+    return importlib.util.find_spec("torch") is not None
+
+
+class TorchWorker(Worker):
+    """The process of the PyTorch loop."""
+
+    def __init__(self, args):
+        super().__init__(__file__, ["--torch_worker"], args)
+        ready = self.receive()
+        self.version, self._parameters = ready["version"], ready["parameters"]
 
     def check_parameters(self, model):
         """Makes sure that both sides train a network of the same size."""
@@ -460,14 +487,24 @@ class TorchWorker:
 
     def measure(self, dtype, steps):
         """Readings of the worker's clocks before and after `steps` steps."""
-        self._process.stdin.write(f"{dtype} {steps}\n")
-        self._process.stdin.flush()
-        return self._receive()
+        return self.ask(f"{dtype} {steps}")
 
-    def stop(self):
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
+
+def torch_features(channels, inplace=False):
+    """The layers of conv_encoder up to its 256 features, in PyTorch."""
+    from torch import nn
+
+    layers = []
+    for inputs, outputs, size in (
+        (channels, 32, 4),
+        (32, 32, 4),
+        (32, 64, 2),
+        (64, 64, 2),
+    ):
+        layers.append(nn.Conv2d(inputs, outputs, size, 2, size // 2 - 1))
+        layers.append(nn.ReLU(inplace))
+    layers += [nn.Flatten(), nn.Linear(1024, 256), nn.ReLU(inplace)]
+    return nn.Sequential(*layers)
 
 
 def torch_worker(batch_size):
@@ -483,18 +520,7 @@ def torch_worker(batch_size):
     class BetaVAE(nn.Module):
         def __init__(self):
             super().__init__()
-            layers = []
-            for inputs, outputs, size in (
-                (SHAPE[2], 32, 4),
-                (32, 32, 4),
-                (32, 64, 2),
-                (64, 64, 2),
-            ):
-                layers.append(nn.Conv2d(inputs, outputs, size, 2, size // 2 - 1))
-                layers.append(nn.ReLU())
-            self.encoder = nn.Sequential(
-                *layers, nn.Flatten(), nn.Linear(1024, 256), nn.ReLU()
-            )
+            self.encoder = torch_features(SHAPE[2])
             self.means = nn.Linear(256, NUM_CODES)
             self.log_var = nn.Linear(256, NUM_CODES)
             layers = [nn.Linear(NUM_CODES, 256), nn.ReLU(), nn.Linear(256, 1024)]

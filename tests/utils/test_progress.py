@@ -93,3 +93,14 @@ def test_long_work_is_alive_as_long_as_nothing_else_is_logged(lines, monkeypatch
     lines()
     time.sleep(0.05)
     assert not lines()
+
+
+def test_tasks_that_were_done_before_are_not_counted(lines, always):
+    tasks = progress.Progress(2, "metrics", done=1)
+    with tasks.task("a", was_done=True):
+        pass
+    assert lines() == [] and tasks.done == 1
+    with tasks.task("b"):
+        pass
+    (line,) = lines()
+    assert line.startswith("2 of 2 metrics: b is complete, ")

@@ -231,11 +231,11 @@ def interval(
 
     score, resampled = values[0], values[1:]
     bias = 3 * (resampled.mean() - score) if is_biased else 0.0
-    variance = 3 * resampled.var(ddof=1)
+    variance, chance = resampled.var(ddof=1), 0.0
     if has_chance and len(resampled) >= 8:
         fours = resampled[: len(resampled) // 4 * 4].reshape(-1, 4).mean(axis=1)
-        variance -= 2 * min(4 * fours.var(ddof=1), resampled.var(ddof=1))
-    error = np.hypot(np.sqrt(variance), bias / 2)
+        chance = min(4 * fours.var(ddof=1), variance)
+    error = np.hypot(np.sqrt(3 * variance - 2 * chance), bias / 2)
     if error < ROUNDING and np.isfinite(np.subtract(*limits)):
         error = 2 * (limits[1] - limits[0]) / num_samples
     reach = error * stats.t.ppf((1 + confidence_level) / 2, len(resampled) - 1)

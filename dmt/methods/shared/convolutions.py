@@ -40,7 +40,7 @@ def upsampled(images, kernel):
 
 
 def halved(images, kernel):
-    """A convolution of stride 2 on a processor.
+    """A convolution of stride 2 on a processor with JAX.
 
     JAX is slow at the gradient of the images, which is a transposed convolution.
 
@@ -51,9 +51,7 @@ def halved(images, kernel):
     Returns:
         (batch, height / 2, width / 2, filters).
     """
-    if keras.backend.backend() == "jax":
-        return _jax_halved()(images, kernel)
-    return ops.conv(images, kernel, 2, "same")
+    return _jax_halved()(images, kernel)
 
 
 @functools.cache
@@ -93,22 +91,14 @@ def _tensorflow_upsampled():
 def _jax_upsampled():
     import jax
 
-    def plain(images, kernel):
-        if kernel.shape[2] < _FEW:
-            return ops.conv_transpose(images, kernel, 2, "same")
-        return as_product(images, kernel)
-
     def forward(images, kernel):
-        return plain(images, kernel), (images, kernel)
+        return _jax_transposed(images, kernel), (images, kernel)
 
     def backward(saved, upstream):
         images, kernel = saved
-        return (
-            ops.conv(upstream, kernel, 2, "same"),
-            _jax_kernel_gradient(upstream, images, kernel),
-        )
+        return _halved(upstream, kernel), _jax_kernel_gradient(upstream, images, kernel)
 
-    function = jax.custom_vjp(plain)
+    function = jax.custom_vjp(_jax_transposed)
     function.defvjp(forward, backward)
     return function
 
@@ -117,33 +107,38 @@ def _jax_upsampled():
 def _jax_halved():
     import jax
 
-    def plain(images, kernel):
-        return ops.conv(images, kernel, 2, "same")
-
     def forward(images, kernel):
-        return plain(images, kernel), (images, kernel)
+        return _halved(images, kernel), (images, kernel)
 
     def backward(saved, upstream):
         images, kernel = saved
-        if kernel.shape[2] < _FEW:
-            of_images = ops.conv_transpose(upstream, kernel, 2, "same")
-        else:
-            of_images = as_product(upstream, kernel)
-        return of_images, _jax_kernel_gradient(images, upstream, kernel)
+        return (
+            _jax_transposed(upstream, kernel),
+            _jax_kernel_gradient(images, upstream, kernel),
+        )
 
-    function = jax.custom_vjp(plain)
+    function = jax.custom_vjp(_halved)
     function.defvjp(forward, backward)
     return function
+
+
+def _halved(images, kernel):
+    return ops.conv(images, kernel, 2, "same")
+
+
+def _jax_transposed(images, kernel):
+    """`upsampled`, and the gradient of the images of `halved`; without gradients."""
+    if kernel.shape[2] < _FEW:
+        return ops.conv_transpose(images, kernel, 2, "same")
+    return as_product(images, kernel)
 
 
 def _jax_kernel_gradient(images, upstream, kernel):
     """Gradient of the kernel of `halved`, from its input and the gradient after it."""
     import jax
 
-    def function(kernel):
-        return ops.conv(images, kernel, 2, "same")
-
-    return jax.linear_transpose(function, kernel)(upstream)[0]
+    of_kernel = jax.linear_transpose(functools.partial(_halved, images), kernel)
+    return of_kernel(upstream)[0]
 
 
 def as_product(images, kernel, padding="same"):
