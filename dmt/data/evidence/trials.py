@@ -66,11 +66,11 @@ class EvidenceTrials(pipeline.DrawnExamples):
             in the first channel to 2 sigma in the last), "ar1" (stationary, with
             correlation 0.7 between steps) or "gumbel" (location 0, so that the mean is
             0.577 sigma and the variance pi^2 sigma^2 / 6).
-        noise_site: "input" (noise is added to x) or "features" (the inputs are a pair
-            of the noiseless stimulus and of noise that the model adds to the
-            `num_features` features into which it encodes the stimulus). The paper's
+        noise_site: "input" (noise is added to x) or "features" (the stimulus has no
+            noise, and the last `num_features` channels of the inputs are noise that the
+            model adds to the features into which it encodes the stimulus). The paper's
             sigma is half as large there, 0.1 by default.
-        num_features: number of channels of noise at the features.
+        num_features: number of channels of noise at the features, at least 1.
         mode: "fixed" or "free" reaction time.
         bound: where running sums are absorbed in the mode "free", above 0.
         orthants: signs, 1 or -1, of shape (number of orthants, dim), where latents are
@@ -168,14 +168,12 @@ class EvidenceTrials(pipeline.DrawnExamples):
         object.__setattr__(self, "orthants", tuple(map(tuple, signs.tolist())))
 
     def _check_mode(self):
-        fixation = int(self.mode == "fixed") if self.fixation is None else self.fixation
-        checks.integer("evidence_trials.fixation", fixation, 0)
-        object.__setattr__(self, "fixation", fixation)
+        checks.integer("evidence_trials.fixation", self.fixation_steps, 0)
         if self.mode == "fixed":
             return
         for name, value, wanted in (
             ("dim", self.dim, 2),
-            ("fixation", fixation, 0),
+            ("fixation", self.fixation_steps, 0),
             ("delay", self.delay, 0),
             ("noise_site", self.noise_site, "input"),
         ):
@@ -211,22 +209,25 @@ class EvidenceTrials(pipeline.DrawnExamples):
         )
 
     @property
+    def fixation_steps(self) -> int:
+        """Number of steps before the stimulus."""
+        return int(self.mode == "fixed") if self.fixation is None else self.fixation
+
+    @property
     def length(self) -> int:
         """Number of steps of a trial."""
-        return self.num_steps + self._before + self._after
+        after = self.delay + 1 if self.mode == "fixed" else 0
+        return self.fixation_steps + self.num_steps + after
 
     @property
     def num_inputs(self) -> int:
-        """Number of channels: one of fixation, if there is one, and the stimulus."""
-        return self.dim + (self.mode == "fixed")
+        """Number of channels: of fixation, of the stimulus, of noise at features."""
+        return (self.mode == "fixed") + self.dim + self.noise_channels
 
     @property
-    def _before(self):
-        return self.fixation
-
-    @property
-    def _after(self):
-        return self.delay + 1 if self.mode == "fixed" else 0
+    def noise_channels(self) -> int:
+        """Number of channels of noise at the features, 0 for noise at the input."""
+        return self.num_features if self.noise_site == "features" else 0
 
     def in_orthants(self, orthants: Any) -> "EvidenceTrials":
         """The same trials with latents that are uniform on some orthants of the cube.
@@ -243,9 +244,8 @@ class EvidenceTrials(pipeline.DrawnExamples):
         """Inputs and targets of batch `step`; see `DrawnExamples.draw`.
 
         Returns:
-            (inputs, targets). Targets are (batch_size, length, num_tasks), inputs
-            (batch_size, length, num_inputs). If the noise is at the features, inputs
-            are a pair of these and of noise (batch_size, length, num_features).
+            (inputs, targets), float32 of shapes (batch_size, length, num_inputs) and
+            (batch_size, length, num_tasks).
         """
         latents = self.latents(seed, step, batch_size)
         return self.of_latents(latents, seed, step)
@@ -253,7 +253,7 @@ class EvidenceTrials(pipeline.DrawnExamples):
     def latents(self, seed: int | list[int], step: Any, batch_size: int) -> Any:
         """The latents of batch `step`, float32 (batch_size, dim).
 
-        Arguments are those of `draw`. They are on the open cube, and never 0.
+        Arguments are those of `draw`.
         """
         xp = counters.namespace(step)
         count = batch_size * self.dim
@@ -287,23 +287,25 @@ class EvidenceTrials(pipeline.DrawnExamples):
         """
         xp = counters.namespace(step)
         latents = xp.convert_to_tensor(latents, "float32")
-        at_input = self.noise_site == "input"
-        channels = self.dim if at_input else self.num_features
+        channels = self.noise_channels or self.dim
         noise = self._noise(xp, seed, step, latents.shape[-2], channels)
         stimulus = latents[..., None, :]
-        if at_input:
-            stimulus = stimulus + noise
-        else:
+        if self.noise_channels:
             stimulus = xp.repeat(stimulus, self.num_steps, axis=-2)
+            stimulus = xp.concatenate([stimulus, noise], axis=-1)
+        else:
+            stimulus = stimulus + noise
         if self.mode == "free":
             return stimulus, self._running_sums(xp, stimulus)
         fixation = np.ones((self.length, 1), dtype="float32")
         fixation[-1] = 0
         fixation = xp.broadcast_to(fixation, (*latents.shape[:-1], *fixation.shape))
-        inputs = xp.concatenate([fixation, self._padded(xp, stimulus)], axis=-1)
+        widths = [(0, 0)] * len(stimulus.shape)
+        widths[-2] = (self.fixation_steps, self.delay + 1)
+        inputs = xp.concatenate([fixation, xp.pad(stimulus, widths)], axis=-1)
         is_decision = 1 - fixation
         targets = 0.5 + is_decision * (self.labels(latents)[..., None, :] - 0.5)
-        return (inputs if at_input else (inputs, self._padded(xp, noise))), targets
+        return inputs, targets
 
     def labels(self, latents: Any) -> Any:
         """On which side of each boundary latents lie.
@@ -328,13 +330,15 @@ class EvidenceTrials(pipeline.DrawnExamples):
         return xp.cast(margins > self.offset_values.astype("float32"), "float32")
 
     def evidence(self, inputs: Any) -> Any:
-        """The noisy stimuli (..., num_steps, dim) of inputs with noise at the input.
+        """The stimuli (..., num_steps, dim) of inputs, in the periods of the stimulus.
 
         Args:
             inputs: (..., length, num_inputs), as `draw` returns them.
         """
-        steps = slice(self._before, self._before + self.num_steps)
-        return inputs[..., steps, -self.dim :]
+        first_channel = int(self.mode == "fixed")
+        channels = slice(first_channel, first_channel + self.dim)
+        steps = slice(self.fixation_steps, self.fixation_steps + self.num_steps)
+        return inputs[..., steps, channels]
 
     def _noise(self, xp, seed, step, batch_size, channels):
         """Noise (..., batch_size, num_steps, channels)."""
@@ -354,12 +358,6 @@ class EvidenceTrials(pipeline.DrawnExamples):
                 states.append(rho * states[-1] + innovation)
             numbers = xp.stack(states, axis=-2)
         return self.sigma * numbers
-
-    def _padded(self, xp, values):
-        """Zeros before and after the stimulus."""
-        widths = [(0, 0)] * len(values.shape)
-        widths[-2] = (self._before, self._after)
-        return xp.pad(values, widths)
 
     def _running_sums(self, xp, evidence):
         scales = 1 / np.abs(self.normals[:, 1])

@@ -74,7 +74,7 @@ def test_periods_of_a_trial(name):
     assert targets.shape == (50, trials.length, trials.num_tasks)
     np.testing.assert_array_equal(inputs[:, :-1, 0], 1)
     np.testing.assert_array_equal(inputs[:, -1, 0], 0)
-    first, steps = trials.fixation, trials.num_steps
+    first, steps = trials.fixation_steps, trials.num_steps
     stimulus = inputs[:, :, 1:]
     assert (stimulus[:, first : first + steps] != 0).all()
     assert not stimulus[:, :first].any() and not stimulus[:, first + steps :].any()
@@ -144,12 +144,14 @@ def test_gumbel_noise():
 
 def test_noise_at_the_features_is_apart():
     trials = EvidenceTrials(sigma=0.1, noise_site="features", num_features=40)
-    (inputs, noise), targets = trials.load_batch(0, 0, 500)
+    inputs, targets = trials.load_batch(0, 0, 500)
+    assert inputs.shape == (500, 22, trials.num_inputs) == (500, 22, 43)
+    noise = inputs[:, :, 3:]
     latents = trials.latents(0, 0, 500)
     np.testing.assert_array_equal(
         trials.evidence(inputs), latents[:, None] + 0 * noise[:, 1:21, :1]
     )
-    assert noise.shape == (500, 22, 40) and targets.shape == (500, 22, 24)
+    assert targets.shape == (500, 22, 24)
     assert not noise[:, 0].any() and not noise[:, -1].any()
     assert noise[:, 1:-1].std() == pytest.approx(0.1, rel=0.01)
 
