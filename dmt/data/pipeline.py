@@ -117,6 +117,30 @@ class IndexedExamples(Examples):
         return self.at(batch_indices(seed, step, batch_size, self.size))
 
 
+class DrawnExamples(Examples):
+    """Examples that are random numbers, which can be drawn on the device too.
+
+    A subclass defines `draw` by `dmt.data.counters`, and is comparable, so that equal
+    examples of several runs are drawn in one call.
+    """
+
+    def draw(self, seed: int | list[int], step: Any, batch_size: int) -> tuple:
+        """Batch `step`, as `load_batch` returns it.
+
+        Args:
+            seed: integer in [0, 2**32); or a list of them, which gives the batch a
+                first axis for the seeds.
+            step: integer, for arrays; or integer scalar tensor, for tensors, whose
+                function can be compiled.
+            batch_size: number of examples in the batch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define draw.")
+
+    def load_batch(self, seed: int, step: int, batch_size: int) -> tuple:
+        """See `Examples.load_batch`."""
+        return self.draw(int(seed), int(step), batch_size)
+
+
 class LabelledData(IndexedExamples):
     """Images of a dataset with the targets that a model learns to predict.
 

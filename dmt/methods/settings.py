@@ -42,7 +42,8 @@ class TrainingSettings:
         checkpoint_seconds: a checkpoint is written with a line of the learning curve
             if the last checkpoint is at least this old.
         resident: whether to keep all examples on the device and gather batches there
-            instead of on the host. The batches are the same.
+            instead of on the host. The batches are the same. Examples that are random
+            numbers are drawn there.
         dtype_policy: "float32" or "mixed_bfloat16" (computations in bfloat16; weights,
             losses and codes in float32).
         jit_compile: True, False or "auto"; see `keras.Model.compile`.

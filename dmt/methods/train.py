@@ -19,7 +19,7 @@ from dmt.data import pipeline
 from dmt.methods.run_state import STEPS, RunState, checkpoint_path, config_path
 from dmt.methods.settings import TrainingSettings
 from dmt.methods.shared import own_code
-from dmt.methods.shared.training import Resident, TrainableModel
+from dmt.methods.shared.training import TrainableModel, on_device
 from dmt.methods.warm_start import WarmStart
 from dmt.utils import (
     configuration,
@@ -168,10 +168,12 @@ def prepare(
     if gin.get_bindings("warm_start") and not has_checkpoint:
         WarmStart().apply(model, model_dir)
     training_data, evaluation_data = model.examples(data)
-    if chosen.resident and not hasattr(pipeline.examples_of(training_data), "at"):
+    examples = pipeline.examples_of(training_data)
+    is_drawn = isinstance(examples, pipeline.DrawnExamples)
+    if chosen.resident and not is_drawn and not hasattr(examples, "at"):
         raise ValueError(
-            "model.resident = True needs examples that can be indexed; these are drawn "
-            "at random. Bind model.resident = False."
+            "model.resident = True needs examples that can be indexed, or drawn on the "
+            "device; these are drawn on the host. Bind model.resident = False."
         )
     if overwrite:
         files.discard(model_dir)
@@ -227,7 +229,7 @@ def fit(
     """
     settings = training.settings
     if settings.resident:
-        model.resident = Resident(training_data, data_seed, settings.batch_size)
+        model.resident = on_device(training_data, data_seed, settings.batch_size)
 
     def fit_until(stop, updates_per_epoch):
         start = training.state.updates()

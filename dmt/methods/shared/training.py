@@ -58,13 +58,53 @@ class Resident:
         return keras.tree.map_structure(gathered, examples, self._are_own)
 
 
-class StepAddressedTraining:
-    """Mixin for `keras.Model`: `fit` on step numbers when examples are resident.
+class Drawn:
+    """Random examples that are drawn on the device, with the interface of `Resident`.
 
-    With `self.resident` set, `fit` takes a stream of step numbers instead of batches.
-    On JAX with an accelerator, `steps_per_execution` steps run as one `lax.scan`, while
-    Keras would dispatch each step. On a CPU each step is dispatched, because XLA's CPU
-    code for convolutions inside a loop is slow.
+    The batches are those of `dmt.data.pipeline.host_batches`, up to rounding.
+
+    Args:
+        data: `pipeline.DrawnExamples`, or a list of them.
+        seed: as for `Resident`.
+        batch_size: number of examples in a batch.
+    """
+
+    examples = ()
+
+    def __init__(self, data, seed, batch_size):
+        if isinstance(data, list) and all(one == data[0] for one in data):
+            data = data[0]
+        self._data = data
+        self.seed = seed
+        self.batch_size = batch_size
+
+    def batch(self, step, examples):
+        """Batch `step`; see `Resident.batch`."""
+        del examples
+        step = ops.reshape(ops.cast(step, "uint32"), ())
+        if not isinstance(self._data, list):
+            return self._data.draw(self.seed, step, self.batch_size)
+        batches = [
+            data.draw(seed, step, self.batch_size)
+            for data, seed in zip(self._data, self.seed, strict=True)
+        ]
+        return keras.tree.map_structure(lambda *leaves: ops.stack(leaves), *batches)
+
+
+def on_device(data, seed, batch_size) -> Resident | Drawn:
+    """`Drawn` for `pipeline.DrawnExamples`, `Resident` for examples with indices."""
+    first = data[0] if isinstance(data, list) else data
+    kind = Drawn if isinstance(first, pipeline.DrawnExamples) else Resident
+    return kind(data, seed, batch_size)
+
+
+class StepAddressedTraining:
+    """Mixin for `keras.Model`: `fit` on step numbers when examples are on the device.
+
+    With `self.resident` set to a `Resident` or `Drawn`, `fit` takes a stream of step
+    numbers instead of batches. On JAX with an accelerator, `steps_per_execution` steps
+    run as one `lax.scan`, while Keras would dispatch each step. On a CPU each step is
+    dispatched, because XLA's CPU code for convolutions inside a loop is slow.
     """
 
     resident = None

@@ -1,0 +1,70 @@
+"""Numbers by counter: known answers, distributions, and the same numbers everywhere."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import stats
+
+from dmt.data import counters
+
+
+# Known answers of Random123, the authors' implementation.
+@pytest.mark.parametrize(
+    ("key", "counter", "expected"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((2**32 - 1,) * 2, (2**32 - 1,) * 2, (0x1CB996FC, 0xBB002BE7)),
+        (
+            (0x13198A2E, 0x03707344),
+            (0x243F6A88, 0x85A308D3),
+            (0xC4923A9C, 0x483DF7A0),
+        ),
+    ],
+)
+def test_threefry_has_known_answers(key, counter, expected):
+    key, counter = (
+        [np.array([word], dtype="uint32") for word in pair] for pair in (key, counter)
+    )
+    found = counters.threefry(counters.HOST, key, counter)
+    assert tuple(int(word[0]) for word in found) == expected
+
+
+@pytest.mark.parametrize("draw", [counters.words, counters.uniforms, counters.normals])
+def test_numbers_are_functions_of_their_arguments(draw):
+    numbers = draw(3, 5, 0, 101)
+    assert numbers.shape == (101,)
+    np.testing.assert_array_equal(draw(3, 5, 0, 1000)[:101], numbers)
+    several = draw([2**32 - 1, 3], 5, 0, 101)
+    np.testing.assert_array_equal(several[1], numbers)
+    for other in (draw(4, 5, 0, 101), draw(3, 6, 0, 101), draw(3, 5, 1, 101)):
+        assert np.mean(other == numbers) < 0.05
+    tensors = draw(3, ops.convert_to_tensor(5, "int32"), 0, 101)
+    assert keras.ops.is_tensor(tensors)
+    found = ops.convert_to_numpy(tensors)
+    assert found.dtype == numbers.dtype
+    np.testing.assert_allclose(found, numbers, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("draw", "distribution"),
+    [(counters.uniforms, "uniform"), (counters.normals, "norm")],
+)
+def test_distributions(draw, distribution):
+    numbers = draw(0, 1, 2, 100_000)
+    assert numbers.dtype == np.float32
+    assert stats.kstest(numbers, distribution).pvalue > 0.01
+    # Neighbours come from one block.
+    assert abs(np.corrcoef(numbers[::2], numbers[1::2])[0, 1]) < 0.01
+
+
+def test_uniform_numbers_are_inside_the_interval():
+    for bits in (0, 2**32 - 1):
+        number = counters._unit(counters.HOST, np.array([bits], dtype="uint32"))
+        assert 0 < number[0] < 1 and number[0] + (1 - number[0]) == 1
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, [0, -1]])
+def test_seed_out_of_range(seed):
+    with pytest.raises(ValueError, match="seed must be an integer in .0, 2.*Received"):
+        counters.words(seed, 0, 0, 1)
