@@ -23,43 +23,35 @@ class EvidenceAccumulation(TrainableModel):
 
     The exported network maps trials to a dictionary of "outputs" (batch, steps,
     num_tasks) and "states" (batch, steps, units), for any number of steps; see
-    `dmt.methods.evidence.trained`. By default its outputs are logits, and the loss is
-    the mean cross-entropy over batch, steps and tasks, in nats. Results are the loss,
-    the cross-entropy or squared error of the last step (`decision_loss`), and the share
-    of tasks that are answered correctly at the last step (`task_accuracy`).
+    `dmt.methods.evidence.trained`. Its outputs are logits, and the loss is the mean
+    cross-entropy over batch, steps and tasks, in nats. Results are the loss, the
+    cross-entropy of the last step (`decision_loss`), and the share of tasks that are
+    answered correctly at the last step (`task_accuracy`).
+
+    Trials whose attribute `mode` is "free" have free reaction times: they have no
+    fixation channel, and targets are in [-trials.bound, trials.bound]. Outputs are
+    bound * tanh(logits) then, and losses are mean squared errors. Trials whose
+    attribute `noise_site` is "features" have `trials.num_features` more channels, which
+    are added to the features of the evidence.
 
     Args:
-        trials: `Examples` whose batches begin with inputs and targets. Inputs (batch,
-            steps, channels) are a fixation signal, which bypasses the encoder, and the
-            evidence; targets (batch, steps, num_tasks) are in [0, 1]. Other parts of
-            a batch are not used.
+        trials: `Examples` whose batches begin with inputs and targets, for example
+            `evidence_trials()`. Inputs (batch, steps, channels) are a fixation channel,
+            which bypasses the encoder, and the evidence; targets (batch, steps,
+            num_tasks) are in [0, 1]. Other parts of a batch are not used.
         network_fn: makes the network that is trained, for example `leaky_rnn`: a
             Keras layer from (batch, steps, features) to (batch, steps, units).
         encoder_fn: makes the encoder, for example `random_encoder`: a Keras layer from
             (batch, steps, dimensions) to (batch, steps, features).
-        bound: None; or with free reaction times the bound of accumulation, above 0.
-            There is no fixation signal then, outputs are bound * tanh(logits), targets
-            are in [-bound, bound], and the loss is the mean squared error.
         loss_steps: the steps that the loss is about, "all" or "last".
-        noise_channels: number of last channels of the inputs that are added to the
-            features instead of being evidence, 0 or the number of features.
 
     Raises:
         ValueError: if an argument is out of range.
     """
 
     result_keys = ("decision_loss", "task_accuracy")
-    structure = ("steps_per_update", "bound", "noise_channels")
 
-    def __init__(
-        self,
-        trials,
-        network_fn,
-        encoder_fn,
-        bound=None,
-        loss_steps="all",
-        noise_channels=0,
-    ):
+    def __init__(self, trials, network_fn, encoder_fn, loss_steps="all"):
         super().__init__()
         if not hasattr(trials, "load_batch"):
             raise ValueError(
@@ -73,17 +65,15 @@ class EvidenceAccumulation(TrainableModel):
                     "makes a Keras layer, written without parentheses as in "
                     f"@leaky_rnn. Received: {name}={value!r}"
                 )
-        if bound is not None:
-            checks.number("evidence_accumulation.bound", bound, above=0)
         checks.one_of("evidence_accumulation.loss_steps", loss_steps, ("all", "last"))
         self.trials = trials
         self.network_fn = network_fn
         self.encoder_fn = encoder_fn
-        self.bound = bound
         self.loss_steps = loss_steps
-        self.noise_channels = checks.integer(
-            "evidence_accumulation.noise_channels", noise_channels, low=0
-        )
+        is_free = getattr(trials, "mode", "fixed") == "free"
+        self.bound = trials.bound if is_free else None
+        has_noise = getattr(trials, "noise_site", "input") == "features"
+        self.noise_channels = trials.num_features if has_noise else 0
 
     def open_data(self):
         """The trials."""
@@ -134,9 +124,9 @@ class EvidenceAccumulation(TrainableModel):
         features = _apply(encoder, evidence, "encoder_fn")
         if self.noise_channels not in (0, features.shape[-1]):
             raise ValueError(
-                "evidence_accumulation.noise_channels must be 0 or the number of "
-                f"features, {features.shape[-1]}. "
-                f"Received: noise_channels={self.noise_channels}"
+                f"The encoder has {features.shape[-1]} features, and trials must have "
+                "as many channels of noise at the features. "
+                f"Received: num_features={self.noise_channels}"
             )
         return features
 
