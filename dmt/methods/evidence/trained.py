@@ -28,7 +28,8 @@ class TrainedAgent:
     """
 
     def __init__(self, network):
-        if set(getattr(network, "output_names", ())) != {"outputs", "states"}:
+        found = getattr(network, "output", None)
+        if not isinstance(found, dict) or found.keys() != {"outputs", "states"}:
             raise ValueError(
                 "The network must be that of an evidence_accumulation model, with "
                 f"outputs and states. Received: {network!r}"
