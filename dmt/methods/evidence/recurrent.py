@@ -22,26 +22,32 @@ DENSITY = 0.15
 
 
 def recurrence(step, state, inputs):
-    """Outputs of a loop over the steps of sequences.
+    """The first parts of the states after every step of sequences.
 
     Args:
         step: function of a state and the inputs of a step, (batch, features), which
-            returns the next state and the output, (batch, units).
-        state: the first state, a tensor or a tuple of tensors.
+            returns the next state.
+        state: the first state, a tuple of tensors (batch, units).
         inputs: (batch, steps, features).
 
     Returns:
         (batch, steps, units).
     """
     if keras.backend.backend() == "jax" or inputs.shape[1] is None:
-        _, outputs = ops.scan(step, state, ops.moveaxis(inputs, 1, 0))
+
+        def scanned(state, row):
+            state = step(state, row)
+            # TensorFlow's outputs must have the structure of the state.
+            return state, state
+
+        _, (outputs, *_) = ops.scan(scanned, state, ops.moveaxis(inputs, 1, 0))
         return ops.moveaxis(outputs, 0, 1)
     outputs = []
     # TensorFlow's loops cost more than a step, and `unstack` has a cheaper gradient
     # than slices.
     for row in ops.unstack(inputs, axis=1):
-        state, output = step(state, row)
-        outputs.append(output)
+        state = step(state, row)
+        outputs.append(state[0])
     return ops.stack(outputs, axis=1)
 
 
@@ -146,13 +152,13 @@ class LeakyRNN(keras.layers.Layer):
         activation = ops.relu if self.activation == "relu" else ops.tanh
         kept = 1 - self.alpha if self.leaky else 1.0
 
-        def step(state, row):
+        def step(states, row):
+            (state,) = states
             new = activation(row + ops.matmul(state, recurrent_kernel))
             new = new if self.alpha == 1 else self.alpha * new
-            state = new + kept * state if kept else new
-            return state, state
+            return (new + kept * state if kept else new,)
 
-        return recurrence(step, ops.zeros_like(x[:, 0]), x)
+        return recurrence(step, (ops.zeros_like(x[:, 0]),), x)
 
     def compute_output_shape(self, input_shape):
         """(batch, steps, units)."""
@@ -209,8 +215,7 @@ class LSTM(keras.layers.Layer):
             gates = row + ops.matmul(hidden, recurrent_kernel)
             enter, forget, new, leave = ops.split(gates, 4, axis=-1)
             cell = ops.sigmoid(forget) * cell + ops.sigmoid(enter) * ops.tanh(new)
-            hidden = ops.sigmoid(leave) * ops.tanh(cell)
-            return (hidden, cell), hidden
+            return ops.sigmoid(leave) * ops.tanh(cell), cell
 
         zeros = ops.zeros_like(x[:, 0, : self.units])
         return recurrence(step, (zeros, zeros), x)

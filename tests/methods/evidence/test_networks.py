@@ -140,6 +140,18 @@ def test_layer_is_saved_with_its_weights(layer, tmp_path):
         np.testing.assert_array_equal(numpy_of(again(x)), numpy_of(network(x)))
 
 
+@pytest.mark.parametrize("layer", LAYERS, ids=described)
+def test_number_of_steps_may_be_unknown(layer):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Shapes are known when functions are compiled.")
+    import tensorflow as tf
+
+    x = draw(2, 5, 4)
+    unknown = tf.TensorSpec((None, None, 4))
+    found = tf.function(lambda x: layer(x), input_signature=[unknown])(x)
+    np.testing.assert_allclose(found, layer(x), rtol=1e-5, atol=1e-6)
+
+
 def test_numbers_of_weights():
     def number(layer, features):
         layer.build((None, None, features))
