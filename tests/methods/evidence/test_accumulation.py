@@ -302,6 +302,21 @@ def test_noise_must_have_as_many_channels_as_there_are_features(trials):
         initialized(trials(num_features=3))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "example"),
+    [
+        ("network_fn", "@random_encoder", "@leaky_rnn"),
+        ("encoder_fn", "@lstm", "@random_encoder"),
+        ("encoder_fn", "@conv_encoder", "@random_encoder"),
+    ],
+)
+def test_gin_file_with_another_kind_of_layer(name, value, example, tmp_path):
+    changes = {f"evidence_accumulation__{name}": value}
+    with pytest.raises(ValueError, match=f"{name} must be .*{example}") as error:
+        train_with_gin(tmp_path / "run", gin_bindings=lines(**changes))
+    assert "\n" not in str(error.value)
+
+
 def test_trials_must_be_sequences(trials):
     class Points(trials):
         def load_batch(self, *arguments):
