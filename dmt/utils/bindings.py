@@ -45,8 +45,8 @@ _NAMED: dict[Any, str] = {
     "lambda_d_factor lambda_od sigma target threshold train_percentage train_share",
     str: "axes background csv data_dir encoder_dir part path score",
     Callable: "anneal_fn correlation_measure decoder_fn discriminator_fn encoder_fn "
-    "loss_fn optimizer_fn predictor_fn validation_fn",
-    Made: "tasks",
+    "loss_fn network_fn optimizer_fn predictor_fn validation_fn",
+    Made: "tasks trials",
     Given: "input_tensor is_training latent_tensor output_shape partition "
     "reconstructed_images save_path true_images",
     str | Made: "base",

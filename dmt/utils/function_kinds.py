@@ -40,6 +40,8 @@ _KINDS = {
     "discretizer_fn": _Kind("target num_bins", "histogram_discretizer"),
     "discriminator_fn": _Kind("input_tensor", "fc_discriminator"),
     "encoder_fn": _Kind("input_tensor num_latent", "conv_encoder"),
+    "evidence_accumulation.encoder_fn": _Kind("", "random_encoder"),
+    "evidence_accumulation.network_fn": _Kind("", "leaky_rnn lstm causal_transformer"),
     "evaluation_fn": _Kind(
         "ground_truth_data representation_function", "mig udr_sklearn", "random_state"
     ),

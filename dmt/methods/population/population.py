@@ -395,12 +395,22 @@ def architecture(model: TrainableModel) -> tuple:
         if name not in others
     }
     parts = [
-        (type(layer).__name__, {**layer.get_config(), "name": None}, _numbers(layer))
+        (type(layer).__name__, _without_names(layer.get_config()), _numbers(layer))
         for layer in model._flatten_layers(include_self=False)
         if not isinstance(layer, (keras.Model, keras.metrics.Metric))
     ]
     shapes = [v.shape for v in model.variables]
     return type(model).__name__, (shapes, parts), fixed
+
+
+def _without_names(config):
+    """The configuration of a layer without its name and those of layers inside it."""
+    if isinstance(config, dict):
+        items = config.items()
+        return {key: _without_names(value) for key, value in items if key != "name"}
+    if isinstance(config, (list, tuple)):
+        return [_without_names(value) for value in config]
+    return config
 
 
 @functools.cache

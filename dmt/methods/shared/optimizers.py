@@ -96,3 +96,9 @@ def make_vae_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
 def make_discriminator_optimizer(optimizer_fn=gin.REQUIRED, learning_rate=None):
     """Builds the optimiser of the discriminator; see `make_vae_optimizer`."""
     return _make_optimizer("discriminator_optimizer", optimizer_fn, learning_rate)
+
+
+@gin.configurable("evidence_optimizer")
+def make_evidence_optimizer(optimizer_fn=AdamOptimizer, learning_rate=0.001):
+    """Builds the optimiser of networks on evidence; see `make_vae_optimizer`."""
+    return _make_optimizer("evidence_optimizer", optimizer_fn, learning_rate)
