@@ -12,17 +12,22 @@ from typing import Any
 import gin
 import numpy as np
 
+from dmt.data.evidence.latents import EvidenceData
+from dmt.data.evidence.trials import EvidenceTrials
 from dmt.data.ground_truth import named_data
 from dmt.evaluation import frozen_heads  # noqa: F401 (registers the heads)
 from dmt.evaluation.codes import codes_of
+from dmt.evaluation.evidence import agents
 from dmt.evaluation.metrics import registry
 from dmt.evaluation.versions import versions
+from dmt.methods.evidence import trained
 from dmt.postprocessing.representation import load_representation
 from dmt.utils import (
     checks,
     configuration,
     files,
     locks,
+    modules,
     processor,
     progress,
     results,
@@ -31,8 +36,9 @@ from dmt.utils import (
 
 logger = logging.getLogger(__name__)
 
-# Registers every metric, so that gin files can bind it.
+# Registers every metric and analysis, so that gin files can bind it.
 registry.all_metrics()
+modules.import_all("dmt.evaluation.evidence")
 
 
 @stages.configurable("evaluation", "evaluation")
@@ -83,7 +89,8 @@ def evaluate(
     Writes `results/` to `output_dir`, whole or not at all.
 
     Args:
-        model_dir: directory that `postprocess` wrote.
+        model_dir: directory that `postprocess` wrote; or that `train` wrote, if the
+            model accumulates evidence.
         output_dir: directory to write.
         overwrite: whether to replace `output_dir` if it exists.
         evaluation_fn: see `Settings`; gin supplies it if it is not given.
@@ -183,15 +190,25 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
     Takes the arguments of `evaluate`, and returns (dataset, data, codes): a
     `GroundTruthData`, and what `codes_of` returns for it.
     """
-    configuration.resolve_auto_dataset(
-        os.path.join(model_dir, "results", "gin", "postprocess.gin")
-    )
+    is_agent = agents.is_agent(model_dir)
+    if is_agent:
+        agents.bind_trials(model_dir)
+    else:
+        configuration.resolve_auto_dataset(
+            os.path.join(model_dir, "results", "gin", "postprocess.gin")
+        )
     # Damaged results, which cannot be carried over, are found before work starts.
     results.aggregate_json_results(os.path.join(model_dir, "results", "json"))
-    dataset = named_data.get_named_ground_truth_data()
+    if is_agent:
+        dataset = EvidenceData(EvidenceTrials())
+    else:
+        dataset = named_data.get_named_ground_truth_data()
     shared_codes = {} if shared_codes is None else shared_codes
     key = (os.path.realpath(model_dir), dtype_policy, data_bindings())
-    if key not in shared_codes:
+    if key not in shared_codes and is_agent:
+        shared_codes.clear()
+        shared_codes[key] = dataset, agents.AgentCodes(trained.load(model_dir))
+    elif key not in shared_codes:
         representation = load_representation(model_dir, dtype_policy)
         shared_codes.clear()
         if moments_dir and dtype_policy:

@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from dmt.data import pipeline
+from dmt.data.evidence import trials as _  # noqa: F401 (registers the trials)
 from dmt.methods.evidence.encoder import fan_in_uniform
 from dmt.methods.shared import optimizers
 from dmt.methods.shared.training import TrainableModel
