@@ -19,7 +19,7 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
     """Variance of states along principal components and along latents.
 
     Args:
-        states: (n, units) n at least 2, of noise-free trials.
+        states: (n, units), n at least 2, of noise-free trials.
         directions: (units, dim), in which a linear decoder reads the latents.
 
     Returns:
@@ -43,7 +43,7 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
             f"directions must have shape ({states.shape[1]}, dim), as states have "
             f"{states.shape[1]} units. Received: {directions.shape}"
         )
-    centred = noise_free - states.mean(axis=0)
+    centred = states - states.mean(axis=0)
     if not np.ptp(states, axis=0).any():
         raise ValueError(
             "The states of different trials must differ. Received: "
