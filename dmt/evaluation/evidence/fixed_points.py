@@ -17,7 +17,9 @@ from dmt.evaluation.evidence import agents, trial_states
 from dmt.evaluation.evidence.recurrent_map import RecurrentMap, recurrent_layer
 from dmt.utils import checks, stages
 
+# Points that are closer to each other are not distinct.
 _DISTANCE = 0.5
+# Of the noise that is added to states with ReLUs.
 _LARGEST_NOISE = 6.0
 _NUM_SLOW = 2
 
@@ -30,7 +32,7 @@ def fixed_points(
 ) -> dict[str, Any]:
     """Points h where ||F(h) - h||^2 is smallest, and the dynamics of F near them.
 
-    From each start, Adam descends ||F(h) - h||^2. Points that a chain of points with
+    From each start, Adam descends the mean of ||F(h) - h||^2 over starts. Points that a chain of points with
     steps of at most 0.5 connects count as one (DBSCAN), and are represented by the one
     with the lowest speed.
 
@@ -74,9 +76,9 @@ def fixed_points(
     points = _slow_points(function, starts, learning_rate, num_iterations)
     points = points[_distinct(points, _speeds(function, points))]
     jacobians = function.jacobian(points) - np.eye(function.size)
-    values = np.linalg.eigvals(jacobians)
-    order = np.argsort(-values.real, axis=1, kind="stable")
-    values = np.take_along_axis(values, order, axis=1)
+    unsorted = np.linalg.eigvals(jacobians).astype(np.complex128)
+    order = np.argsort(-unsorted.real, axis=1, kind="stable")
+    values = np.take_along_axis(unsorted, order, axis=1)
     with np.errstate(divide="ignore"):
         rates = np.abs(np.log(np.abs(1 + values[:, :_NUM_SLOW])))
         amplifications = function.alpha / rates
@@ -158,10 +160,8 @@ def compute_fixed_points(
 ):
     """`fixed_points` of a recurrent agent whose stimulus is 0, before the decision.
 
-    Searches begin near states that are visited in random trials (`starting_states`).
-    The result `latents` is where each point lies in the space of latents. It is decoded
-    by an ordinary least-squares fit of latents on the states of these trials at the
-    step before the decision.
+    The fixation channel is 1, if there is one. Searches begin near states that are
+    visited in random trials (`starting_states`).
 
     Args:
         ground_truth_data: the trials, an `EvidenceData`.
@@ -172,7 +172,7 @@ def compute_fixed_points(
         num_starts: number of searches, in [1, 10000].
         learning_rate: see `fixed_points`.
         num_iterations: see `fixed_points`.
-        num_trials: number of trials, at least 2.
+        num_trials: number of trials, at least 1.
 
     Raises:
         ValueError: if there is another kind of model or network, or a setting is out of
@@ -183,20 +183,14 @@ def compute_fixed_points(
         "fixed_points", ground_truth_data, representation_function
     )
     checks.integer("fixed_points.num_starts", num_starts, 1, 10000)
-    checks.integer("fixed_points.num_trials", num_trials, 2)
+    checks.integer("fixed_points.num_trials", num_trials, 1)
     layer = recurrent_layer(agent.network)
     features_of = trial_states.input_function(agent, layer)
     function = RecurrentMap(layer, features_of(_clamped(trials))[0, 0])
-    latents, inputs = ground_truth_data.sample(num_trials, random_state)
-    visited = function.trajectories(features_of(inputs))
-    starts = starting_states(
-        function, visited.reshape(-1, function.size), num_starts, random_state
-    )
-    results = fixed_points(function, starts, learning_rate, num_iterations)
-    states = visited[:, trial_states.step_before_decision(trials), : function.units]
-    weights, intercepts = trial_states.least_squares_decoder(states, latents)
-    units = np.array(results["points"])[:, : function.units]
-    return {**results, "latents": (units @ weights + intercepts).tolist()}
+    inputs = ground_truth_data.sample_observations(num_trials, random_state)
+    visited = function.trajectories(features_of(inputs)).reshape(-1, function.size)
+    starts = starting_states(function, visited, num_starts, random_state)
+    return fixed_points(function, starts, learning_rate, num_iterations)
 
 
 def _clamped(trials: EvidenceTrials) -> np.ndarray:

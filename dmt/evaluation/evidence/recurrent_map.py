@@ -36,7 +36,7 @@ class _LeakyRNNStep(_Weights):
 
     def __init__(self, layer):
         super().__init__(layer)
-        self.size = self.units = layer.units
+        self.size = layer.units
         self.alpha = float(layer.alpha)
         self.kept = 1 - self.alpha if layer.leaky else 1.0
         self.is_relu = layer.activation == "relu"
@@ -156,7 +156,6 @@ class RecurrentMap:
 
     Attributes:
         size: number of components of the state.
-        units: number of the first components, which other layers get.
         alpha: time step divided by the time constant of the units; 1 for `LSTM`.
         is_unbounded: whether activations have no upper limit, as with ReLUs.
     """
@@ -165,8 +164,8 @@ class RecurrentMap:
         make = next(make for kind, make in _STEPS if isinstance(layer, kind))
         self._step = make(layer)
         self._drive = self._step.project(features)
-        self.size, self.units = self._step.size, self._step.units
-        self.alpha, self.is_unbounded = self._step.alpha, self._step.is_unbounded
+        self.size, self.alpha = self._step.size, self._step.alpha
+        self.is_unbounded = self._step.is_unbounded
 
     def __call__(self, states: np.ndarray) -> np.ndarray:
         """The next states, float64 (n, size), of states (n, size)."""

@@ -27,7 +27,9 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
             explained_variance_ratio: share of the variance of each principal component,
                 in descending order; a list of min(n, units) numbers with the sum 1.
             latent_variance: share of the variance in the span of the directions, in
-                [0, 1]. The directions are orthogonalised for it.
+                [0, 1]. The directions are orthogonalised for it. The share depends on
+                the decoder: one that reads latents from small differences between
+                units has a low share, however well it does.
             participation_ratio: (sum of variances)^2 / (sum of squared variances) of
                 the principal components, from 1 to units: the number of dimensions
                 if all have the same variance.
