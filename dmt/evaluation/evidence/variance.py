@@ -1,0 +1,100 @@
+"""How many dimensions the states of an agent have, and how much of them latents are.
+
+Vafidis, Bhargava and Rangel, "Disentangling Representations through Multi-task
+Learning" (ICLR 2025), https://arxiv.org/abs/2407.11249. States of agents that solve
+enough tasks are expected to have one principal component for each latent.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+from sklearn.decomposition import PCA
+
+from dmt.evaluation.evidence import agents, trial_states
+from dmt.utils import checks, stages
+
+
+def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]:
+    """Variance of states along principal components and along latents.
+
+    Args:
+        states: (n, units), n at least 2, of noise-free trials.
+        directions: (units, dim), in which a linear decoder reads the latents.
+
+    Returns:
+        Dictionary:
+            explained_variance_ratio: share of the variance of each principal component,
+                in descending order; a list of min(n, units) numbers with the sum 1.
+            latent_variance: share of the variance in the span of the directions, in
+                [0, 1]. The directions are orthogonalised for it. The share depends on
+                the decoder: one that reads latents from small differences between
+                units has a low share, however well it does.
+            participation_ratio: (sum of variances)^2 / (sum of squared variances) of
+                the principal components, from 1 to units: the number of dimensions
+                if all have the same variance.
+
+    Raises:
+        ValueError: if shapes do not fit, if numbers are not finite, or if all states
+            are the same.
+    """
+    states = trial_states.check_table("states", states, rows=2)
+    directions = trial_states.check_table("directions", directions, rows=1)
+    if len(directions) != states.shape[1]:
+        raise ValueError(
+            f"directions must have shape ({states.shape[1]}, dim), as states have "
+            f"{states.shape[1]} units. Received: {directions.shape}"
+        )
+    centred = states - states.mean(axis=0)
+    if not np.ptp(states, axis=0).any():
+        raise ValueError(
+            "The states of different trials must differ. Received: "
+            f"{len(states)} times the same state"
+        )
+    ratios = PCA(svd_solver="full").fit(centred).explained_variance_ratio_
+    projected = centred @ linalg.orth(directions)
+    return {
+        "explained_variance_ratio": ratios.tolist(),
+        "latent_variance": float(np.square(projected).sum() / np.square(centred).sum()),
+        "participation_ratio": float(ratios.sum() ** 2 / np.square(ratios).sum()),
+    }
+
+
+@stages.configurable("state_variance", "evaluation", denylist=trial_states.CALLER)
+def compute_state_variance(
+    ground_truth_data,
+    representation_function,
+    random_state,
+    artifact_dir=None,
+    num_trials=1000,
+    num_train=10000,
+):
+    """`state_variance` of the states of an agent after the last step of random trials.
+
+    The directions are those of an ordinary least-squares fit of latents on the states
+    of other trials, with the noise in which the agent was trained.
+
+    Args:
+        ground_truth_data: the trials, an `EvidenceData`.
+        representation_function: the agent, an `AgentCodes`.
+        random_state: a `numpy.random.RandomState`.
+        artifact_dir: not used.
+        num_trials: number of noise-free trials, at least 2.
+        num_train: number of trials of the fit, at least 2.
+
+    Raises:
+        ValueError: if there is another kind of model, or a setting is out of range.
+    """
+    del artifact_dir
+    trials, agent = agents.trials_and_agent(
+        "state_variance", ground_truth_data, representation_function
+    )
+    checks.integer("state_variance.num_trials", num_trials, 2)
+    checks.integer("state_variance.num_train", num_train, 2)
+    latents, inputs = ground_truth_data.sample(num_train, random_state)
+    directions, _ = trial_states.least_squares_decoder(
+        representation_function(inputs), latents
+    )
+    latents = ground_truth_data.sample_factors(num_trials, random_state)
+    inputs = trial_states.noise_free_trials(trials, latents, random_state)
+    return state_variance(agent.states(inputs)[:, -1], directions)
