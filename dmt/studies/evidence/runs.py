@@ -48,7 +48,7 @@ LAST_STEP = "last_step"
 FREE = "free_reaction_time"
 EVALUATION_SEED = 42
 # Analyses of one network that has learned for long.
-_DETAILS = ()
+_DETAILS = ("state_variance", "unit_tuning", "fixed_points")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Study:
             },
             "lengths": {
                 steps: self._setting(
-                    leaky, most, steps, evaluations={}
+                    leaky, most, steps, evaluations={"lifetime_sparseness": ()}
                 )
                 for steps in sorted({*self.lengths, long})
             },
