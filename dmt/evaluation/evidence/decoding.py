@@ -346,7 +346,7 @@ def compute_ood_decoding(
     settings = LatentDecoders()
     fitted = settings.fit(trials, agent, random_state)
     *inside, everywhere = fitted.scores(trials, agent, settings.num_test, random_state)
-    summary = {}
+    summary: dict[str, Any] = {}
     for name, values in (("ood_r2", np.array(inside)), ("id_r2", everywhere)):
         first, median, third = np.percentile(values, [25, 50, 75])
         summary[name] = float(median)
