@@ -32,9 +32,9 @@ def fixed_points(
 ) -> dict[str, Any]:
     """Points h where ||F(h) - h||^2 is smallest, and the dynamics of F near them.
 
-    From each start, Adam descends the mean of ||F(h) - h||^2 over starts. Points that a chain of points with
-    steps of at most 0.5 connects count as one (DBSCAN), and are represented by the one
-    with the lowest speed.
+    Adam descends the mean of ||F(h) - h||^2 over all starts. Points that a chain of
+    points with steps of at most 0.5 connects count as one (DBSCAN), and are represented
+    by the one with the lowest speed.
 
     Eigenvalues are those of the Jacobian of F(h) - h. An eigenvalue of 0 belongs to a
     direction in which states stay, and one of -1 to a direction in which they are at

@@ -53,9 +53,11 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
         )
     ratios = PCA(svd_solver="full").fit(centred).explained_variance_ratio_
     projected = centred @ linalg.orth(directions)
+    share = np.square(projected).sum() / np.square(centred).sum()
     return {
         "explained_variance_ratio": ratios.tolist(),
-        "latent_variance": float(np.square(projected).sum() / np.square(centred).sum()),
+        # Rounding may take it above 1.
+        "latent_variance": min(float(share), 1.0),
         "participation_ratio": float(ratios.sum() ** 2 / np.square(ratios).sum()),
     }
 
