@@ -22,7 +22,7 @@ LAYERS = {
 }
 
 
-@pytest.fixture(params=LAYERS)
+@pytest.fixture(params=LAYERS, scope="module")
 def layer(request):
     keras.utils.set_random_seed(1)
     layer = LAYERS[request.param]()

@@ -81,7 +81,7 @@ def test_decoder_is_exact_and_gives_silent_units_no_weight():
     np.testing.assert_allclose(intercepts, [1, -2])
 
 
-@pytest.mark.parametrize("values", [{}, {"mode": "free"}, {"noise_site": "features"}])
+@pytest.mark.parametrize("values", [{}, {"noise_site": "features"}])
 def test_agents(values):
     agent = evidence_agents.agent(LeakyRNN(6), **values)
     scores = evidence_agents.score(
