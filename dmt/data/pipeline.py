@@ -122,7 +122,13 @@ class DrawnExamples(Examples):
 
     A subclass defines `draw` by `dmt.data.counters`, and is comparable, so that equal
     examples of several runs are drawn in one call.
+
+    Attributes:
+        choices: names of arguments that change no shape. Runs that differ in them can
+            be trained as one population.
     """
+
+    choices: tuple[str, ...] = ()
 
     def draw(self, seed: int | list[int], step: Any, batch_size: int) -> tuple:
         """Batch `step`, as `load_batch` returns it.

@@ -272,7 +272,8 @@ def _encode(group):
     from dmt.methods import gaussian_encoder_model
     from dmt.utils import configuration
 
-    group = [run for run in group if any(s.kind == "evaluate" for s in run.steps)]
+    wanted = {"postprocess", "evaluate"}
+    group = [run for run in group if wanted <= {step.kind for step in run.steps}]
     if not group:
         return
     _, gin_files, gin_bindings = group[0].training

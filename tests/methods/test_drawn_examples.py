@@ -69,16 +69,21 @@ def test_batches_of_the_device_are_those_of_the_host(tmp_path):
         assert float(row["loss"]) == pytest.approx(float(other["loss"]), rel=1e-4)
 
 
-@pytest.mark.parametrize("sigmas", [("0.2", "0.2"), ("0.2", "0.4")])
-def test_population_draws_the_batches_of_each_member(sigmas, tmp_path):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ({}, {}),
+        ({"evidence_reader__sigma": "0.2"}, {"evidence_reader__sigma": "0.4"}),
+        (
+            {"evidence_trials__noise": "'gumbel'"},
+            {"evidence_trials__latent_correlation": "0.5"},
+        ),
+    ],
+)
+def test_population_draws_the_batches_of_each_member(changes, tmp_path):
     own = [
-        bindings(
-            RUN,
-            model__resident="True",
-            model__random_seed=str(k),
-            evidence_reader__sigma=sigma,
-        )
-        for k, sigma in enumerate(sigmas)
+        bindings(RUN, model__resident="True", model__random_seed=str(k), **change)
+        for k, change in enumerate(changes)
     ]
     members = [str(tmp_path / f"member_{k}") for k in range(2)]
     train_population_with_gin([(members[k], [], own[k]) for k in range(2)])

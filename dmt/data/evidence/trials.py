@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -79,6 +79,15 @@ class EvidenceTrials(pipeline.DrawnExamples):
     Raises:
         ValueError: if a value is out of range, or if values do not go together.
     """
+
+    choices: ClassVar[tuple[str, ...]] = (
+        "boundaries",
+        "boundary_seed",
+        "offsets",
+        "sigma",
+        "latent_correlation",
+        "noise",
+    )
 
     dim: int = 2
     num_tasks: int = 24

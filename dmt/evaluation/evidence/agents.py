@@ -27,7 +27,7 @@ class AgentCodes:
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """States (n, units) of inputs (n, steps, channels)."""
-        return self.agent.states(observations)[:, -1]
+        return self.agent.last_states(observations)
 
     def restart(self) -> None:
         """Does nothing, because states are not random."""

@@ -36,6 +36,12 @@ class TrainedAgent:
             )
         self.network = network
         self._apply = compiled(lambda trials: network(trials, training=False))
+        self._last = compiled(
+            lambda trials: {
+                name: values[:, -1]
+                for name, values in network(trials, training=False).items()
+            }
+        )
 
     def states(self, inputs):
         """States after every step, float32 (n, steps, units).
@@ -44,6 +50,14 @@ class TrainedAgent:
             inputs: float32 array (n, steps, channels), as in batches of the trials.
         """
         return self._apply(inputs)["states"]
+
+    def last_states(self, inputs):
+        """States after the last step, float32 (n, units); see `states`."""
+        return self._last(inputs)["states"]
+
+    def last_outputs(self, inputs):
+        """Outputs after the last step, float32 (n, num_tasks); see `outputs`."""
+        return self._last(inputs)["outputs"]
 
     def outputs(self, inputs):
         """Outputs after every step, float32 (n, steps, num_tasks).

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import gin
 import keras
 
+from dmt.data.pipeline import DrawnExamples
 from dmt.methods import train
 from dmt.methods.population.population import (
     Population,
@@ -103,8 +104,8 @@ def shared_configuration(
 ) -> tuple:
     """What runs must have in common to be trained together, in hashable form.
 
-    They may differ in seeds, names, learning rates, and in numbers and `choices` of the
-    model. (Models that differ in numbers that are not `hyperparameters` are trained
+    They may differ in seeds, names, learning rates, in numbers and `choices` of the
+    model, and in `choices` of `DrawnExamples`. (Models that differ in numbers that are not `hyperparameters` are trained
     separately, see `train_prepared`.)
 
     Args:
@@ -261,6 +262,9 @@ def _may_differ(binding, value, share_batches):
         kind = inspect.unwrap(gin.get_configurable(selector.rpartition("/")[2]))
     except ValueError:
         return False
+    if inspect.isclass(kind) and issubclass(kind, DrawnExamples):
+        # Members with examples of their own cannot share batches.
+        return parameter in kind.choices and not share_batches
     if not (inspect.isclass(kind) and issubclass(kind, TrainableModel)):
         return False
     if parameter in kind.choices:
