@@ -187,7 +187,7 @@ def compute_fixed_points(
     layer = recurrent_layer(agent.network)
     features_of = trial_states.input_function(agent, layer)
     function = RecurrentMap(layer, features_of(_clamped(trials))[0, 0])
-    inputs = ground_truth_data.sample_observations(num_trials, random_state)
+    _, inputs = trial_states.random_trials(trials, num_trials, random_state)
     visited = function.trajectories(features_of(inputs)).reshape(-1, function.size)
     starts = starting_states(function, visited, num_starts, random_state)
     return fixed_points(function, starts, learning_rate, num_iterations)

@@ -1,5 +1,6 @@
 """Lifetime sparseness in closed form."""
 
+import gin
 import numpy as np
 import pytest
 
@@ -54,10 +55,12 @@ def test_wrong_arrays_are_refused(responses, message):
 
 @pytest.mark.parametrize("values", [{"delay": 2}, {"mode": "free"}])
 def test_agents_are_analysed_before_the_decision(values):
+    # Bins of the latents, for metrics of discrete factors, change nothing.
+    gin.bind_parameter("evidence.num_bins", 4)
     data, codes = evidence_agents.agent(LeakyRNN(6), **values)
     scores = evidence_agents.score("lifetime_sparseness", data, codes, num_trials=40)
-    random_state = np.random.RandomState(0)
-    latents = data.sample_factors(40, random_state)
+    seed = int(np.random.RandomState(0).randint(2**32, dtype=np.uint64))
+    latents = data.trials.latents(seed, 0, 40)
     inputs = np.zeros((40, data.trials.length, data.trials.num_inputs), "float32")
     data.trials.evidence(inputs)[:] = latents[:, None]
     if "delay" in values:
