@@ -6,7 +6,6 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from dmt.data.evidence.latents import EvidenceData
 from dmt.data.evidence.trials import EvidenceTrials
 from dmt.methods.evidence.trained import TrainedAgent
 from dmt.utils.compilation import compiled
@@ -20,18 +19,33 @@ CALLER = [
 ]
 
 
-def noise_free_trials(
-    trials: EvidenceTrials, latents: np.ndarray, random_state: np.random.RandomState
-) -> np.ndarray:
+def random_trials(
+    trials: EvidenceTrials, num: int, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws trials with noise.
+
+    Args:
+        trials: the trials.
+        num: number of trials, n.
+        random_state: source of the seed.
+
+    Returns:
+        Latents, float32 (n, dim), and inputs, float32 (n, length, num_inputs).
+    """
+    seed = int(random_state.randint(2**32, dtype=np.uint64))
+    latents = trials.latents(seed, 0, num)
+    return latents, trials.of_latents(latents, seed, 0)[0]
+
+
+def noise_free_inputs(trials: EvidenceTrials, latents: np.ndarray) -> np.ndarray:
     """Inputs of trials without noise, float32 (n, length, num_inputs).
 
     Args:
         trials: the trials.
         latents: (n, dim) in [-0.5, 0.5].
-        random_state: used in the same way as for trials with noise.
     """
-    quiet = EvidenceData(dataclasses.replace(trials, sigma=0.0))
-    return quiet.sample_observations_from_factors(latents, random_state)
+    quiet = dataclasses.replace(trials, sigma=0.0)
+    return quiet.of_latents(latents.astype(np.float32), 0, 0)[0]
 
 
 def last_stimulus_step(trials: EvidenceTrials) -> int:

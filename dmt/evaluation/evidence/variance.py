@@ -53,9 +53,11 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
         )
     ratios = PCA(svd_solver="full").fit(centred).explained_variance_ratio_
     projected = centred @ linalg.orth(directions)
+    share = np.square(projected).sum() / np.square(centred).sum()
     return {
         "explained_variance_ratio": ratios.tolist(),
-        "latent_variance": float(np.square(projected).sum() / np.square(centred).sum()),
+        # Rounding may take it above 1.
+        "latent_variance": min(float(share), 1.0),
         "participation_ratio": float(ratios.sum() ** 2 / np.square(ratios).sum()),
     }
 
@@ -91,10 +93,10 @@ def compute_state_variance(
     )
     checks.integer("state_variance.num_trials", num_trials, 2)
     checks.integer("state_variance.num_train", num_train, 2)
-    latents, inputs = ground_truth_data.sample(num_train, random_state)
+    latents, inputs = trial_states.random_trials(trials, num_train, random_state)
     directions, _ = trial_states.least_squares_decoder(
-        representation_function(inputs), latents
+        agent.last_states(inputs), latents
     )
-    latents = ground_truth_data.sample_factors(num_trials, random_state)
-    inputs = trial_states.noise_free_trials(trials, latents, random_state)
-    return state_variance(agent.states(inputs)[:, -1], directions)
+    latents, _ = trial_states.random_trials(trials, num_trials, random_state)
+    inputs = trial_states.noise_free_inputs(trials, latents)
+    return state_variance(agent.last_states(inputs), directions)
