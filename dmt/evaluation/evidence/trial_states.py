@@ -1,4 +1,4 @@
-"""States of agents in noise-free trials, and linear decoders of states."""
+"""Trials and layers that analyses of agents look at."""
 
 import dataclasses
 from collections.abc import Callable
@@ -78,25 +78,25 @@ def input_function(
     return compiled(lambda trials: model(trials, training=False))
 
 
-def least_squares_decoder(
-    states: np.ndarray, latents: np.ndarray
+def linear_fit(
+    inputs: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The linear decoder of latents with the smallest mean squared error.
+    """The linear function with the smallest mean squared error.
 
     Args:
-        states: (n, units).
-        latents: (n, dim).
+        inputs: (n, size).
+        targets: (n, dim).
 
     Returns:
-        Directions W, float64 (units, dim), and intercepts w, float64 (dim,), of the
-        decoder states @ W + w. Of several solutions it is the one with the smallest
-        directions, so that silent units have none.
+        Coefficients W, float64 (size, dim), and intercepts w, float64 (dim,), of the
+        function inputs @ W + w. Of several solutions it is the one with the smallest
+        coefficients.
     """
-    states = np.asarray(states, dtype=np.float64)
-    latents = np.asarray(latents, dtype=np.float64)
-    means, mean_latents = states.mean(axis=0), latents.mean(axis=0)
-    directions, *_ = np.linalg.lstsq(states - means, latents - mean_latents)
-    return directions, mean_latents - means @ directions
+    inputs = np.asarray(inputs, dtype=np.float64)
+    targets = np.asarray(targets, dtype=np.float64)
+    mean_inputs, mean_targets = inputs.mean(axis=0), targets.mean(axis=0)
+    coefficients, *_ = np.linalg.lstsq(inputs - mean_inputs, targets - mean_targets)
+    return coefficients, mean_targets - mean_inputs @ coefficients
 
 
 def check_table(name: str, array: np.ndarray, rows: int) -> np.ndarray:

@@ -70,12 +70,10 @@ def test_wrong_arrays_are_refused(states, directions, message):
         state_variance(states, directions)
 
 
-def test_decoder_is_exact_and_gives_silent_units_no_weight():
+def test_fit_is_exact_and_gives_constant_inputs_no_weight():
     states, weights = draw(50, 4), draw(4, 2, seed=1)
     states[:, 2] = 0
-    found, intercepts = trial_states.least_squares_decoder(
-        states, states @ weights + [1, -2]
-    )
+    found, intercepts = trial_states.linear_fit(states, states @ weights + [1, -2])
     np.testing.assert_allclose(np.delete(found, 2, 0), np.delete(weights, 2, 0))
     np.testing.assert_allclose(found[2], 0)
     np.testing.assert_allclose(intercepts, [1, -2])
@@ -84,9 +82,7 @@ def test_decoder_is_exact_and_gives_silent_units_no_weight():
 @pytest.mark.parametrize("values", [{}, {"noise_site": "features"}])
 def test_agents(values):
     agent = evidence_agents.agent(LeakyRNN(6), **values)
-    scores = evidence_agents.score(
-        "state_variance", *agent, num_trials=30, num_train=60
-    )
+    scores = evidence_agents.score("state_variance", *agent, num_trials=30)
     assert len(scores["explained_variance_ratio"]) == 6
     assert 0 <= scores["latent_variance"] <= 1
     assert 1 <= scores["participation_ratio"] <= 6
