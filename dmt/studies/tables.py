@@ -86,7 +86,7 @@ def verdict(
 
 def digits(value: float) -> str:
     """A number for readers, with three digits after the point if it is small."""
-    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    text = f"{value:z.3f}" if abs(value) < 10 else f"{value:z.1f}"
     return text.replace("-", "−")
 
 

@@ -13,10 +13,14 @@ NETWORK_LABELS = {
     "lstm": "LSTM",
     "transformer": "transformer",
 }
-_DECODED = ("OOD R²", "ID R²", "R² of the mean", "task accuracy")
-_POOLED = (
-    "Median and quartiles of OOD R² are over networks, regions and fits of the decoder, "
-    "those of ID R² over networks and fits, and those of the accuracy over networks."
+_DECODED = ("OOD R²", "ID R²", "ceiling", "task accuracy")
+# What holds for all tables.
+HOW_TO_READ = (
+    "Cells with several values give their median and quartiles: of OOD R² over networks, "
+    "regions and fits of the decoder, of ID R² over networks and fits, and of all else "
+    "over networks, unless the caption says otherwise. The ceiling is the R² of the mean "
+    "of the evidence, 1 − 12 σ² / steps for independent normal noise. Decoders are "
+    "those of the paper, fitted by Adam, unless the title names another."
 )
 
 
@@ -115,7 +119,7 @@ class Scores:
 
         Args:
             title: of the table.
-            caption: of the table, which may be empty.
+            caption: of the table.
             settings: {label: setting}.
             evaluation: name of an evaluation.
         """
@@ -131,7 +135,6 @@ class Scores:
             ]
             for label, setting in settings.items()
         ]
-        caption = f"{caption} {_POOLED}".strip()
         return [table(title, caption, list(_DECODED), rows)] if rows else []
 
     def _of_tasks(self):
@@ -173,9 +176,8 @@ class Scores:
             "The latents that the answers imply by the formula of ideal answers, without "
             "a decoder. The scale is the number by which these estimates should be "
             "multiplied: it is above 1 for networks that are less certain than an ideal "
-            "observer. The condition number is that of the boundaries. Median and "
-            "quartiles over networks.",
-            ["R²", "R², rescaled", "scale", "R² of the mean", "condition number"],
+            "observer. The condition number is that of the boundaries.",
+            ["R²", "R², rescaled", "scale", "ceiling", "condition number"],
             rows,
         )
 
@@ -192,9 +194,9 @@ class Scores:
         return table(
             "Angles between decoders",
             "Angles, in degrees, between the directions in which the two latents are "
-            "decoded, over networks, regions and fits; mean absolute cosines over "
-            "networks. Chance is that of random directions in as many dimensions.",
-            ["angle", "|cosine|", "|cosine| by chance"],
+            "decoded, over networks, regions and fits, and the mean absolute cosine of "
+            "each network. Chance is that of random directions in as many dimensions.",
+            ["angle", "absolute cosine", "absolute cosine by chance"],
             rows,
         )
 
@@ -213,8 +215,8 @@ class Scores:
         return table(
             "Variance of the states",
             f"Leaky RNNs with {self.most} tasks, noise-free trials. The participation "
-            "ratio is the number of dimensions if the variance is the same in each. "
-            "Median and quartiles over networks.",
+            "ratio is the number of dimensions if the variance is the same in each. The "
+            "decoders are least-squares fits.",
             ["median and quartiles"],
             rows,
         )
@@ -260,8 +262,7 @@ class Scores:
         return table(
             "Number of updates",
             f"Leaky RNNs with {self.most} tasks. Active is the share of responses above "
-            "0, silent the share of units that never respond. Median and quartiles of "
-            "these are over networks. " + _POOLED,
+            "0, silent the share of units that never respond.",
             ["sparseness", "active", "silent", "OOD R²", "ID R²"],
             rows,
         )
@@ -282,10 +283,11 @@ class Scores:
             for steps in self.definition.durations
         ]
         caption = (
-            "One leaky RNN for each seed, in trials of several lengths. Median and "
-            "quartiles over networks, regions and fits of the decoder."
+            f"Leaky RNNs with {self.definition.num_tasks} tasks after "
+            f"{self.definition.short_steps:,} updates, tested in trials of several "
+            "lengths."
         )
-        columns = ["OOD R²", "ID R²", "R² of the mean"]
+        columns = ["OOD R²", "ID R²", "ceiling"]
         return [table("Free reaction times", caption, columns, rows)] if rows else []
 
     def _changes(self):
@@ -296,8 +298,10 @@ class Scores:
             f"{NETWORK_LABELS[network]}, {dim} dimensions, {number} tasks": one
             for (network, dim, number), one in sweeps["dims"].items()
         }
-        losses = {f"loss of {kind} steps": s for kind, s in sweeps["losses"].items()}
-        losses = {label.replace("last steps", "the last step"): s for label, s in losses.items()}
+        losses = {
+            "all steps": sweeps["losses"]["all"],
+            "only the last step": sweeps["losses"]["last"],
+        }
         return [
             *self._decoded("Noise", steps, _labelled("sigma", sweeps["sigmas"])),
             *self._decoded(
@@ -313,8 +317,8 @@ class Scores:
             ),
             *self._decoded(
                 "Variants",
-                f"{steps} Some kinds of noise leave less to know than others, which the "
-                "R² of the mean of the evidence shows.",
+                f"{steps} Some kinds of noise leave less to know than others, as the "
+                "ceiling shows. It is not known for noise at the features.",
                 {"default": self.default, **variants(self)},
             ),
             *self._decoded("Steps in the loss", steps, losses),
