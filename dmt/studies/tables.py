@@ -41,7 +41,7 @@ def claim(
     """A claim that a mean lies in a range.
 
     Args:
-        text: the claim.
+        text: what is in the range.
         values: a number for each seed, at least two.
         above: lower end of the range, None if it has none.
         below: upper end of the range, None if it has none.

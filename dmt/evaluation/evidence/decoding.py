@@ -122,7 +122,9 @@ def _ridge(states, latents, rows):
         )
         for part in rows
     ]
-    weights = np.stack([np.reshape(fit.coef_, (latents.shape[1], -1)).T for fit in fits])
+    weights = np.stack(
+        [np.reshape(fit.coef_, (latents.shape[1], -1)).T for fit in fits]
+    )
     offsets = np.stack([fit.intercept_ for fit in fits])
     return weights.astype(np.float32), offsets.astype(np.float32)
 

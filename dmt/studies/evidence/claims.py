@@ -1,7 +1,7 @@
 """Claims of the paper, compared with the results of the study.
 
-Each claim of the paper has rows: a sentence, a number for each seed, and the range in
-which the mean of the number should lie. The ends of ranges other than 0 are choices.
+Each claim of the paper has rows: what is measured, a number for each seed, and the range
+in which the mean of the numbers should lie. The ends of ranges other than 0 are choices.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ _SIMILAR = 0.1
 
 
 def claims(scores):
-    """All rows, a `tables.claim` each with the number of the claim as "number".
+    """All rows: each is a `tables.claim`, and "number" is that of the paper's claim.
 
     Rows for which the study has no settings are left out.
 
@@ -63,10 +63,10 @@ def _number_of_tasks(scores):
     if fewest < most:
         yield f"OOD R² of {most} tasks minus that of {fewest}", ood[most] - ood[fewest]
         yield (
-            f"ID minus OOD R² is smaller with {most} tasks than with {fewest}",
+            f"Gap between ID and OOD R² with {fewest} tasks minus that with {most}",
             gaps[fewest] - gaps[most],
         )
-    yield f"ID minus OOD R² with {most} tasks", gaps[most], None, _SIMILAR
+    yield f"Gap between ID and OOD R² with {most} tasks", gaps[most], None, _SIMILAR
     yield (
         f"ID R² with {most} tasks minus the ceiling",
         id_[most] - scores.ceiling(tasks[most]),
@@ -155,7 +155,12 @@ def _angles(scores):
     angles = scores.by_seed(
         scores.sweeps["tasks"][scores.most], "angle", "decoder_angles"
     )
-    yield f"Angle between decoders with {scores.most} tasks, in degrees", angles, 80, 100
+    yield (
+        f"Angle between decoders with {scores.most} tasks, in degrees",
+        angles,
+        80,
+        100,
+    )
 
 
 def _noise(scores):

@@ -224,7 +224,9 @@ class Study:
                 FREE: self._setting(
                     own=(FREE, ('evidence_trials.mode = "free"',)),
                     evaluations={
-                        f"ood_decoding_{steps}": (f"evidence_trials.num_steps = {steps}",)
+                        f"ood_decoding_{steps}": (
+                            f"evidence_trials.num_steps = {steps}",
+                        )
                         for steps in self.durations
                     },
                 )
@@ -270,7 +272,9 @@ class Study:
         }
         name, changes = own or ("", ())
         parts = [network, f"{num_tasks}_tasks", f"{steps}_steps"]
-        parts += [f"{key}_{value}" for key, value in lines.items()] + [name] * bool(name)
+        parts += [f"{key}_{value}" for key, value in lines.items()] + [name] * bool(
+            name
+        )
         return Setting(
             "-".join(parts),
             num_tasks,

@@ -91,7 +91,9 @@ class Scores:
         rows = []
         for label, names in self.encoder_groups.items():
             scores = {t: self.scores(names, *score) for t, *score in SCORES}
-            rows.append([label, *(mean_and_std(scores[t].mean(axis=1)) for t in scores)])
+            rows.append(
+                [label, *(mean_and_std(scores[t].mean(axis=1)) for t in scores)]
+            )
             if len(names) > 1:
                 for kind, reduce in (("min", np.min), ("max", np.max)):
                     cells = [mean_and_std(reduce(scores[t], axis=1)) for t in scores]
@@ -119,7 +121,9 @@ class Scores:
         keys, rows = ["num_retrieved", *correlations], []
         for label, names in self.encoder_groups.items():
             scores = [self.scores(names, "component_retrieval", key) for key in keys]
-            rows.append([label, *(mean_and_std(found.mean(axis=1)) for found in scores)])
+            rows.append(
+                [label, *(mean_and_std(found.mean(axis=1)) for found in scores)]
+            )
             place = paper.ENCODERS.index(label)
             if self._paper and self._paper["retrieved"][place]:
                 found = self._paper["retrieved"][place]
