@@ -1,7 +1,8 @@
 """Claims of the paper, compared with the results of the study.
 
-Each claim of the paper has rows: what is measured, a number for each seed, and the range
-in which the mean of the numbers should lie. The ends of ranges other than 0 are choices.
+Each claim of the paper has rows: what is measured, a number for each seed, and the
+range in which the mean of the numbers should lie. The ends of ranges other than 0 are
+choices.
 """
 
 import numpy as np
@@ -14,13 +15,13 @@ CLAIMS = {
     1: "OOD R² rises with the number of tasks, and approaches ID R² and the ceiling.",
     2: "It takes as many tasks as dimensions, and more tasks give directions that are "
     "closer to orthogonal.",
-    3: "All networks show it. Transformers generalise better with few tasks, and in more "
-    "dimensions.",
+    3: "All networks show it. Transformers generalise better with few tasks, and in "
+    "more dimensions.",
     4: "The RNN learns a continuous attractor with two dimensions, and sparse states.",
     5: "Decoders of the two latents are about orthogonal.",
     6: "R² falls with the noise, along the ceiling.",
-    7: "It is robust to other noise, boundaries and encoders, and to correlated latents "
-    "until their correlation is nearly perfect.",
+    7: "It is robust to other noise, boundaries and encoders, and to correlated "
+    "latents until their correlation is nearly perfect.",
     8: "With free reaction times, OOD R² follows the ceiling of the number of steps.",
     9: "A loss of the last step only is worse.",
 }
@@ -81,7 +82,8 @@ def _dimensions(scores):
             scores.by_seed(tasks[n], "cosine", "decoder_angles") for n in (fewest, most)
         )
         yield (
-            f"Absolute cosine between decoders with {fewest} tasks minus that with {most}",
+            f"Absolute cosine between decoders with {fewest} tasks minus that with "
+            f"{most}",
             np.subtract(*cosines),
         )
     dims, definition = scores.sweeps["dims"], scores.definition
@@ -109,7 +111,8 @@ def _networks(scores):
             )
     if numbers:
         yield (
-            f"OOD R² of the transformer minus that of the leaky RNN, {min(numbers)} tasks",
+            f"OOD R² of the transformer minus that of the leaky RNN, {min(numbers)} "
+            "tasks",
             scores.by_seed(networks["transformer", min(numbers)])
             - scores.by_seed(networks["leaky_rnn", min(numbers)]),
         )

@@ -1,4 +1,4 @@
-"""Figures of what differs between the settings of the study of evidence accumulation."""
+"""Figures that compare the settings of the study of evidence accumulation."""
 
 import numpy as np
 
@@ -210,9 +210,9 @@ def _free(scores):
     axis.set(xlabel="steps of evidence", xticks=durations)
     _of_r2(axis)
     caption = (
-        "Leaky RNNs that answer at every step, tested in trials of several lengths. The "
-        f"ceiling is 1 − {12 * trials.sigma**2:.2f} / steps; every step of the trial has "
-        f"evidence. {_BARS}"
+        "Leaky RNNs that answer at every step, tested in trials of several lengths. "
+        f"The ceiling is 1 − {12 * trials.sigma**2:.2f} / steps; every step of the "
+        f"trial has evidence. {_BARS}"
     )
     return [_drawn(figure, [axis], "R² against the number of steps", caption)]
 
@@ -233,7 +233,12 @@ def _noise(scores):
         _out_and_in(scores, axis, list(settings), settings.values())
         heights = [scores.ceiling(setting) for setting in settings.values()]
         axis.plot(
-            settings, heights, "--", color=pages.GREY, linewidth=1, label="ceiling"
+            list(settings),
+            heights,
+            "--",
+            color=pages.GREY,
+            linewidth=1,
+            label="ceiling",
         )
         axis.set(xlabel=label, xticks=list(settings))
         _of_r2(axis)

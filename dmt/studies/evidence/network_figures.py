@@ -26,8 +26,8 @@ def states(scores):
     model_dir = scores.model_dir(setting, scores.definition.seeds[0])
     trials, agent = agents.trials_of(model_dir), trained.load(model_dir)
     which = (
-        f"The leaky RNN with {scores.most} tasks and seed {scores.definition.seeds[0]} in "
-        "noise-free trials"
+        f"The leaky RNN with {scores.most} tasks and seed {scores.definition.seeds[0]} "
+        "in noise-free trials"
     )
     return [_components(trials, agent, which), _tuning(trials, agent, which)]
 
@@ -59,8 +59,8 @@ def _components(trials, agent, which):
     pages.plain_axes(figure.axes[:3])
     return (
         "Principal components of the states",
-        f"{which}. Each point is the state after a trial, coloured by the latents x1 and "
-        "x2.",
+        f"{which}. Each point is the state after a trial, coloured by the latents x1 "
+        "and x2.",
         pages.inlined_figure(figure),
     )
 
@@ -91,9 +91,9 @@ def _tuning(trials, agent, which):
     return (
         "Tuning of units",
         f"{which}, at the last step of the stimulus: the {len(units)} units that vary "
-        f"most, of which {int((extent > 0).sum())} of {len(extent)} vary at all. In each "
-        "map, x1 rises to the right and x2 upwards, and colours range from the lowest "
-        "response of the unit to its highest.",
+        f"most, of which {int((extent > 0).sum())} of {len(extent)} vary at all. In "
+        "each map, x1 rises to the right and x2 upwards, and colours range from the "
+        "lowest response of the unit to its highest.",
         pages.inlined_figure(figure),
     )
 
@@ -146,14 +146,14 @@ def attractor(scores):
     pages.plain_axes(figure.axes[:3])
     return (
         "Fixed points without a stimulus",
-        f"Left: the {len(places)} fixed points of the leaky RNN with {scores.most} tasks "
-        f"and seed {scores.definition.seeds[0]} in the plane of their first two "
-        "components, coloured by ||F(h) − h||². Middle: the eigenvalues of the Jacobian "
-        "of F(h) − h at these points, the two largest of each in blue. An eigenvalue of "
-        "0 belongs to a direction in which states stay; those inside the circle belong "
-        "to directions in which states return. Right: how much longer states persist in "
-        "the two slowest directions than in a single unit, at the fixed points of all "
-        "networks.",
+        f"Left: the {len(places)} fixed points of the leaky RNN with {scores.most} "
+        f"tasks and seed {scores.definition.seeds[0]} in the plane of their first two "
+        "components, coloured by ||F(h) − h||². Middle: the eigenvalues of the "
+        "Jacobian of F(h) − h at these points, the two largest of each in blue. An "
+        "eigenvalue of 0 belongs to a direction in which states stay; those inside the "
+        "circle belong to directions in which states return. Right: how much longer "
+        "states persist in the two slowest directions than in a single unit, at the "
+        "fixed points of all networks.",
         pages.inlined_figure(figure),
     )
 

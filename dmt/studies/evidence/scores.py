@@ -16,11 +16,11 @@ NETWORK_LABELS = {
 _DECODED = ("OOD R²", "ID R²", "ceiling", "task accuracy")
 # What holds for all tables.
 HOW_TO_READ = (
-    "Cells with several values give their median and quartiles: of OOD R² over networks, "
-    "regions and fits of the decoder, of ID R² over networks and fits, and of all else "
-    "over networks, unless the caption says otherwise. The ceiling is the R² of the mean "
-    "of the evidence, 1 − 12 σ² / steps for independent normal noise. Decoders are "
-    "those of the paper, fitted by Adam, unless the title names another."
+    "Cells with several values give their median and quartiles: of OOD R² over "
+    "networks, regions and fits of the decoder, of ID R² over networks and fits, and "
+    "of all else over networks, unless the caption says otherwise. The ceiling is the "
+    "R² of the mean of the evidence, 1 − 12 σ² / steps for independent normal noise. "
+    "Decoders are those of the paper, fitted by Adam, unless the title names another."
 )
 
 
@@ -173,10 +173,10 @@ class Scores:
             rows.append([label, *cells, first["ceiling"], first["condition_number"]])
         return table(
             "Latents from the answers, in closed form",
-            "The latents that the answers imply by the formula of ideal answers, without "
-            "a decoder. The scale is the number by which these estimates should be "
-            "multiplied: it is above 1 for networks that are less certain than an ideal "
-            "observer. The condition number is that of the boundaries.",
+            "The latents that the answers imply by the formula of ideal answers, "
+            "without a decoder. The scale is the number by which these estimates "
+            "should be multiplied: it is above 1 for networks that are less certain "
+            "than an ideal observer. The condition number is that of the boundaries.",
             ["R²", "R², rescaled", "scale", "ceiling", "condition number"],
             rows,
         )
@@ -215,8 +215,8 @@ class Scores:
         return table(
             "Variance of the states",
             f"Leaky RNNs with {self.most} tasks, noise-free trials. The participation "
-            "ratio is the number of dimensions if the variance is the same in each. The "
-            "decoders are least-squares fits.",
+            "ratio is the number of dimensions if the variance is the same in each. "
+            "The decoders are least-squares fits.",
             ["median and quartiles"],
             rows,
         )
@@ -261,8 +261,8 @@ class Scores:
         ]
         return table(
             "Number of updates",
-            f"Leaky RNNs with {self.most} tasks. Active is the share of responses above "
-            "0, silent the share of units that never respond.",
+            f"Leaky RNNs with {self.most} tasks. Active is the share of responses "
+            "above 0, silent the share of units that never respond.",
             ["sparseness", "active", "silent", "OOD R²", "ID R²"],
             rows,
         )
