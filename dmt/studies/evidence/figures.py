@@ -11,7 +11,7 @@ _COLORS = {
     "leaky_rnn": BLUE,
     "non_leaky_rnn": "#10b981",
     "lstm": "#a855f7",
-    "transformer": ORANGE,
+    "transformer": "#ef4444",
 }
 _LOWEST = -1.0
 _BARS = (
@@ -288,8 +288,7 @@ def _variants(scores):
         axis.plot(median, place, "o", color=BLUE, markersize=5)
         height = scores.ceiling(setting)
         if height is not None:
-            label = None if place else "ceiling"
-            axis.plot(height, place, "|", color=pages.GREY, markersize=9, label=label)
+            axis.plot(height, place, "|", color=pages.GREY, markersize=9)
     axis.set_yticks(range(len(settings)), settings)
     axis.invert_yaxis()
     low, high = axis.get_xlim()
@@ -298,6 +297,6 @@ def _variants(scores):
         f"Leaky RNNs with {scores.definition.num_tasks} tasks after "
         f"{scores.definition.short_steps:,} updates, each with one change. Medians and "
         "quartiles over networks, regions and fits of the decoder; the band is that of "
-        "the default."
+        "the default. Grey marks are ceilings."
     )
     return [_drawn(figure, [axis], "OOD R² of variants", caption)]

@@ -104,17 +104,16 @@ def attractor(scores):
     Returns:
         (title, caption, picture as a data URL).
     """
-    from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
     found = scores.evaluated(scores.sweeps["tasks"][scores.most], "fixed_points")
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
-    plane, complex_plane, histogram = figure.subplots(1, 3)
+    plane, complex_plane, histogram = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
     places, shares = _plane(np.array(found[0]["points"]))
-    # A speed of 0 has no place on a logarithmic scale.
-    speeds = np.maximum(found[0]["speeds"], 1e-12)
-    drawn = plane.scatter(*places.T, c=speeds, s=14, cmap="viridis", norm=LogNorm())
-    figure.colorbar(drawn, ax=plane, label="speed")
+    # Smaller speeds are rounding errors.
+    speeds = np.log10(np.maximum(found[0]["speeds"], 1e-12))
+    drawn = plane.scatter(*places.T, c=speeds, s=14, cmap="viridis")
+    figure.colorbar(drawn, ax=plane, label="log10 of the speed")
     plane.set_xlabel(f"component 1 ({shares[0]:.0%} of the variance)", fontsize=9)
     plane.set_ylabel(f"component 2 ({shares[1]:.0%})", fontsize=9)
     angles = np.linspace(0, 2 * np.pi, 200)
@@ -135,21 +134,23 @@ def attractor(scores):
             rasterized=True,
         )
     complex_plane.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
-    # Files hold null for an infinite amplification.
+    # Files hold null for an infinite amplification; neither it nor 0 has a logarithm.
     amplifications = np.concatenate([np.ravel(r["amplifications"]) for r in found])
     finite = np.array([value for value in amplifications if value], dtype=float)
-    high = max(np.log10(finite).max(), 0) + 0.1
-    low = min(np.log10(finite).min(), 0) - 0.1
-    histogram.hist(finite, bins=np.logspace(low, high, 25), color=_BLUE, alpha=0.6)
+    ends = np.log10([*finite, 1])
+    bins = np.logspace(ends.min() - 0.1, ends.max() + 0.1, 25)
+    histogram.hist(finite, bins=bins, color=_BLUE, alpha=0.6)
     histogram.set(xscale="log", xlabel="amplification of the time constant")
+    histogram.xaxis.set_major_formatter("{x:g}")
+    histogram.xaxis.set_minor_formatter("")
     histogram.set_ylabel("directions at fixed points")
     pages.plain_axes(figure.axes[:3])
     return (
         "Fixed points without a stimulus",
-        f"Left: the {len(places)} fixed points of the leaky RNN with {scores.most} "
+        f"Left: the {len(places)} distinct points of the leaky RNN with {scores.most} "
         f"tasks and seed {scores.definition.seeds[0]} in the plane of their first two "
-        "components, coloured by ||F(h) − h||². Middle: the eigenvalues of the "
-        "Jacobian of F(h) − h at these points, the two largest of each in blue. An "
+        "components, coloured by the speed ||F(h) − h||². Middle: the eigenvalues of "
+        "the Jacobian of F(h) − h at these points, the two largest of each in blue. An "
         "eigenvalue of 0 belongs to a direction in which states stay; those inside the "
         "circle belong to directions in which states return. Right: how much longer "
         "states persist in the two slowest directions than in a single unit, at the "
