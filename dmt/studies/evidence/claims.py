@@ -133,9 +133,16 @@ def _dynamics(scores):
     found = scores.evaluated(scores.sweeps["tasks"][scores.most], "fixed_points")
     first, second, third = np.array([r["median_eigenvalues"][:3] for r in found]).T
     # Around 0, states stay for more than ten steps.
-    yield "Largest eigenvalue at fixed points", first, *_around(_SIMILAR)
-    yield "Second largest eigenvalue at fixed points", second, *_around(_SIMILAR)
-    yield "Second minus third largest eigenvalue at fixed points", second - third
+    yield "Largest real part of eigenvalues at fixed points", first, *_around(_SIMILAR)
+    yield (
+        "Second largest real part of eigenvalues at fixed points",
+        second,
+        *_around(_SIMILAR),
+    )
+    yield (
+        "Second minus third largest real part of eigenvalues at fixed points",
+        second - third,
+    )
     lengths, name = scores.sweeps["lengths"], "lifetime_sparseness"
     short, long = min(lengths), max(lengths)
     if short == long:

@@ -42,11 +42,13 @@ def draw_all(scores):
         }
 
 
-def _subplots(columns, size, **options):
+def _subplots(columns, size, rows=1, **options):
+    """A figure, and the list of its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots(1, columns, squeeze=False, **options)[0]
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(axes.flat)
 
 
 def _drawn(figure, axes, title, caption):
@@ -106,7 +108,8 @@ def _line(axis, height, label="ceiling"):
 
 def _of_tasks(scores):
     networks = scores.sweeps["networks"]
-    figure, axes = _subplots(1 + bool(networks), (9.5, 3.8), sharey=True)
+    columns = 1 + bool(networks)
+    figure, axes = _subplots(columns, (4.75 * columns, 3.8), sharey=True)
     tasks = scores.sweeps["tasks"]
     _out_and_in(scores, axes[0], list(tasks), tasks.values())
     _line(axes[0], scores.ceiling(tasks[scores.most]))
@@ -240,7 +243,7 @@ def _noise(scores):
             linewidth=1,
             label="ceiling",
         )
-        axis.set(xlabel=label, xticks=list(settings))
+        axis.set_xlabel(label)
         _of_r2(axis)
     definition = scores.definition
     caption = (
@@ -256,9 +259,11 @@ def _dims(scores):
     dims = [dim for dim, numbers in definition.nums_by_dim.items() if numbers]
     if not dims or not definition.networks_by_dim:
         return []
-    width = min(9.5, 4.75 * len(dims))
-    figure, axes = _subplots(len(dims), (width, 3.4), sharey=True)
-    for axis, dim in zip(axes, dims, strict=True):
+    columns = min(3, len(dims))
+    rows = -(-len(dims) // columns)
+    size = (max(3.2 * columns, 4.75), 3 * rows)
+    figure, axes = _subplots(columns, size, rows, sharey=True)
+    for axis, dim in zip(axes, dims, strict=False):
         numbers = definition.nums_by_dim[dim]
         for place, network in enumerate(definition.networks_by_dim):
             samples = [scores.pooled(settings[network, dim, n]) for n in numbers]
@@ -272,6 +277,8 @@ def _dims(scores):
         "Random boundaries. Two signs of the latents are held out, or all where there "
         f"are two dimensions. {_BARS}"
     )
+    for axis in axes[len(dims) :]:
+        axis.set_visible(False)
     return [_drawn(figure, axes, "OOD R² in more dimensions", caption)]
 
 

@@ -140,7 +140,7 @@ def attractor(scores):
     ends = np.log10([*finite, 1])
     bins = np.logspace(ends.min() - 0.1, ends.max() + 0.1, 25)
     histogram.hist(finite, bins=bins, color=_BLUE, alpha=0.6)
-    histogram.set(xscale="log", xlabel="amplification of the time constant")
+    histogram.set(xscale="log", xlabel="amplification")
     histogram.xaxis.set_major_formatter("{x:g}")
     histogram.xaxis.set_minor_formatter("")
     histogram.set_ylabel("directions at fixed points")

@@ -298,6 +298,7 @@ class Scores:
             f"{NETWORK_LABELS[network]}, {dim} dimensions, {number} tasks": one
             for (network, dim, number), one in sweeps["dims"].items()
         }
+        changed = variants(self)
         losses = {
             "all steps": sweeps["losses"]["all"],
             "only the last step": sweeps["losses"]["last"],
@@ -319,7 +320,7 @@ class Scores:
                 "Variants",
                 f"{steps} Some kinds of noise leave less to know than others, as the "
                 "ceiling shows. It is not known for noise at the features.",
-                {"default": self.default, **variants(self)},
+                {"default": self.default, **changed} if changed else {},
             ),
             *self._decoded("Steps in the loss", steps, losses),
         ]
