@@ -166,7 +166,7 @@ def _angles(scores):
         scores.sweeps["tasks"][scores.most], "angle", "decoder_angles"
     )
     yield (
-        f"Angle between decoders with {scores.most} tasks, in degrees",
+        f"Angle between decoders with {scores.most} tasks in degrees",
         angles,
         80,
         100,

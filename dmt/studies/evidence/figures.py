@@ -268,8 +268,10 @@ def _dims(scores):
         for place, network in enumerate(definition.networks_by_dim):
             samples = [scores.pooled(settings[network, dim, n]) for n in numbers]
             places = np.array(numbers) * (1 + 0.05 * place)
-            _points(axis, places, samples, _COLORS[network], NETWORK_LABELS[network])
-        _line(axis, scores.ceiling(settings[network, dim, numbers[0]]))
+            label = NETWORK_LABELS[network] if axis is axes[0] else None
+            _points(axis, places, samples, _COLORS[network], label)
+        height = scores.ceiling(settings[network, dim, numbers[0]])
+        _line(axis, height, "ceiling" if axis is axes[0] else None)
         _numbers(axis, "number of tasks", numbers)
         axis.set_title(f"{dim} dimensions", fontsize=10)
     _of_r2(axes[0])

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import os
+from collections import Counter
 
 from dmt.studies.evidence import figures
 from dmt.studies.evidence.claims import CLAIMS, claims
@@ -51,6 +52,7 @@ def write(definition, output_dir):
         **facts,
         how_to_read=HOW_TO_READ,
         claims=_by_number(found),
+        verdicts=_verdicts(found),
         sections=[
             (title, pictures[part], tables[part])
             for part, title in SECTIONS.items()
@@ -68,6 +70,15 @@ def _by_number(found):
     return [(number, CLAIMS[number], list(rows)) for number, rows in groups]
 
 
+def _verdicts(found):
+    """How many rows agree, as a sentence."""
+    counts = Counter(row["verdict"] for row in found)
+    return (
+        f"Of {len(found)} rows, {counts['agrees']} agree with the paper, "
+        f"{counts['disagrees']} disagree, and {counts['not decided']} are not decided."
+    )
+
+
 def _markdown(facts, found, tables):
     definition = facts["definition"]
     lines = [
@@ -78,6 +89,8 @@ def _markdown(facts, found, tables):
         f"{HOW_TO_READ}",
         "",
         "## Claims",
+        "",
+        _verdicts(found),
     ]
     for number, text, rows in _by_number(found):
         lines += ["", f"{number}. {text}", ""]
