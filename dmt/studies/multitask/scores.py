@@ -233,7 +233,8 @@ class Scores:
             ("heads'", heads, "VAE", "FactorVAE"),
         ):
             text = f"{kind} error: {better} < {worse}"
-            claims.append(claim(text, errors[worse] - errors[better]))
+            differences = errors[worse] - errors[better]
+            claims.append(claim(text, differences, made_by_paper=True))
         return claims
 
     def facts(self):
