@@ -97,4 +97,4 @@ def is_bound(parameter, bound):
 
 def test_every_folder_is_known():
     folders = {path.split("/")[0] for path in FILES}
-    assert folders <= {*CALLED, "multitask", "selection"}
+    assert folders <= {*CALLED, "evidence", "multitask", "selection"}

@@ -5,7 +5,7 @@ Therefore a run can be resumed at any step.
 
 import collections
 import concurrent.futures
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -128,7 +128,7 @@ class DrawnExamples(Examples):
             be trained as one population.
     """
 
-    choices: tuple[str, ...] = ()
+    choices: ClassVar[tuple[str, ...]] = ()
 
     def draw(self, seed: int | list[int], step: Any, batch_size: int) -> tuple:
         """Batch `step`, as `load_batch` returns it.

@@ -9,13 +9,12 @@ import dataclasses
 import itertools
 from typing import Any
 
-import gin
 import numpy as np
 
 from dmt.data.evidence.trials import EvidenceTrials
-from dmt.evaluation.evidence import agents
+from dmt.evaluation.evidence import agents, trial_states
 from dmt.methods.evidence.trained import TrainedAgent
-from dmt.utils import checks
+from dmt.utils import checks, stages
 
 SPLITS = ("orthant", "quarter", "half")
 DECODERS = ("adam", "ridge")
@@ -28,12 +27,6 @@ _MOMENTUM, _SQUARES, _EPSILON = 0.9, 0.999, 1e-8
 # between solutions that are equally good.
 _RIDGE = 1e-6
 _CHANCE_DRAWS = 1000
-_CALLER = [
-    "ground_truth_data",
-    "representation_function",
-    "random_state",
-    "artifact_dir",
-]
 
 
 def regions(
@@ -185,7 +178,7 @@ def decoder_angles(weights: np.ndarray) -> np.ndarray:
     return np.degrees(np.arccos(np.clip(cosines[..., rows, columns], -1, 1)))
 
 
-@gin.configurable("latent_decoders")
+@stages.configurable("latent_decoders", "evaluation")
 @dataclasses.dataclass(frozen=True)
 class LatentDecoders:
     """How decoders are fitted, for `ood_decoding` and `decoder_angles`.
@@ -315,7 +308,7 @@ def states_of(trials, agent, latents, random_state):
     return agent.last_states(inputs)
 
 
-@gin.configurable("ood_decoding", denylist=_CALLER)
+@stages.configurable("ood_decoding", "evaluation", denylist=trial_states.CALLER)
 def compute_ood_decoding(
     ground_truth_data: Any,
     representation_function: Any,
@@ -346,7 +339,7 @@ def compute_ood_decoding(
     settings = LatentDecoders()
     fitted = settings.fit(trials, agent, random_state)
     *inside, everywhere = fitted.scores(trials, agent, settings.num_test, random_state)
-    summary = {}
+    summary: dict[str, Any] = {}
     for name, values in (("ood_r2", np.array(inside)), ("id_r2", everywhere)):
         first, median, third = np.percentile(values, [25, 50, 75])
         summary[name] = float(median)
@@ -360,7 +353,7 @@ def compute_ood_decoding(
     }
 
 
-@gin.configurable("decoder_angles", denylist=_CALLER)
+@stages.configurable("decoder_angles", "evaluation", denylist=trial_states.CALLER)
 def compute_decoder_angles(
     ground_truth_data: Any,
     representation_function: Any,

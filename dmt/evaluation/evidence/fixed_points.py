@@ -32,9 +32,9 @@ def fixed_points(
 ) -> dict[str, Any]:
     """Points h where ||F(h) - h||^2 is smallest, and the dynamics of F near them.
 
-    From each start, Adam descends the mean of ||F(h) - h||^2 over starts. Points that a chain of points with
-    steps of at most 0.5 connects count as one (DBSCAN), and are represented by the one
-    with the lowest speed.
+    Adam descends the mean of ||F(h) - h||^2 over all starts. Points that a chain of
+    points with steps of at most 0.5 connects count as one (DBSCAN), and are represented
+    by the one with the lowest speed.
 
     Eigenvalues are those of the Jacobian of F(h) - h. An eigenvalue of 0 belongs to a
     direction in which states stay, and one of -1 to a direction in which they are at
@@ -187,7 +187,7 @@ def compute_fixed_points(
     layer = recurrent_layer(agent.network)
     features_of = trial_states.input_function(agent, layer)
     function = RecurrentMap(layer, features_of(_clamped(trials))[0, 0])
-    inputs = ground_truth_data.sample_observations(num_trials, random_state)
+    _, inputs = trial_states.random_trials(trials, num_trials, random_state)
     visited = function.trajectories(features_of(inputs)).reshape(-1, function.size)
     starts = starting_states(function, visited, num_starts, random_state)
     return fixed_points(function, starts, learning_rate, num_iterations)

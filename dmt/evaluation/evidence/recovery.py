@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import gin
 import numpy as np
 
-from dmt.evaluation.evidence import agents, decoding, theory
-from dmt.utils import checks
+from dmt.evaluation.evidence import agents, decoding, theory, trial_states
+from dmt.utils import checks, stages
 
 
 def recovery_scores(estimates: np.ndarray, latents: np.ndarray) -> dict[str, float]:
@@ -33,15 +32,7 @@ def recovery_scores(estimates: np.ndarray, latents: np.ndarray) -> dict[str, flo
     }
 
 
-@gin.configurable(
-    "closed_form_recovery",
-    denylist=[
-        "ground_truth_data",
-        "representation_function",
-        "random_state",
-        "artifact_dir",
-    ],
-)
+@stages.configurable("closed_form_recovery", "evaluation", denylist=trial_states.CALLER)
 def compute_closed_form_recovery(
     ground_truth_data: Any,
     representation_function: Any,

@@ -16,7 +16,7 @@ class _Weights:
 
     def __init__(self, layer):
         kernel, bias, self.recurrent, recurrent_bias = (
-            keras.ops.convert_to_numpy(weight).astype(np.float64)
+            np.asarray(keras.ops.convert_to_tensor(weight), dtype=np.float64)
             for weight in (
                 layer.kernel,
                 layer.bias,
@@ -125,7 +125,13 @@ def _diagonal(values):
     return values[..., None] * np.eye(values.shape[-1])
 
 
-_STEPS = ((LeakyRNN, _LeakyRNNStep), (LSTM, _LSTMStep))
+def _make_step(layer):
+    """The class of the steps of a layer, None if they are not known."""
+    # A class that extends these may have other steps.
+    for kind, step in ((LeakyRNN, _LeakyRNNStep), (LSTM, _LSTMStep)):
+        if isinstance(layer, kind) and type(layer).call is kind.call:
+            return step
+    return None
 
 
 def recurrent_layer(network: keras.Model) -> keras.layers.Layer:
@@ -135,7 +141,7 @@ def recurrent_layer(network: keras.Model) -> keras.layers.Layer:
         ValueError: if it has none whose Jacobian is known.
     """
     for layer in network.layers:
-        if isinstance(layer, tuple(kind for kind, _ in _STEPS)):
+        if _make_step(layer) is not None:
             return layer
     names = ", ".join(type(layer).__name__ for layer in network.layers)
     raise ValueError(
@@ -158,11 +164,18 @@ class RecurrentMap:
         size: number of components of the state.
         alpha: time step divided by the time constant of the units; 1 for `LSTM`.
         is_unbounded: whether activations have no upper limit, as with ReLUs.
+
+    Raises:
+        ValueError: if the layer is another one.
     """
 
     def __init__(self, layer: keras.layers.Layer, features: np.ndarray):
-        make = next(make for kind, make in _STEPS if isinstance(layer, kind))
-        self._step = make(layer)
+        make_step = _make_step(layer)
+        if make_step is None:
+            raise ValueError(
+                f"layer must be a LeakyRNN or an LSTM. Received: {type(layer).__name__}"
+            )
+        self._step = make_step(layer)
         self._drive = self._step.project(features)
         self.size, self.alpha = self._step.size, self._step.alpha
         self.is_unbounded = self._step.is_unbounded

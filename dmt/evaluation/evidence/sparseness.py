@@ -80,7 +80,7 @@ def compute_lifetime_sparseness(
         "lifetime_sparseness", ground_truth_data, representation_function
     )
     checks.integer("lifetime_sparseness.num_trials", num_trials, 2)
-    latents = ground_truth_data.sample_factors(num_trials, random_state)
-    inputs = trial_states.noise_free_trials(trials, latents, random_state)
+    latents, _ = trial_states.random_trials(trials, num_trials, random_state)
+    inputs = trial_states.noise_free_inputs(trials, latents)
     step = trial_states.step_before_decision(trials)
     return lifetime_sparseness(agent.states(inputs)[:, step])

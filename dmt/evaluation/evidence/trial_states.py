@@ -1,4 +1,4 @@
-"""States of agents in noise-free trials, and linear decoders of states."""
+"""Trials and layers that analyses of agents look at."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from dmt.data.evidence.latents import EvidenceData
 from dmt.data.evidence.trials import EvidenceTrials
 from dmt.methods.evidence.trained import TrainedAgent
 from dmt.utils.compilation import compiled
@@ -20,18 +19,33 @@ CALLER = [
 ]
 
 
-def noise_free_trials(
-    trials: EvidenceTrials, latents: np.ndarray, random_state: np.random.RandomState
-) -> np.ndarray:
+def random_trials(
+    trials: EvidenceTrials, num: int, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws trials with noise.
+
+    Args:
+        trials: the trials.
+        num: number of trials, n.
+        random_state: source of the seed.
+
+    Returns:
+        Latents, float32 (n, dim), and inputs, float32 (n, length, num_inputs).
+    """
+    seed = int(random_state.randint(2**32, dtype=np.uint64))
+    latents = trials.latents(seed, 0, num)
+    return latents, trials.of_latents(latents, seed, 0)[0]
+
+
+def noise_free_inputs(trials: EvidenceTrials, latents: np.ndarray) -> np.ndarray:
     """Inputs of trials without noise, float32 (n, length, num_inputs).
 
     Args:
         trials: the trials.
         latents: (n, dim) in [-0.5, 0.5].
-        random_state: used in the same way as for trials with noise.
     """
-    quiet = EvidenceData(dataclasses.replace(trials, sigma=0.0))
-    return quiet.sample_observations_from_factors(latents, random_state)
+    quiet = dataclasses.replace(trials, sigma=0.0)
+    return quiet.of_latents(latents.astype(np.float32), 0, 0)[0]
 
 
 def last_stimulus_step(trials: EvidenceTrials) -> int:
@@ -64,25 +78,25 @@ def input_function(
     return compiled(lambda trials: model(trials, training=False))
 
 
-def least_squares_decoder(
-    states: np.ndarray, latents: np.ndarray
+def linear_fit(
+    inputs: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The linear decoder of latents with the smallest mean squared error.
+    """The linear function with the smallest mean squared error.
 
     Args:
-        states: (n, units).
-        latents: (n, dim).
+        inputs: (n, size).
+        targets: (n, dim).
 
     Returns:
-        Directions W, float64 (units, dim), and intercepts w, float64 (dim,), of the
-        decoder states @ W + w. Of several solutions it is the one with the smallest
-        directions, so that silent units have none.
+        Coefficients W, float64 (size, dim), and intercepts w, float64 (dim,), of the
+        function inputs @ W + w. Of several solutions it is the one with the smallest
+        coefficients.
     """
-    states = np.asarray(states, dtype=np.float64)
-    latents = np.asarray(latents, dtype=np.float64)
-    means, mean_latents = states.mean(axis=0), latents.mean(axis=0)
-    directions, *_ = np.linalg.lstsq(states - means, latents - mean_latents)
-    return directions, mean_latents - means @ directions
+    inputs = np.asarray(inputs, dtype=np.float64)
+    targets = np.asarray(targets, dtype=np.float64)
+    mean_inputs, mean_targets = inputs.mean(axis=0), targets.mean(axis=0)
+    coefficients, *_ = np.linalg.lstsq(inputs - mean_inputs, targets - mean_targets)
+    return coefficients, mean_targets - mean_inputs @ coefficients
 
 
 def check_table(name: str, array: np.ndarray, rows: int) -> np.ndarray:

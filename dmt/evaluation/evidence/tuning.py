@@ -113,7 +113,7 @@ def compute_unit_tuning(
     Args:
         ground_truth_data: the trials, an `EvidenceData` with two latents.
         representation_function: the agent, an `AgentCodes`.
-        random_state: a `numpy.random.RandomState`.
+        random_state: not used.
         artifact_dir: directory for the picture, None for no picture.
         grid_size: number of values of each latent, in [2, 100].
 
@@ -121,6 +121,7 @@ def compute_unit_tuning(
         ValueError: if there is another kind of model or another number of latents, or
             a setting is out of range.
     """
+    del random_state
     trials, agent = agents.trials_and_agent(
         "unit_tuning", ground_truth_data, representation_function
     )
@@ -132,7 +133,7 @@ def compute_unit_tuning(
         )
     values = np.linspace(-0.5, 0.5, grid_size)
     grid = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
-    inputs = trial_states.noise_free_trials(trials, grid.reshape(-1, 2), random_state)
+    inputs = trial_states.noise_free_inputs(trials, grid.reshape(-1, 2))
     step = trial_states.last_stimulus_step(trials)
     units = _units_of(agent)(inputs)[:, step]
     responses = units.reshape(grid_size, grid_size, -1)

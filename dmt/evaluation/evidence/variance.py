@@ -20,16 +20,14 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
 
     Args:
         states: (n, units), n at least 2, of noise-free trials.
-        directions: (units, dim), in which a linear decoder reads the latents.
+        directions: (units, dim), for example those in which latents move states.
 
     Returns:
         Dictionary:
             explained_variance_ratio: share of the variance of each principal component,
                 in descending order; a list of min(n, units) numbers with the sum 1.
             latent_variance: share of the variance in the span of the directions, in
-                [0, 1]. The directions are orthogonalised for it. The share depends on
-                the decoder: one that reads latents from small differences between
-                units has a low share, however well it does.
+                [0, 1]. The directions are orthogonalised for it.
             participation_ratio: (sum of variances)^2 / (sum of squared variances) of
                 the principal components, from 1 to units: the number of dimensions
                 if all have the same variance.
@@ -53,9 +51,11 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
         )
     ratios = PCA(svd_solver="full").fit(centred).explained_variance_ratio_
     projected = centred @ linalg.orth(directions)
+    share = np.square(projected).sum() / np.square(centred).sum()
     return {
         "explained_variance_ratio": ratios.tolist(),
-        "latent_variance": float(np.square(projected).sum() / np.square(centred).sum()),
+        # Rounding may take it above 1.
+        "latent_variance": min(float(share), 1.0),
         "participation_ratio": float(ratios.sum() ** 2 / np.square(ratios).sum()),
     }
 
@@ -67,12 +67,13 @@ def compute_state_variance(
     random_state,
     artifact_dir=None,
     num_trials=1000,
-    num_train=10000,
 ):
     """`state_variance` of the states of an agent after the last step of random trials.
 
-    The directions are those of an ordinary least-squares fit of latents on the states
-    of other trials, with the noise in which the agent was trained.
+    The directions are those in which latents move states: the coefficients of a
+    least-squares fit of the states on the latents. (The weights of decoders would be
+    another choice. They may read latents from small differences between units, and
+    the share of the variance along them is then low, however well they do.)
 
     Args:
         ground_truth_data: the trials, an `EvidenceData`.
@@ -80,21 +81,15 @@ def compute_state_variance(
         random_state: a `numpy.random.RandomState`.
         artifact_dir: not used.
         num_trials: number of noise-free trials, at least 2.
-        num_train: number of trials of the fit, at least 2.
 
     Raises:
-        ValueError: if there is another kind of model, or a setting is out of range.
+        ValueError: if there is another kind of model, or the setting is out of range.
     """
     del artifact_dir
     trials, agent = agents.trials_and_agent(
         "state_variance", ground_truth_data, representation_function
     )
     checks.integer("state_variance.num_trials", num_trials, 2)
-    checks.integer("state_variance.num_train", num_train, 2)
-    latents, inputs = ground_truth_data.sample(num_train, random_state)
-    directions, _ = trial_states.least_squares_decoder(
-        representation_function(inputs), latents
-    )
-    latents = ground_truth_data.sample_factors(num_trials, random_state)
-    inputs = trial_states.noise_free_trials(trials, latents, random_state)
-    return state_variance(agent.states(inputs)[:, -1], directions)
+    latents, _ = trial_states.random_trials(trials, num_trials, random_state)
+    states = agent.last_states(trial_states.noise_free_inputs(trials, latents))
+    return state_variance(states, trial_states.linear_fit(latents, states)[0].T)

@@ -105,8 +105,8 @@ def shared_configuration(
     """What runs must have in common to be trained together, in hashable form.
 
     They may differ in seeds, names, learning rates, in numbers and `choices` of the
-    model, and in `choices` of `DrawnExamples`. (Models that differ in numbers that are not `hyperparameters` are trained
-    separately, see `train_prepared`.)
+    model, and in `choices` of `DrawnExamples`. (Models that differ in numbers that are
+    not `hyperparameters` are trained separately, see `train_prepared`.)
 
     Args:
         gin_files: paths of gin files of the training.

@@ -300,7 +300,7 @@ class Study:
             *setting.lines,
         )
         model_dir = os.path.join(directory, "model")
-        gin_file = shipped("evidence/agent.gin")
+        gin_file = shipped("evidence/leaky_rnn.gin")
         steps = [Step("train", model_dir, None, (gin_file,), lines)]
         for name, own in setting.evaluations.items():
             kind = "ood_decoding" if name.startswith("ood_decoding") else name
