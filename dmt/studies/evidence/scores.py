@@ -209,14 +209,15 @@ class Scores:
         ]
         for label, key in (
             ("participation ratio", "participation_ratio"),
-            ("share in the decoders' directions", "latent_variance"),
+            ("share along latents", "latent_variance"),
         ):
             rows.append([label, median_and_quartiles([r[key] for r in found])])
         return table(
             "Variance of the states",
             f"Leaky RNNs with {self.most} tasks, noise-free trials. The participation "
             "ratio is the number of dimensions if the variance is the same in each. "
-            "The decoders are least-squares fits.",
+            "The last row is the share in the plane in which the latents move the "
+            "states.",
             ["median and quartiles"],
             rows,
         )
