@@ -1,4 +1,4 @@
-"""The script that measures an accelerator, where there is none and no TensorFlow."""
+"""Scripts that measure speed, where there is no accelerator and no TensorFlow."""
 
 import importlib
 import json
@@ -56,6 +56,23 @@ def test_all_sections_of_the_accelerator_are_measured(
             assert not figures.get("compiled"), row
             assert figures.get("donated", True), row
             assert row in process.stdout
+
+
+@pytest.mark.slow
+def test_training_on_evidence_is_measured(environment):
+    command = [sys.executable, BENCHMARKS / "evidence.py", "--quick"]
+    process = subprocess.run(
+        [*command, "--networks=leaky_rnn"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    report = json.loads(process.stdout.splitlines()[-1])
+    figures = report["networks"]["leaky_rnn"]
+    for row in ("ours, five", "ours, one"):
+        assert len(figures["rows"][row]["rounds"]) == 2
+    assert figures["ratios"]["five / one"]["median"] > 0
 
 
 def test_needs_an_accelerator(environment, tmp_path):

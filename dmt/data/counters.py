@@ -81,6 +81,35 @@ def normals(seed: int | list[int], step: Any, stream: int, count: int) -> Any:
     return xp.reshape(pairs, (*pairs.shape[:-2], -1))[..., :count]
 
 
+def thinned(key: Any, shape: tuple, probability: float) -> tuple[Any, float]:
+    """Independent booleans, each from 16 random bits, which are a quarter of `words`.
+
+    Args:
+        key: tensor of two integers. Different keys give independent booleans.
+        shape: shape of the booleans.
+        probability: of True, in (0, 1].
+
+    Returns:
+        The booleans, and their probability, which is a multiple of 2**-16.
+    """
+    count = math.prod(shape)  # A tensor if the shape is not known.
+    key = ops.cast(key, "uint32")
+    positions = ops.cast(ops.arange(-(-count // 4)), "uint32")
+    counter = (positions, ops.zeros((1,), "uint32"))
+    first, second = threefry(ops, (key[:1], key[1:]), counter)
+    low, half = (ops.convert_to_tensor(number, "uint32") for number in (0xFFFF, 16))
+    numbers = ops.concatenate(
+        [
+            part
+            for bits in (first, second)
+            for part in (ops.bitwise_and(bits, low), ops.right_shift(bits, half))
+        ]
+    )
+    numbers = ops.reshape(ops.cast(numbers[:count], "int32"), shape)
+    number = round(probability * 2**16)
+    return numbers < number, number / 2**16
+
+
 def threefry(xp: Any, key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple:
     """The Threefry-2x32 function of 20 rounds, of uint32 arrays or tensors.
 

@@ -68,3 +68,29 @@ def test_uniform_numbers_are_inside_the_interval():
 def test_seed_out_of_range(seed):
     with pytest.raises(ValueError, match="seed must be an integer in .0, 2.*Received"):
         counters.words(seed, 0, 0, 1)
+
+
+def test_booleans_use_half_words():
+    key, count = np.array([7, 3], "uint32"), 10
+    is_kept, share = counters.thinned(ops.convert_to_tensor(key), (2, 5), 0.9)
+    positions = np.arange(3, dtype="uint32")
+    words = counters.threefry(
+        counters.HOST, (key[:1], key[1:]), (positions, np.zeros(1, "uint32"))
+    )
+    halves = [half for w in words for half in (w & 0xFFFF, w >> 16)]
+    number = round(0.9 * 2**16)
+    expected = (np.concatenate(halves)[:count] < number).reshape(2, 5)
+    np.testing.assert_array_equal(ops.convert_to_numpy(is_kept), expected)
+    assert share == number / 2**16
+
+
+def test_booleans_have_their_probability():
+    drawn = [
+        ops.convert_to_numpy(
+            counters.thinned(ops.convert_to_tensor([5, k]), (40000,), 0.9)[0]
+        )
+        for k in range(2)
+    ]
+    for one in drawn:
+        assert one.mean() == pytest.approx(0.9, abs=0.006)
+    assert np.corrcoef(*drawn)[0, 1] == pytest.approx(0, abs=0.02)

@@ -90,3 +90,22 @@ def test_population_draws_the_batches_of_each_member(changes, tmp_path):
     for k in range(2):
         train_with_gin(tmp_path / f"alone_{k}", gin_bindings=own[k])
         check_same(tmp_path / f"member_{k}", tmp_path / f"alone_{k}")
+
+
+def test_several_updates_of_a_call_are_those_in_turn(tmp_path):
+    for number in ("1", "3"):
+        changes = {
+            "model__resident": "True",
+            "model__steps_per_execution": number,
+        }
+        train_with_gin(tmp_path / number, gin_bindings=bindings(RUN, **changes))
+    check_same(tmp_path / "3", tmp_path / "1")
+    # Where the run is extended, it goes on bit by bit.
+    begun = {**changes, "model__training_steps": "3"}
+    for wanted in (begun, changes):
+        gin_bindings = bindings(RUN, **wanted)
+        train_with_gin(tmp_path / "extended", gin_bindings=gin_bindings, resume=True)
+    for found, expected in zip(
+        weights(tmp_path / "extended"), weights(tmp_path / "3"), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

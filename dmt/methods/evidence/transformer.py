@@ -4,6 +4,7 @@ import gin
 import keras
 from keras import layers, ops
 
+from dmt.methods.evidence.fast import Dense, Dropout
 from dmt.utils import checks
 
 
@@ -47,9 +48,7 @@ class CausalTransformer(keras.layers.Layer):
 
         def dense(size, name, activation=None):
             initializer = keras.initializers.RandomNormal(0.0, 0.02)
-            return layers.Dense(
-                size, activation, kernel_initializer=initializer, name=name
-            )
+            return Dense(size, activation, kernel_initializer=initializer, name=name)
 
         def normalization(name):
             return layers.LayerNormalization(epsilon=1e-5, name=name)
@@ -63,7 +62,7 @@ class CausalTransformer(keras.layers.Layer):
         self.perceptron_output = dense(units, "perceptron_output")
         self.final_norm = normalization("final_norm")
         places = ("embedding", "weights", "attention", "perceptron")
-        self.dropouts = [layers.Dropout(dropout, name=f"drop_{p}") for p in places]
+        self.dropouts = [Dropout(dropout, name=f"drop_{p}") for p in places]
 
     def build(self, input_shape):
         """Makes the weights of all parts."""
@@ -98,15 +97,20 @@ class CausalTransformer(keras.layers.Layer):
         parts = ops.reshape(
             self.queries_keys_values(x), (-1, steps, 3, self.heads, size)
         )
-        queries, keys, values = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))) * size**-0.5
+        queries, keys, values = ops.unstack(parts, axis=2)
+        # Steps on the last axis make all products of matrices fast on a CPU, those of
+        # the gradients included.
+        queries = ops.transpose(queries, (0, 2, 1, 3)) * size**-0.5
+        keys, values = (ops.transpose(x, (0, 2, 3, 1)) for x in (keys, values))
+        scores = ops.matmul(queries, keys)
         numbers = ops.arange(steps)
         is_earlier = numbers[None, :] <= numbers[:, None]
         # Cast, because bfloat16 has the range of float32.
         scores = ops.where(is_earlier, scores, ops.cast(-1e30, scores.dtype))
-        attended = ops.matmul(drop(ops.softmax(scores, axis=-1)), values)
+        weights = drop(ops.softmax(scores, axis=-1))
+        attended = ops.matmul(values, ops.transpose(weights, (0, 1, 3, 2)))
         return ops.reshape(
-            ops.transpose(attended, (0, 2, 1, 3)), (-1, steps, self.units)
+            ops.transpose(attended, (0, 3, 1, 2)), (-1, steps, self.units)
         )
 
     def compute_output_shape(self, input_shape):

@@ -92,6 +92,10 @@ class Population(StepAddressedTraining, keras.Model):
         self.means = _MemberMeans(self.result_keys, self.num_members)
         self.built = True
 
+    def has_convolutions(self):
+        """Whether there are convolutions among the layers of a member."""
+        return layers.has_convolutions(self._members[0])
+
     def call(self, inputs):
         """The inputs; the members are called in `compute_loss`."""
         return inputs

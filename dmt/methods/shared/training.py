@@ -14,7 +14,7 @@ from keras import ops
 from dmt.data import pipeline
 from dmt.data.ground_truth import named_data
 from dmt.methods import model_file
-from dmt.methods.shared import optimizers, own_code
+from dmt.methods.shared import layers, optimizers, own_code
 from dmt.utils import checks
 
 
@@ -102,12 +102,16 @@ class StepAddressedTraining:
     """Mixin for `keras.Model`: `fit` on step numbers when examples are on the device.
 
     With `self.resident` set to a `Resident` or `Drawn`, `fit` takes a stream of step
-    numbers instead of batches. On JAX with an accelerator, `steps_per_execution` steps
-    run as one `lax.scan`, while Keras would dispatch each step. On a CPU each step is
-    dispatched, because XLA's CPU code for convolutions inside a loop is slow.
+    numbers instead of batches. On JAX, `steps_per_execution` steps run as one
+    `lax.scan`, while Keras would dispatch each step. On a CPU each step of a model with
+    convolutions is dispatched, because XLA's CPU code for them inside a loop is slow.
     """
 
     resident = None
+
+    def has_convolutions(self):
+        """Whether there are convolutions among the layers."""
+        return layers.has_convolutions(self)
 
     def train_step(self, *args):
         """One update; see `keras.Model.train_step`."""
@@ -135,7 +139,8 @@ class StepAddressedTraining:
             logs, state = self.train_step(state, resident.batch(step, examples))
             return state, logs
 
-        if self.steps_per_execution == 1 or jax.default_backend() == "cpu":
+        is_slow = jax.default_backend() == "cpu" and self.has_convolutions()
+        if self.steps_per_execution == 1 or is_slow:
             run = jax.jit(one_step, donate_argnums=1)
 
             def train_function(state, iterator):
