@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from dmt.data.evidence.latents import EvidenceData
 from dmt.evaluation.evidence import agents, trial_states
 from dmt.methods.evidence import trained
 from dmt.visualize import pages
@@ -37,8 +36,8 @@ def _components(trials, agent, which):
     from sklearn.decomposition import PCA
 
     random_state = np.random.RandomState(0)
-    latents = EvidenceData(trials).sample_factors(_NUM_TRIALS, random_state)
-    inputs = trial_states.noise_free_trials(trials, latents, random_state)
+    latents, _ = trial_states.random_trials(trials, _NUM_TRIALS, random_state)
+    inputs = trial_states.noise_free_inputs(trials, latents)
     pca = PCA(svd_solver="full")
     places = pca.fit_transform(agent.last_states(inputs).astype(np.float64))
     shares = pca.explained_variance_ratio_
@@ -70,7 +69,7 @@ def _tuning(trials, agent, which):
 
     values = np.linspace(-0.5, 0.5, _GRID_SIZE)
     grid = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).reshape(-1, 2)
-    inputs = trial_states.noise_free_trials(trials, grid, np.random.RandomState(0))
+    inputs = trial_states.noise_free_inputs(trials, grid)
     step = trial_states.last_stimulus_step(trials)
     responses = agent.states(inputs)[:, step].reshape(_GRID_SIZE, _GRID_SIZE, -1)
     extent = np.ptp(responses, axis=(0, 1))
