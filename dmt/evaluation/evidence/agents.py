@@ -60,6 +60,13 @@ def bind_trials(model_dir: str) -> None:
     configuration.bind_dataset(gin_file)
 
 
+def trials_of(model_dir: str) -> EvidenceTrials:
+    """The trials on which an agent was trained; see `bind_trials`."""
+    with configuration.gin_configuration((), ()):
+        bind_trials(model_dir)
+        return EvidenceTrials()
+
+
 def trials_and_agent(
     user: str, data: EvidenceData, codes: AgentCodes
 ) -> tuple[EvidenceTrials, trained.TrainedAgent]:

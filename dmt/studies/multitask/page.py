@@ -5,6 +5,7 @@ import os
 
 from dmt.studies.multitask import figures
 from dmt.studies.multitask.scores import Scores
+from dmt.studies.tables import digits, format_cell, markdown
 from dmt.utils import files, results
 from dmt.visualize import pages
 
@@ -36,24 +37,11 @@ def write(definition, output_dir):
         **facts,
         claims=claims,
         tables=tables,
-        format_cell=_format,
+        format_cell=format_cell,
         curves=figures.scores(scores),
         pictures=figures.pictures_of_codes(definition.seeds[0], output_dir),
     )
     return path
-
-
-def _format(cell):
-    if cell is None:
-        return "–"
-    if isinstance(cell, dict):
-        return f"{_digits(cell['mean'])} ± {_digits(cell['std'])}"
-    return _digits(cell) if isinstance(cell, float) else str(cell)
-
-
-def _digits(value):
-    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return text.replace("-", "−")
 
 
 def _markdown(facts, claims, tables):
@@ -72,15 +60,9 @@ def _markdown(facts, claims, tables):
     ]
     for claim in claims:
         note = "" if claim["made_by_paper"] else " (not claimed)"
-        interval = f"{_digits(claim['low'])} to {_digits(claim['high'])}"
+        interval = f"{digits(claim['low'])} to {digits(claim['high'])}"
         lines.append(
-            f"| {claim['claim']}{note} | {_digits(claim['difference'])}, {interval} "
+            f"| {claim['claim']}{note} | {digits(claim['difference'])}, {interval} "
             f"| {claim['verdict']} |"
         )
-    for table in tables:
-        lines += ["", f"## {table['title']}", "", table["caption"], ""]
-        lines.append("| | " + " | ".join(table["columns"]) + " |")
-        lines.append("|---" * (len(table["columns"]) + 1) + "|")
-        for label, *cells in table["rows"]:
-            lines.append(f"| {label} | " + " | ".join(map(_format, cells)) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + markdown(tables)) + "\n"

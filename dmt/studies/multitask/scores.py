@@ -8,8 +8,8 @@ import os
 import numpy as np
 
 from dmt.studies.multitask import paper
+from dmt.studies.tables import claim, mean_and_std, table
 from dmt.utils import results
-from dmt.utils.statistics import student_interval
 
 # Title, evaluation, key in its results.
 SCORES = (
@@ -91,16 +91,18 @@ class Scores:
         rows = []
         for label, names in self.encoder_groups.items():
             scores = {t: self.scores(names, *score) for t, *score in SCORES}
-            rows.append([label, *(_cell(scores[t].mean(axis=1)) for t in scores)])
+            rows.append(
+                [label, *(mean_and_std(scores[t].mean(axis=1)) for t in scores)]
+            )
             if len(names) > 1:
                 for kind, reduce in (("min", np.min), ("max", np.max)):
-                    cells = [_cell(reduce(scores[t], axis=1)) for t in scores]
+                    cells = [mean_and_std(reduce(scores[t], axis=1)) for t in scores]
                     rows.append([f"single-task, {kind}", *cells])
             if self._paper:
                 place = paper.ENCODERS.index(label)
                 cells = [self._paper.get(t, [None] * 4)[place] for t in scores]
                 rows.append([f"paper: {label}", *cells])
-        return _table(
+        return table(
             "Scores of the encoders",
             "Single-task: over the encoders that learned one task each.",
             _TITLES,
@@ -109,22 +111,24 @@ class Scores:
 
     def _score_table(self, title, caption, names):
         rows = [
-            [label, *(_cell(self.score(name, *score)) for _, *score in SCORES)]
+            [label, *(mean_and_std(self.score(name, *score)) for _, *score in SCORES)]
             for label, name in names.items()
         ]
-        return _table(title, caption, _TITLES, rows)
+        return table(title, caption, _TITLES, rows)
 
     def _retrieval(self):
         correlations = [f"{key}_correlation" for key in ("mean", "std", "min", "max")]
         keys, rows = ["num_retrieved", *correlations], []
         for label, names in self.encoder_groups.items():
             scores = [self.scores(names, "component_retrieval", key) for key in keys]
-            rows.append([label, *(_cell(found.mean(axis=1)) for found in scores)])
+            rows.append(
+                [label, *(mean_and_std(found.mean(axis=1)) for found in scores)]
+            )
             place = paper.ENCODERS.index(label)
             if self._paper and self._paper["retrieved"][place]:
                 found = self._paper["retrieved"][place]
                 rows.append([f"paper: {label}", found, *[None] * 4])
-        return _table(
+        return table(
             "Retrieved factors",
             "Each code is matched with the factor that has the largest significant "
             "Spearman correlation. Correlations are absolute, of the matched codes.",
@@ -142,13 +146,13 @@ class Scores:
 
     def _decoders(self):
         found = self._decoder_losses()
-        rows = [["squared error per image", *map(_cell, found.values())]]
+        rows = [["squared error per image", *map(mean_and_std, found.values())]]
         if self._paper:
             rows.append(["paper", *self._paper["decoder"]])
         size, pooling = "", self.definition.pooling
         if pooling > 1:
             size = f" ({pooling} times smaller in height and width than the paper's)"
-        return _table(
+        return table(
             "Decoders on frozen encoders",
             f"Squared error, summed over the pixels of an image{size}. The paper does "
             "not say over what its error is summed.",
@@ -168,10 +172,10 @@ class Scores:
 
     def _heads(self):
         found = self._head_losses()
-        rows = [["test error", *map(_cell, found.values())]]
+        rows = [["test error", *map(mean_and_std, found.values())]]
         if self._paper:
             rows.append(["paper", *self._paper["heads"]])
-        return _table(
+        return table(
             "Heads on codes learned without tasks",
             "Mean squared error per task on test images.",
             list(found),
@@ -194,7 +198,7 @@ class Scores:
         if self._paper:
             note = " Paper: {} for the head of the task itself, {} multi-head."
             note = note.format(*self._paper["task losses"])
-        return _table(
+        return table(
             "Test errors of every task under every model",
             "Mean squared errors on test images, mean over seeds; a single-task head "
             "is scored on all tasks." + note,
@@ -211,10 +215,10 @@ class Scores:
         }
         order = ("multi-head", "one head", "single-task, mean", "random encoder")
         claims = [
-            _claim(
+            claim(
                 f"{title}: {better} > {worse}",
                 scores[better, title] - scores[worse, title],
-                made=title != "SAP",
+                made_by_paper=title != "SAP",
             )
             for better, worse in zip(order, order[1:], strict=False)
             for title, _, _ in SCORES
@@ -229,7 +233,8 @@ class Scores:
             ("heads'", heads, "VAE", "FactorVAE"),
         ):
             text = f"{kind} error: {better} < {worse}"
-            claims.append(_claim(text, errors[worse] - errors[better]))
+            differences = errors[worse] - errors[better]
+            claims.append(claim(text, differences, made_by_paper=True))
         return claims
 
     def facts(self):
@@ -242,29 +247,3 @@ class Scores:
             "num_runs": len(runs),
             "process_seconds": sum(step.results()["elapsed_time"] for step in steps),
         }
-
-
-def _table(title, caption, columns, rows):
-    return {"title": title, "caption": caption, "columns": columns, "rows": rows}
-
-
-def _cell(values):
-    values = np.asarray(values, dtype=float)
-    return {"mean": float(values.mean()), "std": float(values.std(ddof=1))}
-
-
-def _claim(text, differences, made=True):
-    """A claim that the differences, one for each seed, are positive.
-
-    `made` says whether the paper makes this claim.
-    """
-    low, high = student_interval(differences)
-    verdict = "agrees" if low > 0 else "disagrees" if high < 0 else "not decided"
-    return {
-        "claim": text,
-        "made_by_paper": made,
-        "difference": float(np.mean(differences)),
-        "low": low,
-        "high": high,
-        "verdict": verdict,
-    }
