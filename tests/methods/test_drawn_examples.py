@@ -76,6 +76,7 @@ def test_population_draws_the_batches_of_each_member(sigmas, tmp_path):
             RUN,
             model__resident="True",
             model__random_seed=str(k),
+            model__steps_per_execution="3",
             evidence_reader__sigma=sigma,
         )
         for k, sigma in enumerate(sigmas)
