@@ -82,7 +82,13 @@ def test_batches_of_the_device_are_those_of_the_host(tmp_path):
 )
 def test_population_draws_the_batches_of_each_member(changes, tmp_path):
     own = [
-        bindings(RUN, model__resident="True", model__random_seed=str(k), **change)
+        bindings(
+            RUN,
+            model__resident="True",
+            model__random_seed=str(k),
+            model__steps_per_execution="3",
+            **change,
+        )
         for k, change in enumerate(changes)
     ]
     members = [str(tmp_path / f"member_{k}") for k in range(2)]

@@ -382,7 +382,6 @@ def make_optimizer(members):
             trainable=False,
             name=LEARNING_RATES,
         )
-        optimizer._track_variable(optimizer.learning_rates)
     return optimizer
 
 
