@@ -175,3 +175,17 @@ def test_other_mistakes():
     for function in (theory.r2_ceiling, theory.posterior_mean_r2_ceiling):
         with pytest.raises(ValueError, match="sigma must be a number above 0"):
             function(0.0, 20)
+
+
+def test_theory_is_public():
+    from dmt import evidence
+
+    trials = evidence.EvidenceTrials(num_tasks=6)
+    inputs, _ = trials.draw(0, 0, 2000)
+    boundary = (trials.normals, trials.offset_values, trials.sigma)
+    logits = evidence.ideal_logits(trials.evidence(inputs), *boundary)[:, -1]
+    found = evidence.latent_from_outputs(logits, *boundary, trials.num_steps)
+    latents = trials.latents(0, 0, 2000)
+    ceiling = evidence.r2_ceiling(trials.sigma, trials.num_steps)
+    assert evidence.r2(found, latents) == pytest.approx(ceiling, abs=0.003)
+    assert set(evidence.__all__) <= set(vars(evidence))
