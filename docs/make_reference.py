@@ -15,6 +15,7 @@ import gin
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from dmt import evidence  # noqa: E402
 from dmt.cli import table  # noqa: E402
 from dmt.data import registry as datasets  # noqa: E402
 from dmt.data.ground_truth import named_data  # noqa: E402, F401 (registers datasets)
@@ -60,6 +61,17 @@ def models() -> list[tuple[str, ...]]:
     return sorted(rows)
 
 
+def analyses() -> list[tuple[str, ...]]:
+    """Rows of the table of analyses of agents that accumulate evidence."""
+    modules.import_all("dmt.evaluation.evidence")
+    return sorted(
+        (f"`{selector.rpartition('.')[2]}`", first_line(entry.wrapped))
+        for selector, entry in gin.config._REGISTRY.items()
+        if entry.wrapped.__module__.startswith("dmt.evaluation.evidence.")
+        and "representation_function" in inspect.signature(entry.wrapped).parameters
+    )
+
+
 def reference() -> str:
     """The whole page."""
     tables = {
@@ -79,6 +91,14 @@ def reference() -> str:
                     ", ".join(f"`{score}`" for score in entry.scores),
                 )
                 for name, entry in sorted(metrics.all_metrics().items())
+            ],
+        ),
+        "Analyses of agents": (("`evaluation.evaluation_fn`", "analysis"), analyses()),
+        "Evidence accumulation": (
+            ("in `dmt.evidence`", "function or class"),
+            [
+                (f"`{name}`", first_line(getattr(evidence, name)))
+                for name in evidence.__all__
             ],
         ),
         "Studies": (

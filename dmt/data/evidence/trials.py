@@ -29,7 +29,7 @@ _LATENTS, _NOISE, _ORTHANTS = range(3)
 @stages.configurable("evidence_trials", "dataset", denylist=["orthants"])
 @dataclasses.dataclass(frozen=True)
 class EvidenceTrials(pipeline.DrawnExamples):
-    """Trials by (seed, step).
+    """Trials of noisy evidence about a latent point, drawn by (seed, step).
 
     The latent x is uniform on [-0.5, 0.5]^dim. In the mode "fixed", a trial has steps
     of fixation, `num_steps` steps of the stimulus x + noise, a delay and one step of
