@@ -22,7 +22,14 @@ def environment(tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('no TensorFlow')")
     path = os.pathsep.join([str(package.parent), str(ROOT)])
-    return {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path}
+    # Compiling would take most of the time.
+    flags = "--xla_backend_optimization_level=0"
+    return {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": path,
+        "XLA_FLAGS": flags,
+    }
 
 
 def start(environment, *arguments):

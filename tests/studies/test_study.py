@@ -249,7 +249,7 @@ def ray_workers(data):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--study=nothing"], "--study must be one of multitask, "),
+        (["--study=nothing"], "--study must be one of evidence, multitask, "),
         (["--model_nums=12600"], "from 0 to 12599"),
         (["--model_nums=3-1"], "Received: 3-1"),
         (["--model_nums=a"], "Received: a"),

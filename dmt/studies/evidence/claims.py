@@ -199,12 +199,12 @@ def _noise(scores):
 def _changes(scores):
     default = scores.by_seed(scores.default)
     for name, setting in variants(scores).items():
-        ceiling = scores.ceiling(setting)
+        ceilings = scores.ceiling(scores.default), scores.ceiling(setting)
         text, lost = "", 0.0
-        if ceiling is not None:
+        if None not in ceilings and ceilings[0] != ceilings[1]:
             # Some noise leaves less to know, which is not the network's fault.
-            text = ", both minus their ceilings"
-            lost = scores.ceiling(scores.default) - ceiling
+            text = ", both minus their ceilings,"
+            lost = ceilings[0] - ceilings[1]
         yield (
             f"{name.capitalize()}: OOD R² minus that of the default{text}",
             scores.by_seed(setting) - default + lost,

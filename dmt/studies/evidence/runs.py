@@ -7,6 +7,7 @@ they were not trained.
 """
 
 import dataclasses
+import math
 import os
 
 import gin
@@ -290,9 +291,11 @@ class Study:
 
     def _run(self, output_dir, setting, seed):
         directory = self.run_dir(output_dir, setting.name, seed)
+        log_steps = min(setting.steps, 1000)
         lines = (
             f"model.training_steps = {setting.steps}",
-            f"model.log_steps = {min(setting.steps, 1000)}",
+            f"model.log_steps = {log_steps}",
+            f"model.steps_per_execution = {math.gcd(log_steps, 100)}",
             f"model.random_seed = {seed}",
             # Each network has random boundaries of its own.
             f"evidence_trials.boundary_seed = {seed}",
