@@ -82,7 +82,7 @@ def normals(seed: int | list[int], step: Any, stream: int, count: int) -> Any:
 
 
 def thinned(key: Any, shape: tuple, probability: float) -> tuple[Any, float]:
-    """Independent booleans, each from 16 random bits, which are a quarter of `words`.
+    """Independent booleans, each from half of a random word.
 
     Args:
         key: tensor of two integers. Different keys give independent booleans.

@@ -188,7 +188,8 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
     """The dataset of the gin configuration, and the codes of a representation.
 
     Takes the arguments of `evaluate`, and returns (dataset, data, codes): a
-    `GroundTruthData`, and what `codes_of` returns for it.
+    `GroundTruthData`, and what `codes_of` returns for it; for an agent, its
+    `EvidenceData` twice, and its `AgentCodes`.
     """
     is_agent = agents.is_agent(model_dir)
     if is_agent:
@@ -200,6 +201,11 @@ def encoded_data(model_dir, shared_codes=None, moments_dir=None, dtype_policy=No
     # Damaged results, which cannot be carried over, are found before work starts.
     results.aggregate_json_results(os.path.join(model_dir, "results", "json"))
     if is_agent:
+        if dtype_policy is not None:
+            raise ValueError(
+                "Agents are evaluated as they were saved, without a dtype policy. "
+                f"Received: evaluation.dtype_policy={dtype_policy!r}"
+            )
         dataset = EvidenceData(EvidenceTrials())
     else:
         dataset = named_data.get_named_ground_truth_data()

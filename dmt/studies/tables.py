@@ -69,11 +69,11 @@ def claim(
 def verdict(
     low: float, high: float, above: float | None = 0.0, below: float | None = None
 ) -> str:
-    """What an interval says of the claim that a number is above, or below, others.
+    """What an interval says of the claim that a number lies in a range.
 
     Returns:
         "agrees" if the interval lies inside the range, "disagrees" if it lies outside,
-        and "not decided" if it lies in both, or is not known.
+        and "not decided" if it reaches beyond an end of the range, or is not known.
     """
     lowest = -np.inf if above is None else above
     highest = np.inf if below is None else below

@@ -4,6 +4,7 @@ import glob
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -77,3 +78,31 @@ def is_running(pid):
     except FileNotFoundError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def killed_and_finished(begin, directory, number):
+    """Kills a study, then makes the rest of it, which must repeat nothing.
+
+    Args:
+        begin: function that starts the study in the directory.
+        directory: directory of the study.
+        number: number of complete steps after which it is killed.
+
+    Returns:
+        What the second process printed.
+    """
+    process = begin()
+    wait_until(lambda: len(complete(directory)) >= number, process)
+    workers = children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    deadline = time.time() + 20
+    while any(map(is_running, workers)) and time.time() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_running, workers))
+    before = complete(directory)
+    output, _ = finish(begin())
+    after = complete(directory)
+    assert len(after) > len(before) >= number
+    assert {path: after[path] for path in before} == before
+    return output

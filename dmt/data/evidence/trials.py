@@ -23,10 +23,10 @@ NOISE_SITES = ("input", "features")
 MODES = ("fixed", "free")
 AR1_CORRELATION = 0.7
 # The purposes of random numbers.
-_LATENTS, _NOISE, _ORTHANTS = range(3)
+_LATENTS, _NOISE = range(2)
 
 
-@stages.configurable("evidence_trials", "dataset", denylist=["orthants"])
+@stages.configurable("evidence_trials", "dataset")
 @dataclasses.dataclass(frozen=True)
 class EvidenceTrials(pipeline.DrawnExamples):
     """Trials of noisy evidence about a latent point, drawn by (seed, step).
@@ -69,12 +69,10 @@ class EvidenceTrials(pipeline.DrawnExamples):
         noise_site: "input" (noise is added to x) or "features" (the stimulus has no
             noise, and the last `num_features` channels of the inputs are noise that the
             model adds to the features into which it encodes the stimulus). The paper's
-            sigma is half as large there, 0.1 by default.
+            sigma is 0.1 there; the default here stays 0.2.
         num_features: number of channels of noise at the features, at least 1.
         mode: "fixed" or "free" reaction time.
         bound: where running sums are absorbed in the mode "free", above 0.
-        orthants: signs, 1 or -1, of shape (number of orthants, dim), where latents are
-            drawn; None for the whole cube. See `in_orthants`.
 
     Raises:
         ValueError: if a value is out of range, or if values do not go together.
@@ -104,7 +102,6 @@ class EvidenceTrials(pipeline.DrawnExamples):
     num_features: int = 40
     mode: str = "fixed"
     bound: float = 5.0
-    orthants: Any = None
 
     def __post_init__(self):
         for name, low in (
@@ -160,21 +157,6 @@ class EvidenceTrials(pipeline.DrawnExamples):
         checks.number(
             "evidence_trials.latent_correlation", self.latent_correlation, low, 1
         )
-        if self.orthants is None:
-            return
-        signs = np.asarray(self.orthants)
-        is_table = signs.ndim == 2 and len(signs) and signs.shape[1] == self.dim
-        if not is_table or not np.isin(signs, (-1, 1)).all():
-            raise ValueError(
-                "orthants must be a table of signs, 1 or -1, with a row for each "
-                f"orthant and {self.dim} columns. Received: orthants={self.orthants!r}"
-            )
-        if self.latent_correlation:
-            raise ValueError(
-                "latent_correlation must be 0 for latents in some orthants. Received: "
-                f"latent_correlation={self.latent_correlation}"
-            )
-        object.__setattr__(self, "orthants", tuple(map(tuple, signs.tolist())))
 
     def _check_mode(self):
         checks.integer("evidence_trials.fixation", self.fixation_steps, 0)
@@ -238,17 +220,6 @@ class EvidenceTrials(pipeline.DrawnExamples):
         """Number of channels of noise at the features, 0 for noise at the input."""
         return self.num_features if self.noise_site == "features" else 0
 
-    def in_orthants(self, orthants: Any) -> "EvidenceTrials":
-        """The same trials with latents that are uniform on some orthants of the cube.
-
-        The latents are independent there, even if they are correlated in these trials.
-
-        Args:
-            orthants: signs, 1 or -1, of shape (number of orthants, dim). Each orthant
-                is as probable as the others.
-        """
-        return dataclasses.replace(self, orthants=orthants, latent_correlation=0.0)
-
     def draw(self, seed: int | list[int], step: Any, batch_size: int) -> tuple:
         """Inputs and targets of batch `step`; see `DrawnExamples.draw`.
 
@@ -277,13 +248,7 @@ class EvidenceTrials(pipeline.DrawnExamples):
             rest = math.sqrt(1 - rho) * (numbers - mean)
             common = math.sqrt(max(1 + (self.dim - 1) * rho, 0.0)) * mean
             return 0.5 * xp.erf((rest + common) * math.sqrt(0.5))
-        if self.orthants is None:
-            return numbers - 0.5
-        drawn = counters.words(seed, step, _ORTHANTS, batch_size)
-        size = xp.convert_to_tensor(len(self.orthants), "uint32")
-        signs = np.array(self.orthants, dtype="float32")
-        rows = xp.take(signs, xp.cast(drawn % size, "int32"), axis=0)
-        return rows * xp.abs(numbers - 0.5)
+        return numbers - 0.5
 
     def of_latents(self, latents: Any, seed: int | list[int], step: Any) -> tuple:
         """Inputs and targets of given latents, as `draw` returns them.

@@ -13,6 +13,7 @@ import numpy as np
 
 from dmt.data.evidence.trials import EvidenceTrials
 from dmt.evaluation.evidence import agents, trial_states
+from dmt.evaluation.evidence.adam import Adam
 from dmt.methods.evidence.trained import TrainedAgent
 from dmt.utils import checks, stages
 
@@ -22,7 +23,6 @@ DECODERS = ("adam", "ridge")
 LATENT_VARIANCE = 1 / 12
 BATCH_SIZE = 16
 _LEARNING_RATE = 3e-3
-_MOMENTUM, _SQUARES, _EPSILON = 0.9, 0.999, 1e-8
 # Of ridge regression: far below the variances of states, so that it only decides
 # between solutions that are equally good.
 _RIDGE = 1e-6
@@ -38,8 +38,9 @@ def regions(
         dim: number of coordinates, at least 2.
         split: "orthant" (all signs are fixed), "quarter" (the signs of two coordinates)
             or "half" (the sign of one).
-        number: number of regions. If there are not more, all are returned; otherwise
-            they are drawn.
+        number: number of regions. If there are not more orthants or halves, all of
+            them are returned. Otherwise regions are drawn, and may repeat, as quarters
+            always are.
         random_state: numpy RandomState, for draws.
 
     Returns:
@@ -130,18 +131,13 @@ def _adam(states, latents, rows, random_state):
     shape = (len(rows), states.shape[1], latents.shape[1])
     limit = (states.shape[1] - 1) ** -0.5
     weights = random_state.uniform(-limit, limit, size=shape).astype(np.float32)
-    first, second = np.zeros_like(weights), np.zeros_like(weights)
+    optimizer = Adam(_LEARNING_RATE, weights)
     for step in range(rows.shape[1] // BATCH_SIZE):
         batch = rows[:, step * BATCH_SIZE : (step + 1) * BATCH_SIZE]
         inputs = states[batch]
         errors = inputs @ weights - latents[batch]
         gradient = np.swapaxes(inputs, 1, 2) @ errors
-        gradient *= 2 / (BATCH_SIZE * latents.shape[1])
-        first += (1 - _MOMENTUM) * (gradient - first)
-        second += (1 - _SQUARES) * (np.square(gradient) - second)
-        rate = _LEARNING_RATE * np.sqrt(1 - _SQUARES ** (step + 1))
-        rate /= 1 - _MOMENTUM ** (step + 1)
-        weights -= rate * first / (np.sqrt(second) + _EPSILON)
+        optimizer.step(gradient * (2 / (BATCH_SIZE * latents.shape[1])))
     return weights[:, :-1], weights[:, -1]
 
 
@@ -243,7 +239,7 @@ class LatentDecoders:
         num_samples = BATCH_SIZE * (self.num_batches or default)
         split = self.split or ("orthant" if dim == 2 else "quarter")
         held_out = regions(dim, split, num_regions, random_state)
-        # As many that the largest region can be left out.
+        # Enough trials remain when the largest region is left out.
         share = 0.5 if split == "half" else 0.25
         number = int(np.ceil(1.05 * num_samples / (1 - share)))
         latents = random_state.uniform(-0.5, 0.5, size=(number, dim))
@@ -303,9 +299,7 @@ class FittedDecoders:
 
 def states_of(trials, agent, latents, random_state):
     """States (n, units) after the last step of trials with latents (n, dim)."""
-    seed = int(random_state.randint(2**31))
-    inputs, _ = trials.of_latents(latents.astype(np.float32), seed, 0)
-    return agent.last_states(inputs)
+    return agent.last_states(trial_states.noisy_inputs(trials, latents, random_state))
 
 
 @stages.configurable("ood_decoding", "evaluation", denylist=trial_states.CALLER)

@@ -14,6 +14,7 @@ from sklearn.cluster import DBSCAN
 
 from dmt.data.evidence.trials import EvidenceTrials
 from dmt.evaluation.evidence import agents, trial_states
+from dmt.evaluation.evidence.adam import Adam
 from dmt.evaluation.evidence.recurrent_map import RecurrentMap, recurrent_layer
 from dmt.utils import checks, stages
 
@@ -122,16 +123,12 @@ def starting_states(
 
 def _slow_points(function, points, learning_rate, num_iterations):
     """Minimises the mean of ||F(h) - h||^2 over points (n, size) with Adam."""
-    mean, square = np.zeros_like(points), np.zeros_like(points)
-    decay_mean, decay_square, epsilon = 0.9, 0.999, 1e-8
-    for i in range(1, num_iterations + 1):
+    points = points.copy()
+    optimizer = Adam(learning_rate, points)
+    for _ in range(num_iterations):
         change = function(points) - points
         gradient = function.pull_back(points, change) - change
-        gradient *= 2 / len(points)
-        mean += (1 - decay_mean) * (gradient - mean)
-        square += (1 - decay_square) * (np.square(gradient) - square)
-        scale = np.sqrt(square / (1 - decay_square**i)) + epsilon
-        points = points - learning_rate / (1 - decay_mean**i) * mean / scale
+        optimizer.step(gradient * (2 / len(points)))
     return points
 
 

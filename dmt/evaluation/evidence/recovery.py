@@ -60,8 +60,8 @@ def compute_closed_form_recovery(
 
     Raises:
         ValueError: if the model is no agent; if boundaries are hyperbolas, reaction
-            times are free, there are fewer tasks than dimensions or no noise; or if an
-            argument is out of range.
+            times are free, there are fewer tasks than dimensions, no noise or noise of
+            another kind; or if an argument is out of range.
     """
     del artifact_dir
     trials, agent = agents.trials_and_agent(
@@ -72,6 +72,7 @@ def compute_closed_form_recovery(
         ("boundaries", trials.boundaries != "hyperbolas", '"lines" or "random"'),
         ("mode", trials.mode == "fixed", '"fixed"'),
         ("noise_site", trials.noise_site == "input", '"input"'),
+        ("noise", trials.noise == "gaussian", '"gaussian"'),
     ):
         if not found:
             raise ValueError(
@@ -79,8 +80,7 @@ def compute_closed_form_recovery(
                 f"Received: {name}={getattr(trials, name)!r}"
             )
     latents = random_state.uniform(-0.5, 0.5, size=(num_trials, trials.dim))
-    seed = int(random_state.randint(2**31))
-    inputs, _ = trials.of_latents(latents.astype(np.float32), seed, 0)
+    inputs = trial_states.noisy_inputs(trials, latents, random_state)
     estimates = theory.latent_from_outputs(
         agent.last_outputs(inputs),
         trials.normals,

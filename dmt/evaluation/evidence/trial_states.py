@@ -37,6 +37,20 @@ def random_trials(
     return latents, trials.of_latents(latents, seed, 0)[0]
 
 
+def noisy_inputs(
+    trials: EvidenceTrials, latents: np.ndarray, random_state: np.random.RandomState
+) -> np.ndarray:
+    """Inputs of trials with noise, float32 (n, length, num_inputs).
+
+    Args:
+        trials: the trials.
+        latents: (n, dim) in [-0.5, 0.5].
+        random_state: source of the seed.
+    """
+    seed = int(random_state.randint(2**31))
+    return trials.of_latents(latents.astype(np.float32), seed, 0)[0]
+
+
 def noise_free_inputs(trials: EvidenceTrials, latents: np.ndarray) -> np.ndarray:
     """Inputs of trials without noise, float32 (n, length, num_inputs).
 
@@ -59,6 +73,21 @@ def step_before_decision(trials: EvidenceTrials) -> int:
     Trials with free reaction times have no step of decision.
     """
     return trials.length - (2 if trials.mode == "fixed" else 1)
+
+
+def grid_inputs(trials: EvidenceTrials, size: int) -> np.ndarray:
+    """Inputs of noise-free trials whose two latents are those of a grid.
+
+    Args:
+        trials: the trials, with two latents.
+        size: number of evenly spaced values of each latent.
+
+    Returns:
+        float32 array (size * size, length, num_inputs). Latent x2 changes fastest.
+    """
+    values = np.linspace(-0.5, 0.5, size)
+    grid = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
+    return noise_free_inputs(trials, grid.reshape(-1, 2))
 
 
 def input_function(

@@ -131,9 +131,7 @@ def compute_unit_tuning(
             "unit_tuning analyses agents of trials with two latents, "
             f"evidence_trials.dim = 2. Received: dim={trials.dim}"
         )
-    values = np.linspace(-0.5, 0.5, grid_size)
-    grid = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
-    inputs = trial_states.noise_free_inputs(trials, grid.reshape(-1, 2))
+    inputs = trial_states.grid_inputs(trials, grid_size)
     step = trial_states.last_stimulus_step(trials)
     units = _units_of(agent)(inputs)[:, step]
     responses = units.reshape(grid_size, grid_size, -1)

@@ -93,7 +93,7 @@ def _with_one_product(run):
 
 
 def sparse(shape, dtype=None):
-    """Recurrent kernel of which each unit has `DENSITY` of its outputs.
+    """Recurrent kernel in which units have a share `DENSITY` of their connections.
 
     The rows have equally many entries that are not zero, at random places. These are
     drawn from N(0, 2 / (DENSITY * units)).

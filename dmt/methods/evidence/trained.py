@@ -1,16 +1,12 @@
 """A trained `evidence_accumulation` model, applied to trials."""
 
 from dmt.methods import model_file
-from dmt.methods.evidence import encoder, recurrent, transformer
-from dmt.utils.compilation import compiled
-
-# Keras files may only hold layers that are known.
-LAYERS = (
-    encoder.RandomEncoder,
-    recurrent.LeakyRNN,
-    recurrent.LSTM,
-    transformer.CausalTransformer,
+from dmt.methods.evidence import (  # noqa: F401 (Keras files need their layers)
+    encoder,
+    recurrent,
+    transformer,
 )
+from dmt.utils.compilation import compiled
 
 
 class TrainedAgent:

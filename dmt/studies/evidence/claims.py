@@ -132,7 +132,7 @@ def _networks(scores):
 def _dynamics(scores):
     found = scores.evaluated(scores.sweeps["tasks"][scores.most], "fixed_points")
     first, second, third = np.array([r["median_eigenvalues"][:3] for r in found]).T
-    # Around 0, states stay for more than ten steps.
+    # Around 0, states stay for about ten steps or more.
     yield "Largest real part of eigenvalues at fixed points", first, *_around(_SIMILAR)
     yield (
         "Second largest real part of eigenvalues at fixed points",
@@ -202,7 +202,7 @@ def _changes(scores):
         ceilings = scores.ceiling(scores.default), scores.ceiling(setting)
         text, lost = "", 0.0
         if None not in ceilings and ceilings[0] != ceilings[1]:
-            # Some noise leaves less to know, which is not the network's fault.
+            # The mean of the evidence is a worse estimate with some noise.
             text = ", both minus their ceilings,"
             lost = ceilings[0] - ceilings[1]
         yield (

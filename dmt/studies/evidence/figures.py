@@ -130,7 +130,8 @@ def _of_tasks(scores):
         _numbers(axes[1], "number of tasks", numbers)
         axes[1].set_title("networks, OOD", fontsize=10)
         caption += (
-            f", and OOD R² of all networks after {scores.definition.short_steps:,}"
+            f", and OOD R² of all networks after {scores.definition.short_steps:,} "
+            f"(transformers {scores.definition.transformer_steps:,})"
         )
     _of_r2(axes[0])
     caption = f"{caption}. {_BARS}"

@@ -67,15 +67,13 @@ def _components(trials, agent, which):
 def _tuning(trials, agent, which):
     from matplotlib.figure import Figure
 
-    values = np.linspace(-0.5, 0.5, _GRID_SIZE)
-    grid = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).reshape(-1, 2)
-    inputs = trial_states.noise_free_inputs(trials, grid)
+    inputs = trial_states.grid_inputs(trials, _GRID_SIZE)
     step = trial_states.last_stimulus_step(trials)
     responses = agent.states(inputs)[:, step].reshape(_GRID_SIZE, _GRID_SIZE, -1)
     extent = np.ptp(responses, axis=(0, 1))
     units = np.sort(np.argsort(-extent, kind="stable")[:_NUM_UNITS])
     figure = Figure(figsize=(9.5, 3.1), layout="constrained")
-    axes = figure.subplots(2, (len(units) + 1) // 2, squeeze=False).flat
+    axes = list(figure.subplots(2, (len(units) + 1) // 2, squeeze=False).flat)
     for axis, unit in zip(axes, units, strict=False):
         # Rows of an image are x2, and columns x1.
         axis.imshow(
@@ -85,7 +83,7 @@ def _tuning(trials, agent, which):
         axis.set(xticks=[], yticks=[])
         for side in axis.spines.values():
             side.set_visible(False)
-    for axis in list(axes)[len(units) :]:
+    for axis in axes[len(units) :]:
         axis.set_visible(False)
     return (
         "Tuning of units",

@@ -15,7 +15,7 @@ from dmt.visualize import pages
 SECTIONS = {
     "tasks": "Number of tasks",
     "directions": "Directions of the decoders",
-    "states": "States of one network",
+    "states": "States",
     "attractor": "Fixed points",
     "sparseness": "Sparseness",
     "free": "Free reaction times",

@@ -12,6 +12,7 @@ import os
 
 import gin
 
+from dmt.data.evidence import boundaries
 from dmt.runs.runner import Run
 from dmt.runs.steps import Step
 from dmt.utils import checks, configuration
@@ -48,7 +49,7 @@ VARIANTS = {
 LAST_STEP = "last_step"
 FREE = "free_reaction_time"
 EVALUATION_SEED = 42
-# Analyses of one network that has learned for long.
+# Analyses of the networks with the most tasks.
 _DETAILS = ("state_variance", "unit_tuning", "fixed_points")
 
 
@@ -127,6 +128,22 @@ class Study:
             )
         for name in ("long_steps", "short_steps", "transformer_steps", "num_tasks"):
             checks.integer(f"evidence_study.{name}", getattr(self, name), 1)
+        if not self.nums_of_tasks:
+            raise ValueError(
+                "evidence_study.nums_of_tasks needs a number of tasks. Received: "
+                f"nums_of_tasks={self.nums_of_tasks!r}"
+            )
+        by_dim = sum(map(tuple, self.nums_by_dim.values()), ())
+        for name, numbers, least in (
+            # Two latents follow from the answers of two tasks or more.
+            ("nums_of_tasks", self.nums_of_tasks, 2),
+            ("compared_nums", self.compared_nums, 1),
+            ("nums_by_dim", by_dim, 1),
+        ):
+            for number in numbers:
+                checks.integer(f"evidence_study.{name}", number, least)
+        if "hyperbolas" in self.variants:
+            boundaries.hyperbola_thresholds(self.num_tasks)
         for name, known in (
             ("variants", VARIANTS),
             ("networks_by_dim", NETWORKS),
@@ -260,7 +277,7 @@ class Study:
             own: name and lines of gin of another change.
             evaluations: {name of an evaluation: lines of gin} besides `ood_decoding`.
         """
-        num_tasks = num_tasks or self.num_tasks
+        num_tasks = self.num_tasks if num_tasks is None else num_tasks
         if steps is None:
             is_transformer = network == "transformer"
             steps = self.transformer_steps if is_transformer else self.short_steps

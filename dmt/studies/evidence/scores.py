@@ -3,7 +3,7 @@
 import numpy as np
 
 from dmt.data.evidence.trials import AR1_CORRELATION
-from dmt.evaluation.evidence import agents, decoding
+from dmt.evaluation.evidence import agents, theory
 from dmt.studies.tables import median_and_quartiles, table
 from dmt.utils import results
 
@@ -20,6 +20,8 @@ HOW_TO_READ = (
     "networks, regions and fits of the decoder, of ID R² over networks and fits, and "
     "of all else over networks, unless the caption says otherwise. The ceiling is the "
     "R² of the mean of the evidence, 1 − 12 σ² / steps for independent normal noise. "
+    "Decoders can exceed it where the noise is strong, because they also use the range "
+    "of the latents. "
     "Decoders are those of the paper, fitted by Adam, unless the title names another."
 )
 
@@ -319,8 +321,9 @@ class Scores:
             ),
             *self._decoded(
                 "Variants",
-                f"{steps} Some kinds of noise leave less to know than others, as the "
-                "ceiling shows. It is not known for noise at the features.",
+                f"{steps} The mean of the evidence is a worse estimate with some kinds "
+                "of noise, as the ceiling shows. It is not known for noise at the "
+                "features.",
                 {"default": self.default, **changed} if changed else {},
             ),
             *self._decoded("Steps in the loss", steps, losses),
@@ -361,5 +364,4 @@ def ceiling(trials, num_steps=None):
         "ar1": correlations.sum() / num_steps,
         "gumbel": np.pi**2 / 6,
     }[trials.noise]
-    variance = factor * trials.sigma**2 / num_steps
-    return float(1 - variance / decoding.LATENT_VARIANCE)
+    return theory.r2_ceiling(float(np.sqrt(factor)) * trials.sigma, num_steps)

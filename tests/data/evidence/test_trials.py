@@ -20,7 +20,6 @@ VARIANTS = {
     "features": {"noise_site": "features", "num_features": 6},
     "free": {"mode": "free", "bound": 0.5},
     "free odd": {"mode": "free", "num_tasks": 3, "offsets": [0.1, -0.1, 0.0]},
-    "orthants": {"orthants": [(1, 1), (-1, 1), (-1, -1)]},
 }
 
 
@@ -179,27 +178,6 @@ def test_correlations_of_many_latents_are_equal():
     np.testing.assert_allclose(found, 6 / np.pi * np.arcsin(-1 / 6), atol=0.02)
 
 
-def test_latents_in_orthants():
-    trials = EvidenceTrials(latent_correlation=0.7)
-    some = trials.in_orthants([(1, 1), (-1, 1), (-1, -1)])
-    latents = some.latents(0, 0, 9000)
-    signs, counts = np.unique(np.sign(latents), axis=0, return_counts=True)
-    assert signs.tolist() == [[-1, -1], [-1, 1], [1, 1]]
-    np.testing.assert_allclose(counts, 3000, rtol=0.06)
-    np.testing.assert_allclose(np.abs(latents).mean(axis=0), 0.25, rtol=0.02)
-    inputs, _ = some.load_batch(0, 0, 9000)
-    np.testing.assert_allclose(
-        some.evidence(inputs).mean(axis=1), latents, atol=5 * 0.2 / np.sqrt(20)
-    )
-
-
-def test_zero_predictor_has_no_r2_in_any_orthant():
-    for signs in np.ndindex(2, 2):
-        orthant = 2 * np.array([signs]) - 1
-        latents = EvidenceTrials().in_orthants(orthant).latents(0, 0, 20_000)
-        assert 1 - 12 * np.square(latents).mean() == pytest.approx(0, abs=0.02)
-
-
 def test_free_targets_are_absorbed():
     trials = EvidenceTrials(mode="free", num_tasks=6, bound=2.0)
     inputs, targets = trials.load_batch(0, 0, 200)
@@ -278,9 +256,6 @@ def test_trials_are_comparable():
         ({"num_tasks": 1, "offsets": [np.nan]}, "offsets must be a number.*nan"),
         ({"boundaries": "hyperbolas", "offsets": [0] * 24}, "None for hyperbolas"),
         ({"boundary_seed": -1}, "boundary_seed must be an integer in"),
-        ({"orthants": [(1, 0)]}, "orthants must be a table of signs"),
-        ({"orthants": [(1, 1, 1)]}, "a row for each orthant and 2 columns"),
-        ({"orthants": [(1, 1)], "latent_correlation": 0.5}, "must be 0 for latents in"),
     ],
 )
 def test_mistakes_are_one_line(values, message):
@@ -301,6 +276,5 @@ def test_gin_configures_trials():
     try:
         trials = EvidenceTrials()
         assert (trials.sigma, trials.num_tasks) == (0.4, 6)
-        assert trials.in_orthants([(1, 1)]).sigma == 0.4
     finally:
         gin.clear_config()

@@ -176,6 +176,7 @@ def test_recovery_of_ideal_answers():
         ({"boundaries": "hyperbolas"}, "evidence_trials.boundaries"),
         ({"mode": "free"}, "evidence_trials.mode"),
         ({"noise_site": "features"}, "evidence_trials.noise_site"),
+        ({"noise": "ar1"}, "evidence_trials.noise "),
     ],
 )
 def test_recovery_that_is_impossible(values, message):

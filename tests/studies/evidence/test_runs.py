@@ -2,8 +2,6 @@
 
 import json
 import re
-import signal
-import time
 
 import numpy as np
 import pytest
@@ -75,31 +73,16 @@ def start(output_dir, *flags):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A study that was killed once, what was complete then, and the second's output."""
+    """A study that was killed once and repeated nothing, and the second's output."""
     output_dir = tmp_path_factory.mktemp("study") / "out"
-    process = start(output_dir, "--workers=1")
-    processes.wait_until(lambda: len(processes.complete(output_dir)) >= 6, process)
-    workers = processes.children(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    deadline = time.time() + 20
-    while any(map(processes.is_running, workers)) and time.time() < deadline:
-        time.sleep(0.1)
-    assert not any(map(processes.is_running, workers))
-    before = processes.complete(output_dir)
-    output, _ = processes.finish(start(output_dir, "--workers=1"))
-    return output_dir, before, output
-
-
-def test_nothing_that_was_finished_is_repeated(study):
-    output_dir, before, _ = study
-    after = processes.complete(output_dir)
-    assert len(after) > len(before) >= 6
-    assert {path: after[path] for path in before} == before
+    output = processes.killed_and_finished(
+        lambda: start(output_dir, "--workers=1"), output_dir, number=6
+    )
+    return output_dir, output
 
 
 def test_all_runs_are_complete(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     found = {
         name: {
             seed: {
@@ -118,7 +101,7 @@ def test_all_runs_are_complete(study):
 
 
 def test_tables_hold_what_the_runs_measured(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     summary = json.loads((output_dir / "study.json").read_text())
     assert (summary["num_runs"], summary["num_updates"]) == (6, 6 * 20)
     tables = {table["title"]: table for table in summary["tables"]}
@@ -148,7 +131,7 @@ def test_tables_hold_what_the_runs_measured(study):
 
 
 def test_claims_follow_from_numbers_over_seeds(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     summary = json.loads((output_dir / "study.json").read_text())
     claims = {claim["claim"]: claim for claim in summary["claims"]}
     assert {claim["number"] for claim in claims.values()} == {1, 4, 5, 6, 8, 9}
@@ -171,7 +154,7 @@ def test_claims_follow_from_numbers_over_seeds(study):
 
 
 def test_page_holds_all_tables_and_figures(study):
-    output_dir, _, output = study
+    output_dir, output = study
     page = (output_dir / "index.html").read_text()
     summary = json.loads((output_dir / "study.json").read_text())
     for table in summary["tables"]:
@@ -185,7 +168,7 @@ def test_page_holds_all_tables_and_figures(study):
 
 
 def test_ceiling_is_that_of_the_theory(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     definition = registry.open_study("evidence", TINY)
     scores = Scores(definition, str(output_dir))
     (free,) = scores.sweeps["free"].values()

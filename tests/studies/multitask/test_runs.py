@@ -2,8 +2,6 @@
 
 import json
 import re
-import signal
-import time
 
 import numpy as np
 import pytest
@@ -66,32 +64,16 @@ def start(output_dir, *flags, lines=TINY):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A study that was killed once, what was complete then, and the second's output."""
+    """A study that was killed once and repeated nothing, and the second's output."""
     output_dir = tmp_path_factory.mktemp("study") / "out"
-    process = start(output_dir)
-    processes.wait_until(lambda: len(processes.complete(output_dir)) >= 12, process)
-    workers = processes.children(process.pid)
-    assert workers
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    deadline = time.time() + 20
-    while any(map(processes.is_running, workers)) and time.time() < deadline:
-        time.sleep(0.1)
-    assert not any(map(processes.is_running, workers))
-    before = processes.complete(output_dir)
-    output, _ = processes.finish(start(output_dir))
-    return output_dir, before, output
-
-
-def test_nothing_that_was_finished_is_repeated(study):
-    output_dir, before, _ = study
-    after = processes.complete(output_dir)
-    assert len(after) > len(before) >= 12
-    assert {path: after[path] for path in before} == before
+    output = processes.killed_and_finished(
+        lambda: start(output_dir), output_dir, number=12
+    )
+    return output_dir, output
 
 
 def test_all_runs_are_complete(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     found = {
         str(path.relative_to(output_dir).parent)
         for path in output_dir.glob("*/seed_*/model")
@@ -109,7 +91,7 @@ def test_all_runs_are_complete(study):
 
 
 def test_tables_hold_what_the_runs_measured(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     summary = json.loads((output_dir / "study.json").read_text())
     assert summary["num_runs"] == len(RUNS)
     tables = {table["title"]: table for table in summary["tables"]}
@@ -158,7 +140,7 @@ def test_tables_hold_what_the_runs_measured(study):
 
 
 def test_claims_follow_from_differences_over_seeds(study):
-    output_dir, _, _ = study
+    output_dir, _ = study
     summary = json.loads((output_dir / "study.json").read_text())
     claims = {claim["claim"]: claim for claim in summary["claims"]}
     assert len(claims) == 24
@@ -174,7 +156,7 @@ def test_claims_follow_from_differences_over_seeds(study):
 
 
 def test_page_holds_all_tables_and_figures(study):
-    output_dir, _, output = study
+    output_dir, output = study
     page = (output_dir / "index.html").read_text()
     summary = json.loads((output_dir / "study.json").read_text())
     for table in summary["tables"]:
