@@ -40,6 +40,17 @@ class Option:
     choices: tuple[str, ...] = ()
 
 
+# Of studies with gin files small.gin and paper.gin.
+SCALE = Option(
+    "scale",
+    "small, reduced to an hour on two cores, or paper, as in the paper; by default "
+    "small.",
+    default="small",
+    kind="enum",
+    choices=("small", "paper"),
+)
+
+
 @dataclass(frozen=True)
 class Registration:
     """What is known of a study before it is opened.

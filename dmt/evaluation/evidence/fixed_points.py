@@ -10,7 +10,6 @@ there. The search for points where states are slow is that of Sussillo and Barak
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import DBSCAN
 
 from dmt.data.evidence.trials import EvidenceTrials
 from dmt.evaluation.evidence import agents, trial_states
@@ -138,6 +137,8 @@ def _speeds(function, points):
 
 def _distinct(points, speeds):
     """Indices of the slowest point of each cluster."""
+    from sklearn.cluster import DBSCAN
+
     labels = DBSCAN(eps=_DISTANCE, min_samples=1).fit_predict(points)
     order = np.argsort(speeds, kind="stable")
     _, first = np.unique(labels[order], return_index=True)

@@ -80,7 +80,6 @@ def compute_lifetime_sparseness(
         "lifetime_sparseness", ground_truth_data, representation_function
     )
     checks.integer("lifetime_sparseness.num_trials", num_trials, 2)
-    latents, _ = trial_states.random_trials(trials, num_trials, random_state)
-    inputs = trial_states.noise_free_inputs(trials, latents)
+    _, inputs = trial_states.noise_free_trials(trials, num_trials, random_state)
     step = trial_states.step_before_decision(trials)
     return lifetime_sparseness(agent.states(inputs)[:, step])

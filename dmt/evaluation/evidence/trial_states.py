@@ -32,9 +32,13 @@ def random_trials(
     Returns:
         Latents, float32 (n, dim), and inputs, float32 (n, length, num_inputs).
     """
-    seed = int(random_state.randint(2**32, dtype=np.uint64))
+    seed = _seed(random_state)
     latents = trials.latents(seed, 0, num)
     return latents, trials.of_latents(latents, seed, 0)[0]
+
+
+def _seed(random_state):
+    return int(random_state.randint(2**32, dtype=np.uint64))
 
 
 def noisy_inputs(
@@ -88,6 +92,17 @@ def grid_inputs(trials: EvidenceTrials, size: int) -> np.ndarray:
     values = np.linspace(-0.5, 0.5, size)
     grid = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
     return noise_free_inputs(trials, grid.reshape(-1, 2))
+
+
+def noise_free_trials(
+    trials: EvidenceTrials, num: int, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws trials without noise.
+
+    Arguments and results are those of `random_trials`, whose latents these have.
+    """
+    latents = trials.latents(_seed(random_state), 0, num)
+    return latents, noise_free_inputs(trials, latents)
 
 
 def input_function(

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg
-from sklearn.decomposition import PCA
 
 from dmt.evaluation.evidence import agents, trial_states
 from dmt.utils import checks, stages
@@ -36,6 +35,8 @@ def state_variance(states: np.ndarray, directions: np.ndarray) -> dict[str, Any]
         ValueError: if shapes do not fit, if numbers are not finite, or if all states
             are the same.
     """
+    from sklearn.decomposition import PCA
+
     states = trial_states.check_table("states", states, rows=2)
     directions = trial_states.check_table("directions", directions, rows=1)
     if len(directions) != states.shape[1]:
@@ -90,6 +91,6 @@ def compute_state_variance(
         "state_variance", ground_truth_data, representation_function
     )
     checks.integer("state_variance.num_trials", num_trials, 2)
-    latents, _ = trial_states.random_trials(trials, num_trials, random_state)
-    states = agent.last_states(trial_states.noise_free_inputs(trials, latents))
+    latents, inputs = trial_states.noise_free_trials(trials, num_trials, random_state)
+    states = agent.last_states(inputs)
     return state_variance(states, trial_states.linear_fit(latents, states)[0].T)

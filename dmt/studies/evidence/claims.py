@@ -197,14 +197,13 @@ def _noise(scores):
 
 
 def _changes(scores):
-    default = scores.by_seed(scores.default)
+    default, ceiling = scores.by_seed(scores.default), scores.ceiling(scores.default)
     for name, setting in variants(scores).items():
-        ceilings = scores.ceiling(scores.default), scores.ceiling(setting)
+        own = scores.ceiling(setting)
         text, lost = "", 0.0
-        if None not in ceilings and ceilings[0] != ceilings[1]:
+        if None not in (own, ceiling) and own != ceiling:
             # The mean of the evidence is a worse estimate with some noise.
-            text = ", both minus their ceilings,"
-            lost = ceilings[0] - ceilings[1]
+            text, lost = ", both minus their ceilings,", ceiling - own
         yield (
             f"{name.capitalize()}: OOD R² minus that of the default{text}",
             scores.by_seed(setting) - default + lost,

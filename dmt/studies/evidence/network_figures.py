@@ -36,8 +36,7 @@ def _components(trials, agent, which):
     from sklearn.decomposition import PCA
 
     random_state = np.random.RandomState(0)
-    latents, _ = trial_states.random_trials(trials, _NUM_TRIALS, random_state)
-    inputs = trial_states.noise_free_inputs(trials, latents)
+    latents, inputs = trial_states.noise_free_trials(trials, _NUM_TRIALS, random_state)
     pca = PCA(svd_solver="full")
     places = pca.fit_transform(agent.last_states(inputs).astype(np.float64))
     shares = pca.explained_variance_ratio_

@@ -1,6 +1,6 @@
 """The study of multi-task learning and disentanglement."""
 
-from dmt.studies.registry import Option, register
+from dmt.studies.registry import SCALE, Option, register
 
 register(
     "multitask",
@@ -10,13 +10,6 @@ register(
         "name of the dataset, by default dsprites_rendered.",
         default="dsprites_rendered",
     ),
-    Option(
-        "scale",
-        "small, reduced to an hour on two cores, or paper, as in the paper; by default "
-        "small.",
-        default="small",
-        kind="enum",
-        choices=("small", "paper"),
-    ),
+    SCALE,
     is_default=True,
 )
